@@ -1,0 +1,133 @@
+"""The command line: words become settings, settings go to one stage, errors become one message and an exit code.
+
+Exit codes: 0 done (for `run`, `judge` and `evaluate`: the scope is met), 1 the scope is not met, 2 a mistake in what was
+given, 130 and 143 stopped by Ctrl-C or SIGTERM with everything saved. Anything else is a bug.
+"""
+
+import importlib
+import json
+import sys
+from collections.abc import Sequence
+from dataclasses import fields
+from types import ModuleType
+
+from dragoman import __version__
+from dragoman.core.config import build, describe, merge, nearest, parse_word
+from dragoman.core.errors import Stopped, UserError
+from dragoman.core.show import Show
+
+__all__ = ["VERBS", "main"]
+
+VERBS = ("new", "check", "plan", "prepare", "train", "evaluate", "run", "judge", "serve", "runs", "report", "doctor")
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command and return its exit code; every mistake of the user's ends here as one message."""
+    words = list(sys.argv[1:] if argv is None else argv)
+    show = Show(json="--json" in words)
+    try:
+        return _answer([word for word in words if word != "--json"], show)
+    except UserError as error:
+        print(f"dragoman: {error.problem}\n  {error.hint}", file=sys.stderr)
+        if show.json:
+            print(json.dumps({"error": {"problem": error.problem, "hint": error.hint}}))
+        return 2
+    except Stopped as stopped:
+        print(f"dragoman: {stopped}", file=sys.stderr)
+        return 128 + stopped.signal
+    except KeyboardInterrupt:
+        print("dragoman: stopped; give the same command again to go on from what is saved", file=sys.stderr)
+        return 130
+    except BrokenPipeError:
+        sys.stderr.close()
+        return 0
+
+
+def _answer(words: list[str], show: Show) -> int:
+    if words and words[0] in ("--version", "-V"):
+        print(__version__)
+        return 0
+    if not words:
+        from dragoman.stages import state
+
+        return state.run(show)
+    if words[0] in ("--help", "-h", "help"):
+        print(help_of(words[1]) if len(words) > 1 and words[1] in VERBS else overview())
+        return 0
+    verb, rest = words[0], words[1:]
+    if verb not in VERBS:
+        raise UserError(f"there is no verb '{verb}'", nearest(verb, VERBS) + "; see dragoman --help")
+    if "--help" in rest or "-h" in rest:
+        print(help_of(verb))
+        return 0
+    return _call(verb, rest, show)
+
+
+def _call(verb: str, words: list[str], show: Show) -> int:
+    """Sort the words into the verb's own settings and those of the project, then run the stage."""
+    stage = _stage(verb)
+    own = {field.name for field in fields(stage.Settings)}
+    table: dict[str, object] = {}
+    project: list[str] = []
+    places = list(stage.PLACES)
+    for word in words:
+        if word.startswith("--"):
+            name, _, text = word[2:].replace("-", "_").partition("=")
+            if name not in own:
+                raise UserError(f"dragoman {verb} has no option {word}", nearest(name, own) + f"; see dragoman {verb} --help")
+            table = merge(table, (name,), parse_word(f"{name}={text or 'true'}")[1])
+        elif "=" in word and not word.startswith(("=", "/", "./", "../")):
+            path, value = parse_word(word)
+            if path[0] in own:
+                table = merge(table, path, value)
+            else:
+                project.append(word)
+        elif places:
+            table[places.pop(0)] = word
+        else:
+            raise UserError(f"dragoman {verb} does not know what to do with '{word}'", f"see dragoman {verb} --help")
+    if project and not stage.SECTIONS:
+        raise UserError(f"dragoman {verb} has no setting '{project[0]}'", f"see dragoman {verb} --help")
+    settings = build(stage.Settings, table)
+    code: int = stage.run(settings, tuple(project), show)
+    return code
+
+
+def _stage(verb: str) -> ModuleType:
+    return importlib.import_module(f"dragoman.stages.{verb}")
+
+
+def overview() -> str:
+    """What `dragoman --help` prints: one line a verb."""
+    lines = ["dragoman takes a narrow language-model project from a written scope to a measured application.", ""]
+    lines += ["usage: dragoman VERB [WORDS] [section.key=value ...] [--json]", ""]
+    lines += [f"  {verb:<9} {summary(verb)}" for verb in VERBS]
+    lines += ["", "dragoman VERB --help tells the words and settings of a verb; dragoman alone tells what to do next.", ""]
+    lines += ["exit codes: 0 done or met, 1 not met, 2 a mistake in what was given, 130/143 stopped and saved"]
+    return "\n".join(lines)
+
+
+def summary(verb: str) -> str:
+    """The sentence a stage opens with."""
+    return (_stage(verb).__doc__ or "").strip().splitlines()[0]
+
+
+def help_of(verb: str) -> str:
+    """What `dragoman VERB --help` prints."""
+    from dragoman.core.project import Project
+
+    stage = _stage(verb)
+    text = (stage.__doc__ or "").strip()
+    usage = " ".join(["usage: dragoman", verb, *(f"[{place.upper()}]" for place in stage.PLACES)])
+    lines = [text, "", usage + " [key=value ...] [--json]", ""]
+    for setting in describe(stage.Settings):
+        default = f" (default {setting.default})" if setting.default not in ("", "''") else ""
+        lines.append(f"  {setting.name:<12} {setting.help}{default}")
+    if stage.SECTIONS:
+        sections = ", ".join(setting.name for setting in describe(Project) if setting.name != "root")
+        lines += ["", f"Any setting of the project can be given too: {sections} (docs/commands.md lists them all)."]
+    return "\n".join(lines)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,57 @@
+"""What one wing knows of the other: the protocols through which models, embedders and metrics are used."""
+
+from collections.abc import Iterator, Sequence
+from typing import ClassVar, Protocol, runtime_checkable
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dragoman.core.types import Answer, Completion, Message, Sampling
+
+__all__ = ["LM", "Embedder", "Metric", "Prompt", "Row"]
+
+Prompt = Sequence[Message]
+Row = NDArray[np.float64]
+
+
+@runtime_checkable
+class LM(Protocol):
+    """A language model, wherever it runs. A classifier is one whose whole vocabulary is its labels."""
+
+    def generate(self, prompts: Sequence[Prompt], how: Sampling) -> list[Completion]:
+        """Write one completion for each prompt."""
+        ...
+
+    def stream(self, prompt: Prompt, how: Sampling) -> Iterator[str]:
+        """Write one completion piece by piece."""
+        ...
+
+    def score(self, prompts: Sequence[Prompt], options: Sequence[str]) -> NDArray[np.float64]:
+        """The log-probability of each option after each prompt, of shape [prompts, options]."""
+        ...
+
+
+@runtime_checkable
+class Embedder(Protocol):
+    """A model that turns texts into vectors of length 1."""
+
+    def embed(self, texts: Sequence[str]) -> NDArray[np.float32]:
+        """One unit vector a text, of shape [texts, width], in the order given."""
+        ...
+
+
+class Metric(Protocol):
+    """A figure of quality: one answer is measured into a row of numbers, many rows are combined into the figure.
+
+    The split lets any interval come from resampling the rows, with no second pass over the answers.
+    """
+
+    higher_is_better: ClassVar[bool]
+
+    def measure(self, answer: Answer, references: tuple[str, ...]) -> Row:
+        """The row of one answer against its accepted answers; every row of a metric has the same width."""
+        ...
+
+    def combine(self, rows: Row) -> float:
+        """The figure of many rows, of shape [answers, width]."""
+        ...

@@ -1,0 +1,210 @@
+"""The project: what is wanted (scope), from what (data, models) and how far it may go (ladder, budget), as one file says it."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, fields, replace
+from pathlib import Path
+from typing import Any, Literal
+
+from dragoman.core.config import build, merge, nearest, parse_word, read_toml
+from dragoman.core.errors import UserError
+from dragoman.core.sizing import parse_bytes, parse_seconds
+from dragoman.core.targets import Criterion, criteria
+
+__all__ = ["Budget", "Columns", "Data", "Ladder", "Models", "Project", "Scope", "load", "locate", "overlay"]
+
+
+@dataclass(frozen=True, slots=True)
+class Budget:
+    """What the work may use."""
+
+    memory: str = "8 GiB"
+    "The most memory one training run may take."
+    time: str = "15 min"
+    "The time all rungs of the ladder may take together."
+
+    def bytes(self) -> int:
+        """The memory in bytes."""
+        return parse_bytes(self.memory, "scope.budget.memory")
+
+    def seconds(self) -> float:
+        """The time in seconds."""
+        return parse_seconds(self.time, "scope.budget.time")
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """What the application is for, and what good enough means, decided before any work."""
+
+    name: str = "project"
+    "A short name, used for reports and served models."
+    objective: str = ""
+    "One sentence: what the application does, for whom."
+    audience: str = ""
+    "Who will use it."
+    task: Literal["classify"] = "classify"
+    "The kind of task."
+    labels: Mapping[str, str] = field(default_factory=dict)
+    "The labels that may occur, each with one sentence that describes it; empty takes the labels of the data."
+    multi_label: bool = False
+    "Whether several labels may hold for one text."
+    target: Mapping[str, str] = field(default_factory=lambda: {"macro_f1": ">= 0.80"})
+    "What good enough means: a metric and a comparison, such as macro_f1 = \">= 0.60\"."
+    limits: Mapping[str, str] = field(default_factory=dict)
+    "What must not be exceeded: p50_ms, p95_ms, size_mb, memory_mb, forgetting or any metric."
+    budget: Budget = field(default_factory=Budget)
+    "What the work may use."
+
+    def criteria(self) -> tuple[Criterion, ...]:
+        """Every target and limit, parsed."""
+        return criteria(self.target, self.limits)
+
+
+@dataclass(frozen=True, slots=True)
+class Columns:
+    """Which column of the data means what; what is not given is guessed and said."""
+
+    text: str = ""
+    "The column that holds the text; two joined by + make one, such as premise+hypothesis."
+    label: str = ""
+    "The column that holds the label, or a list of labels."
+    id: str = ""
+    "The column that identifies a row."
+    group: str = ""
+    "Rows with the same value here stay in the same part of the split."
+
+
+@dataclass(frozen=True, slots=True)
+class Data:
+    """Where the rows come from and how they are split."""
+
+    source: str = ""
+    "A path or glob (jsonl, csv, tsv, parquet, txt), - for standard input, builtin:stdlib, or hf:owner/name."
+    validation: str = ""
+    "A file of its own for validation; empty takes a part of the source."
+    test: str = ""
+    "A file of its own for the sealed test; empty takes a part of the source."
+    columns: Columns = field(default_factory=Columns)
+    "Which column means what."
+    split: tuple[float, float, float] = (0.7, 0.15, 0.15)
+    "The shares of train, validation and test."
+    near_duplicate: float = 0.8
+    "Texts whose 5-character shingles overlap at least this much (Jaccard) count as near duplicates."
+    overlap: Literal["refuse", "drop"] = "refuse"
+    "What to do with training rows that stand in a given validation or test file."
+    keep_going: bool = False
+    "Go on when rows are damaged; they are written to rejects.jsonl."
+    max_line: str = "8 MB"
+    "The longest line that is read."
+    rows: int = 0
+    "Take only this many rows, drawn with the seed; 0 takes all."
+    seed: int = 0
+    "The seed of the split."
+
+
+@dataclass(frozen=True, slots=True)
+class Models:
+    """Which models may be adapted."""
+
+    candidates: tuple[str, ...] = ("builtin:minilm",)
+    "builtin:minilm, a folder in Hugging Face form, or hf:owner/name; of several the best few-shot one climbs."
+    max_length: int = 128
+    "The most tokens of a text that are read; what is cut is counted by check."
+
+
+@dataclass(frozen=True, slots=True)
+class Ladder:
+    """How far the adaptation may go, from cheap to dear."""
+
+    rungs: tuple[str, ...] = ("zero_shot", "few_shot", "head", "layers", "lora", "full")
+    "The rungs to climb, in this order."
+    all: bool = False
+    "Climb every rung, also after one has met the target."
+    trials: int = 3
+    "How many learning rates are tried on each trained rung, budget allowing."
+    epochs: float = 0
+    "The epochs of each trained rung; 0 takes the rung's own."
+
+
+@dataclass(frozen=True, slots=True)
+class Project:
+    """The whole project file."""
+
+    scope: Scope = field(default_factory=Scope)
+    data: Data = field(default_factory=Data)
+    models: Models = field(default_factory=Models)
+    ladder: Ladder = field(default_factory=Ladder)
+    train: Mapping[str, Any] = field(default_factory=dict)
+    "Settings of the training loop for every rung, such as batch or seed."
+    runs: str = "runs"
+    "The folder of the runs, from the project file's own folder."
+    root: Path = field(default_factory=Path)
+    "The folder of the project file; relative paths start here."
+
+    @property
+    def runs_folder(self) -> Path:
+        """Where the runs lie."""
+        return self.root / self.runs
+
+    def place(self, spec: str) -> str:
+        """A path of the project file as seen from here; builtin:, hf: and - stay as they are."""
+        outside = spec in ("", "-") or spec.startswith(("builtin:", "hf:"))
+        return spec if outside else str(self.root / spec)
+
+
+def locate(word: str) -> Path:
+    """The project file a person means: a file, or the dragoman.toml of a folder."""
+    path = Path(word or ".")
+    file = path / "dragoman.toml" if path.is_dir() else path
+    if not file.exists():
+        hint = "make one with: dragoman new" if not word else "give a project file or a folder that holds dragoman.toml"
+        raise UserError(f"there is no project file {file}", hint)
+    return file
+
+
+def load(file: Path, words: Sequence[str] = ()) -> Project:
+    """The project of a TOML file with `section.key=value` words laid over it, checked whole.
+
+    Raises UserError at the first unknown key, bad value or comparison that cannot be read.
+    """
+    table = read_toml(file)
+    if "source" not in table.get("data", {}) and not any(word.startswith(("data=", "data.source=")) for word in words):
+        raise UserError(f"{file} does not say where the data is", 'add source = "rows.jsonl" under [data], or say data=PATH')
+    return overlay({**table, "root": str(file.parent)}, words)
+
+
+def overlay(table: Mapping[str, Any], words: Sequence[str]) -> Project:
+    """A project from nested tables and words, checked whole."""
+    known = [item.name for item in fields(Project) if item.name != "root"]
+    for word in words:
+        path, value = parse_word(word)
+        value = _from_here(path, value)
+        if path[0] not in known:
+            raise UserError(f"there is no setting named '{'.'.join(path)}'", nearest(path[0], known))
+        table = merge(table, path, value)
+    table = {name: value for name, value in table.items() if name != "project"}
+    project = _with_labels(build(Project, table))
+    project.scope.criteria()
+    project.scope.budget.bytes()
+    project.scope.budget.seconds()
+    total = sum(project.data.split)
+    if not 0.999 < total < 1.001 or min(project.data.split) <= 0:
+        raise UserError(f"data.split cannot be {list(project.data.split)}", "give three shares above 0 that sum to 1")
+    if not project.scope.target:
+        raise UserError("scope.target is empty", 'say what good enough means: scope.target.macro_f1=">= 0.80"')
+    if not project.models.candidates:
+        raise UserError("models.candidates is empty", 'name a model: models.candidates=["builtin:minilm"]')
+    return project
+
+
+def _from_here(path: tuple[str, ...], value: Any) -> Any:
+    """A path in a word starts at the folder the person stands in, not at the project file."""
+    places = (("data",), ("data", "source"), ("data", "validation"), ("data", "test"), ("runs",))
+    if path not in places or not isinstance(value, str) or value in ("", "-") or value.startswith(("builtin:", "hf:")):
+        return value
+    return str(Path(value).absolute())
+
+
+def _with_labels(project: Project) -> Project:
+    """Labels that only one sentence or none describes are described by their own words."""
+    described = {label: text or label.replace("_", " ") for label, text in project.scope.labels.items()}
+    return replace(project, scope=replace(project.scope, labels=described))

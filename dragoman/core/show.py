@@ -1,0 +1,137 @@
+"""The terminal: results on standard output, progress on standard error, one JSON object for programs."""
+
+import contextlib
+import json
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from dragoman.core.durable import plain
+from dragoman.core.sizing import show_seconds
+from dragoman.core.types import Estimate
+
+__all__ = ["Board", "Show", "Tick", "figure", "silent"]
+
+Tick = Callable[[float, str], None]
+SIGNS = {"met": "[green]✓ met[/]", "unproven": "[yellow]? unproven[/]", "missed": "[red]✗ missed[/]"}
+
+
+def silent(done: float, text: str = "") -> None:
+    """A progress report nobody looks at."""
+
+
+def figure(estimate: Estimate | Mapping[str, Any], digits: int = 3) -> str:
+    """A figure with its interval: 0.861 [0.842, 0.880]."""
+    value, low, high = (
+        (estimate.value, estimate.low, estimate.high)
+        if isinstance(estimate, Estimate)
+        else (estimate["value"], estimate["low"], estimate["high"])
+    )
+    return f"{value:.{digits}f} [{low:.{digits}f}, {high:.{digits}f}]"
+
+
+@dataclass(frozen=True)
+class Show:
+    """Where a verb says what it has to say. With `json`, standard output holds one object and nothing else."""
+
+    json: bool = False
+
+    def say(self, text: str) -> None:
+        """One line for the person, on standard error."""
+        print(text, file=sys.stderr, flush=True)
+
+    def card(self, title: str, rows: Sequence[tuple[str, str]], mark: str = "") -> None:
+        """A small framed card of names and values."""
+        from rich.panel import Panel
+        from rich.table import Table
+
+        grid = Table.grid(padding=(0, 2))
+        grid.add_column(style="bold", no_wrap=True)
+        grid.add_column(overflow="fold")
+        for name, value in rows:
+            grid.add_row(name, SIGNS.get(value, value))
+        style = {"good": "green", "bad": "red", "wait": "yellow"}.get(mark, "cyan")
+        self._print(Panel(grid, title=title, title_align="left", border_style=style, expand=False))
+
+    def table(self, title: str, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+        """A table with a title."""
+        from rich import box
+        from rich.table import Table
+
+        drawn = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD, title_style="bold")
+        for column in columns:
+            drawn.add_column(column, overflow="fold")
+        for row in rows:
+            drawn.add_row(*(SIGNS.get(cell, cell) for cell in row))
+        self._print(drawn)
+
+    def _print(self, thing: Any) -> None:
+        if not self.json:
+            from rich.console import Console
+
+            Console(width=None if sys.stdout.isatty() else 120, highlight=False).print(thing)
+
+    def result(self, value: Mapping[str, Any], always: bool = False) -> None:
+        """The one JSON object of a verb, as the last line of standard output; `always` prints it without --json too."""
+        if self.json or always:
+            print(json.dumps(plain(value), ensure_ascii=False), flush=True)
+
+    @contextlib.contextmanager
+    def board(self, title: str) -> Iterator["Board"]:
+        """A live list of steps on standard error; plain lines where there is no terminal."""
+        board = Board(title)
+        if not sys.stderr.isatty():
+            yield board
+            return
+        from rich.console import Console
+        from rich.live import Live
+
+        with Live(get_renderable=board.draw, console=Console(stderr=True), refresh_per_second=8, transient=False):
+            yield board
+
+
+@dataclass
+class Board:
+    """The steps of a job as they go: their state, what they said last, and how long they took."""
+
+    title: str
+    lines: dict[str, list[Any]] = field(default_factory=dict)
+
+    @contextlib.contextmanager
+    def step(self, name: str) -> Iterator[Tick]:
+        """Show a step as running until the block ends; the tick it yields moves its bar and its words."""
+        self.lines[name] = line = ["running", "", 0.0, time.monotonic()]
+        spoken = time.monotonic()
+
+        def tick(done: float, text: str = "") -> None:
+            nonlocal spoken
+            line[1:3] = [text or line[1], min(done, 1.0)]
+            if not sys.stderr.isatty() and time.monotonic() - spoken > 15:
+                spoken = time.monotonic()
+                print(f"  {name} {done:.0%} {line[1]}", file=sys.stderr, flush=True)
+
+        try:
+            yield tick
+        except BaseException:
+            line[0] = "stopped"
+            raise
+        line[0], line[3] = "done", time.monotonic() - line[3]
+        if not sys.stderr.isatty():
+            print(f"  {name}: {line[1]} ({show_seconds(line[3])})", file=sys.stderr, flush=True)
+
+    def draw(self) -> Any:
+        """The board as rich draws it."""
+        from rich.progress_bar import ProgressBar
+        from rich.spinner import Spinner
+        from rich.table import Table
+        from rich.text import Text
+
+        grid = Table.grid(padding=(0, 1))
+        for name, (state, text, done, clock) in self.lines.items():
+            mark: Any = {"done": "[green]✓[/]", "stopped": "[red]✗[/]"}.get(state) or Spinner("dots")
+            spent = clock if state == "done" else time.monotonic() - clock
+            middle: Any = ProgressBar(total=1, completed=done, width=24) if state == "running" and done else Text("")
+            grid.add_row(mark, Text(name, style="bold"), Text(text), middle, Text(show_seconds(spent), style="dim"))
+        return grid
