@@ -1,0 +1,72 @@
+"""What every test stands on: no network, few threads, and real data where it lies beside the repository."""
+
+import os
+
+# Set before anything imports torch or tokenizers: they read these once. Several test runs may share two cores.
+os.environ.setdefault("OMP_NUM_THREADS", "2")
+os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+os.environ["HF_HUB_OFFLINE"] = "1"
+os.environ["HF_HUB_DISABLE_TELEMETRY"] = "1"
+
+import ipaddress
+import socket
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+OUTGOING: list[str] = []
+
+
+def is_local(host: object) -> bool:
+    """Whether an address names this machine's loopback."""
+    if host in (None, "", "localhost", b"localhost", socket.gethostname()):
+        return True
+    try:
+        text = host.decode() if isinstance(host, bytes) else str(host)
+        return ipaddress.ip_address(text.split("%")[0]).is_loopback
+    except ValueError:
+        return False
+
+
+def guard(event: str, given: tuple[object, ...]) -> None:
+    """Refuse and remember each connection and each name look-up that would leave this machine."""
+    if event == "socket.connect":
+        address = given[1]
+        host = address[0] if isinstance(address, tuple) else None  # a unix socket's address is a path
+    elif event == "socket.getaddrinfo":
+        host = given[0]
+    else:
+        return
+    if not is_local(host):
+        OUTGOING.append(f"{event} {host}")
+        raise RuntimeError(f"a test tried to reach {host}: tests use no network")
+
+
+sys.addaudithook(guard)
+
+
+@pytest.fixture(autouse=True)
+def no_network() -> Iterator[None]:
+    """Fail the test that tried to leave the machine, even where a library swallowed the refusal."""
+    OUTGOING.clear()
+    yield
+    tried, OUTGOING[:] = list(OUTGOING), []
+    assert not tried, f"outgoing connections: {tried}"
+
+
+@pytest.fixture(scope="session")
+def root() -> Path:
+    """The root of the repository."""
+    return ROOT
+
+
+@pytest.fixture(scope="session")
+def shared_data() -> Path:
+    """The folder of real data beside the repository; the test is skipped where it is absent."""
+    folder = ROOT.parent / "shared" / "data"
+    if not folder.is_dir():
+        pytest.skip("the real data does not lie beside this repository")
+    return folder
