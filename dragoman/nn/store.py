@@ -1,0 +1,244 @@
+"""Models from folders and into folders: what Dragoman saves, transformers opens, and the other way round."""
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors.torch import save_file
+from torch import Tensor, nn
+
+from dragoman.core.errors import UserError
+from dragoman.nn.arch import Arch
+from dragoman.nn.encoder import Encoder, initialise
+from dragoman.nn.family import FAMILIES, Family
+from dragoman.nn.heads import Classifier, Head
+from dragoman.nn.tokenizer import Tokenizer
+from dragoman.nn.weights import read_config, read_tensors
+
+__all__ = [
+    "family_of",
+    "load_classifier",
+    "load_encoder",
+    "published_names",
+    "read_arch",
+    "read_labels",
+    "save_classifier",
+    "save_encoder",
+]
+
+_BELONG = "give a folder whose config.json was published with these weights in models.candidates"
+
+
+def family_of(name: str) -> Family:
+    """The published architecture of that name. Raises UserError with the nearest one where it is not known."""
+    family: Family = FAMILIES.kind(name)()
+    return family
+
+
+def read_arch(folder: Path) -> Arch:
+    """The shape of the model in a folder; no weight is read. Raises UserError where config.json is bad or not known."""
+    config = read_config(folder)
+    return _family(config, folder).read(config)
+
+
+def load_encoder(folder: Path) -> Encoder:
+    """The encoder in a folder, in float32 on the CPU, ready to answer; heads are left out, listed in `.unused`.
+
+    Raises UserError where the weights are pickled, damaged, or not exactly those that config.json describes.
+    """
+    config = read_config(folder)
+    family = _family(config, folder)
+    arch = family.read(config)
+    found, unused = _renamed(read_tensors(folder), family, arch, {})
+    _check_layers(arch, found, folder)
+    with torch.device("meta"):  # no memory, no dice: every number comes from the folder
+        net = Encoder(arch)
+    _fill(net, {name.removeprefix("encoder."): tensor for name, tensor in found.items()}, folder)
+    net.unused = unused
+    return net.eval()
+
+
+def load_classifier(folder: Path, labels: Sequence[str] = (), multi_label: bool = False, seed: int = 0) -> Classifier:
+    """The classifier in a folder, or its encoder with a new head for `labels`; float32 on the CPU, in `eval`.
+
+    Without `labels` the folder must hold a classifier, whose labels are kept. With them, a head for the same labels
+    is kept (in the order asked for) and another is replaced; what is new is drawn from `seed`, listed in `.fresh`.
+    Raises UserError as `load_encoder`, and where there is neither a head nor labels.
+    """
+    config = read_config(folder)
+    family = _family(config, folder)
+    arch = family.read(config)
+    published = read_labels(folder)
+    if not labels:
+        if not published:
+            raise UserError(f"{folder} holds an encoder without a classifier", "train one with: dragoman train")
+        labels, multi_label = published, config.get("problem_type") == "multi_label_classification"
+    labels = tuple(labels)
+    if len(set(labels)) != len(labels):
+        raise UserError("a label is given twice", "give each label once in scope.labels")
+    kept = bool(published) and set(labels) == set(published)
+    wanted = {ours: theirs for ours, theirs in family.head.items() if ours == "dense" or kept}
+    found, unused = _renamed(read_tensors(folder), family, arch, wanted)
+    _check_layers(arch, found, folder)
+    if kept:
+        order = torch.tensor([published.index(label) for label in labels])
+        for name in ("head.out.weight", "head.out.bias"):
+            if name in found and len(found[name]) == len(published):
+                found[name] = found[name][order]
+    with torch.device("meta"):
+        net = Classifier(Encoder(arch), Head(arch, len(labels)), labels, multi_label)
+    new = set() if kept else {"head.out.weight", "head.out.bias"}
+    if not published and not any(name.startswith("head.dense.") for name in found):
+        new |= {"head.dense.weight", "head.dense.bias"}
+    found |= _fresh_head(arch, len(labels), seed, new)
+    _fill(net, found, folder)
+    net.fresh, net.unused = tuple(sorted(new)), unused
+    return net.eval()
+
+
+def read_labels(folder: Path) -> tuple[str, ...]:
+    """The labels of the classifier in a folder, () where it holds none. Raises UserError where they are not names."""
+    config = read_config(folder)
+    architectures = config.get("architectures") or ()
+    if not any(str(name).endswith("ForSequenceClassification") for name in architectures):
+        return ()
+    if config.get("problem_type") == "regression":
+        raise UserError(f"{folder} predicts a number, not a label", "choose another model in models.candidates")
+    names = config.get("id2label")
+    if not names:  # transformers leaves them out when they are the default ones
+        count = config.get("num_labels", 2)
+        return tuple(f"LABEL_{index}" for index in range(count if isinstance(count, int) else 2))
+    wrong = UserError(f"id2label in {folder / 'config.json'} is not a list of different names numbered from 0", _BELONG)
+    if not isinstance(names, dict) or sorted(names) != sorted(map(str, range(len(names)))):
+        raise wrong
+    labels = tuple(str(names[str(index)]) for index in range(len(names)))
+    if len(set(labels)) != len(labels):
+        raise wrong
+    return labels
+
+
+def save_classifier(net: Classifier, tokenizer: Tokenizer, folder: Path) -> None:
+    """Write a folder that `load_classifier` and transformers (its Auto classes, its pipelines) open alike.
+
+    It is written in place; `core.durable.publish` makes it appear at once. Files are readable by all (mode 0644).
+    """
+    family = family_of(net.arch.family)
+    names = {
+        "architectures": [family.architecture],
+        "id2label": {str(index): label for index, label in enumerate(net.labels)},
+        "label2id": {label: index for index, label in enumerate(net.labels)},
+        "problem_type": "multi_label_classification" if net.multi_label else "single_label_classification",
+    }
+    tensors = published_names(net, net.arch, family)
+    _save(family.write(net.arch) | names, tensors, tokenizer, folder)
+
+
+def save_encoder(net: Encoder, tokenizer: Tokenizer, folder: Path) -> None:
+    """Write a folder that `load_encoder` and transformers' `AutoModel` open alike."""
+    family = family_of(net.arch.family)
+    named = published_names(net, net.arch, family)
+    tensors = {name.removeprefix(family.prefix): tensor for name, tensor in named.items()}
+    architecture = family.architecture.replace("ForSequenceClassification", "Model")
+    _save(family.write(net.arch) | {"architectures": [architecture]}, tensors, tokenizer, folder)
+
+
+def published_names(net: nn.Module, arch: Arch, family: Family) -> dict[str, Tensor]:
+    """The tensors of an Encoder or a Classifier by their published names.
+
+    Raises ValueError where a module has another shape than the family's, as one that a tuning wraps: merge it first.
+    """
+    theirs = _modules(family, arch, family.head)
+    named: dict[str, Tensor] = {}
+    for name, tensor in net.state_dict().items():
+        module, _, leaf = (name if isinstance(net, Classifier) else f"encoder.{name}").rpartition(".")
+        if module not in theirs:
+            raise ValueError(f"{name} has no published name in {arch.family}: merge the tuning before saving")
+        inside = module.startswith("encoder.")
+        named[f"{family.prefix if inside else ''}{theirs[module]}.{leaf}"] = tensor
+    return named
+
+
+def _family(config: Mapping[str, Any], folder: Path) -> Family:
+    name = config.get("model_type")
+    if not isinstance(name, str) or not name:
+        raise UserError(f"{folder / 'config.json'} does not say its model_type", _BELONG)
+    return family_of(name)
+
+
+def _modules(family: Family, arch: Arch, head: Mapping[str, str]) -> dict[str, str]:
+    """Our module names to the published ones: the encoder's without the prefix, the head's as published."""
+    names = {f"head.{ours}": theirs for ours, theirs in head.items()}
+    for ours, theirs in family.encoder.items():
+        if "{n}" in ours:
+            for n in range(arch.layers):
+                names["encoder." + ours.replace("{n}", str(n))] = theirs.replace("{n}", str(n))
+        else:
+            names["encoder." + ours] = theirs
+    return names
+
+
+def _renamed(
+    tensors: Mapping[str, Tensor], family: Family, arch: Arch, head: Mapping[str, str]
+) -> tuple[dict[str, Tensor], tuple[str, ...]]:
+    """The tensors by our names, and the published names of the known ones that are of no use here.
+
+    A name that is neither is kept as it is: `_fill` refuses it.
+    """
+    modules = {theirs.removeprefix(family.prefix): ours for ours, theirs in _modules(family, arch, head).items()}
+    found: dict[str, Tensor] = {}
+    unused: list[str] = []
+    for name, tensor in tensors.items():
+        module, _, leaf = name.removeprefix(family.prefix).rpartition(".")
+        leaf = {"gamma": "weight", "beta": "bias"}.get(leaf, leaf)  # layer norm as the first BERT files spell it
+        extra = f"{module}.{leaf}"
+        if module in modules:
+            ours = f"{modules[module]}.{leaf}"
+            if ours in found:
+                raise UserError(f"the tensor {name} stands in the weights twice", _BELONG)
+            found[ours] = tensor
+        elif any(extra == known or (known.endswith(".") and extra.startswith(known)) for known in family.known_extras):
+            unused.append(name)
+        else:
+            found[name] = tensor
+    return found, tuple(sorted(unused))
+
+
+def _check_layers(arch: Arch, found: Mapping[str, Tensor], folder: Path) -> None:
+    """Before anything is built: a config.json that asks for a million blocks must not cost a minute."""
+    if arch.layers > len(found):
+        said = f"config.json of {folder} says {arch.layers} layers, but its weights hold {len(found)} tensors"
+        raise UserError(said, _BELONG)
+
+
+def _fresh_head(arch: Arch, labels: int, seed: int, wanted: set[str]) -> dict[str, Tensor]:
+    head = Head(arch, labels)
+    initialise(head, arch.initial_std, seed)
+    return {f"head.{name}": tensor for name, tensor in head.state_dict().items() if f"head.{name}" in wanted}
+
+
+def _fill(net: nn.Module, found: Mapping[str, Tensor], folder: Path) -> None:
+    """Put the tensors into the net, all of them and nothing else."""
+    wanted = net.state_dict()
+    missing, unexpected = sorted(set(wanted) - set(found)), sorted(set(found) - set(wanted))
+    for problem, names in (("lack", missing), ("hold the unexpected tensor", unexpected)):
+        if names:
+            more = f" and {len(names) - 1} more" if len(names) > 1 else ""
+            raise UserError(f"the weights in {folder} {problem} {names[0]}{more}", _BELONG)
+    for name, tensor in found.items():
+        if tensor.shape != wanted[name].shape:
+            said, held = tuple(wanted[name].shape), tuple(tensor.shape)
+            raise UserError(f"config.json of {folder} gives {name} the shape {said}, the weights {held}", _BELONG)
+    net.load_state_dict(dict(found), strict=True, assign=True)
+
+
+def _save(config: Mapping[str, Any], tensors: Mapping[str, Tensor], tokenizer: Tokenizer, folder: Path) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    dtype = str(next(iter(tensors.values())).dtype).removeprefix("torch.")
+    (folder / "config.json").write_text(json.dumps({**config, "dtype": dtype}, indent=2) + "\n", encoding="utf-8")
+    plain = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
+    save_file(plain, folder / "model.safetensors", metadata={"format": "pt"})
+    tokenizer.save(folder)
+    for path in folder.iterdir():
+        path.chmod(0o644)

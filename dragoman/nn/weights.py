@@ -1,0 +1,123 @@
+"""Reading a model folder without trusting it: JSON and safetensors, never a pickle, never somebody's code."""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError, safe_open
+from torch import Tensor
+
+from dragoman.core.errors import UserError
+
+__all__ = ["PICKLES", "model_folder", "read_config", "read_json", "read_tensors"]
+
+PICKLES = (".bin", ".pt", ".pth", ".pkl", ".pickle", ".ckpt", ".joblib")
+_WEIGHTS = "model.safetensors"
+_INDEX = "model.safetensors.index.json"
+_CONVERT = (
+    "a pickle can run code when it is opened. In a place you trust, save the weights again with transformers "
+    "(AutoModel.from_pretrained(OLD).save_pretrained(NEW)), then give NEW in models.candidates"
+)
+_AGAIN = "copy or download the model again, then give its folder in models.candidates"
+
+
+def model_folder(folder: Path) -> Path:
+    """The folder itself. Raises UserError where it is none."""
+    if not folder.is_dir():
+        said = "is a file, not a model folder" if folder.exists() else "does not exist"
+        raise UserError(f"the model {folder} {said}", "give the folder of a model in models.candidates")
+    return folder
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """A JSON object. Raises UserError where the file is missing or holds something else."""
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise UserError(f"there is no {path.name} in {path.parent}", _AGAIN) from None
+    except (OSError, UnicodeDecodeError, json.JSONDecodeError, RecursionError) as error:
+        raise UserError(f"{path} cannot be read as JSON: {error}", _AGAIN) from None
+    if not isinstance(found, dict):
+        raise UserError(f"{path} holds a {type(found).__name__}, not a JSON object", _AGAIN)
+    return found
+
+
+def read_config(folder: Path) -> dict[str, Any]:
+    """config.json of a model folder. Raises UserError where it is missing, or asks for code to be run."""
+    config = read_json(model_folder(folder) / "config.json")
+    for name in ("config.json", "tokenizer_config.json"):
+        path = folder / name
+        settings = config if name == "config.json" else read_json(path) if path.is_file() else {}
+        for key in ("auto_map", "trust_remote_code"):
+            if settings.get(key):
+                raise UserError(
+                    f"{path} asks to run code of its publisher ({key}); Dragoman never does",
+                    "choose a model of a known architecture in models.candidates",
+                )
+    return config
+
+
+def read_tensors(folder: Path) -> dict[str, Tensor]:
+    """Every tensor of the folder's safetensors files, by its published name, as float32 in memory of its own.
+
+    Raises UserError where the weights are missing, pickled (whatever their name), cut short or not finite.
+    """
+    tensors: dict[str, Tensor] = {}
+    for path in _weight_files(model_folder(folder)):
+        _refuse_pickle(path)
+        try:
+            with safe_open(path, "pt") as file:
+                for name in file.keys():  # noqa: SIM118 - it is no dict
+                    if name in tensors:
+                        raise UserError(f"the tensor {name} stands in two weight files of {folder}", _AGAIN)
+                    tensors[name] = _plain(file.get_tensor(name), name, path)
+        except (SafetensorError, OSError) as error:
+            raise UserError(f"the weights {path} are damaged or cut short: {error}", _AGAIN) from None
+    return tensors
+
+
+def _plain(tensor: Tensor, name: str, path: Path) -> Tensor:
+    """A copy: the file may be replaced while the model is in use, and a mapped file that shrinks kills the process."""
+    if not tensor.is_floating_point():
+        return tensor.clone()
+    copied = tensor.to(torch.float32, copy=True)
+    if not bool(copied.isfinite().all()):
+        raise UserError(f"the tensor {name} in {path} holds a number that is not finite", _AGAIN)
+    return copied
+
+
+def _weight_files(folder: Path) -> list[Path]:
+    if (folder / _WEIGHTS).is_file():
+        return [folder / _WEIGHTS]
+    if (folder / _INDEX).is_file():
+        return _shards(folder, read_json(folder / _INDEX))
+    pickles = sorted(path.name for path in folder.iterdir() if path.suffix in PICKLES)
+    if pickles:
+        raise UserError(f"the weights in {folder} are pickled ({', '.join(pickles[:3])}) and are not opened", _CONVERT)
+    raise UserError(f"there is no {_WEIGHTS} in {folder}", _AGAIN)
+
+
+def _shards(folder: Path, index: Mapping[str, Any]) -> list[Path]:
+    """The files a large model is spread over. Somebody wrote down their names: they must lie in the folder."""
+    where = index.get("weight_map")
+    names = sorted({str(name) for name in where.values()}) if isinstance(where, dict) else []
+    for name in names:
+        if Path(name).name != name or not name.endswith(".safetensors") or not (folder / name).is_file():
+            raise UserError(f"{folder / _INDEX} names the weight file '{name}', which is not in the folder", _AGAIN)
+    if not names:
+        raise UserError(f"{folder / _INDEX} names no weight file", _AGAIN)
+    return [folder / name for name in names]
+
+
+def _refuse_pickle(path: Path) -> None:
+    """A pickle under another name is told by its first bytes: a zip (torch.save) or a pickle's protocol mark.
+
+    A safetensors file begins with the length of its header in eight bytes, which may look like either; then comes "{".
+    """
+    with path.open("rb") as file:
+        start = file.read(9)
+    pickled = start[:2] == b"PK" or (start[:1] == b"\x80" and start[1:2] in (b"\x02", b"\x03", b"\x04", b"\x05"))
+    if pickled and start[8:] != b"{":
+        raise UserError(f"{path} is a pickle under the name of a safetensors file and is not opened", _CONVERT)
