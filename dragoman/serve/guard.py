@@ -1,0 +1,144 @@
+"""The door of the server: who may come in, what is counted, and what is said when something breaks."""
+
+import asyncio
+import ipaddress
+import time
+from collections.abc import Mapping, Sequence
+from urllib.parse import urlsplit
+
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from dragoman.serve.keys import matches, presented
+from dragoman.serve.meters import Meters
+from dragoman.serve.refused import Gone, Refused, error_body
+from dragoman.serve.worker import complain
+
+__all__ = ["LOOPBACK", "Guard", "host_name", "is_address"]
+
+LOOPBACK = ("localhost", "127.0.0.1", "::1")
+SAFE = [
+    (b"content-type", b"application/json"),
+    (b"cache-control", b"no-store"),
+    (b"x-content-type-options", b"nosniff"),
+]
+
+
+def host_name(text: str) -> str:
+    """The name in a Host header, without its port, in lower case; empty when it is not one."""
+    if not text.isascii() or any(letter in text for letter in "/\\@?# \t,"):
+        return ""
+    try:
+        parts = urlsplit(f"//{text}")
+        _ = parts.port
+        return (parts.hostname or "").removesuffix(".")
+    except ValueError:
+        return ""
+
+
+def is_address(name: str) -> bool:
+    """Whether a host name is a numeric address; a name that a stranger's DNS points at us never is."""
+    try:
+        ipaddress.ip_address(name)
+    except ValueError:
+        return False
+    return True
+
+
+class Guard:
+    """ASGI middleware around everything: it checks names, origins and keys, gives errors one shape and counts requests.
+
+    `access` says for each path whether it is `open` or needs a `key`; a path that is not in it needs one too. `hosts`
+    are the names the server may be called by, against DNS rebinding; with `addresses`, any numeric address is one too.
+    """
+
+    def __init__(
+        self,
+        app: ASGIApp,
+        access: Mapping[str, str],
+        hosts: Sequence[str],
+        addresses: bool,
+        key_hashes: Sequence[str],
+        meters: Meters,
+    ) -> None:
+        self.app = app
+        self.access = access
+        self.hosts = frozenset(host.lower() for host in hosts)
+        self.addresses = addresses
+        self.key_hashes = tuple(key_hashes)
+        self.meters = meters
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request; nothing raised inside leaves here."""
+        if scope["type"] != "http":
+            await self._other(scope, receive, send)
+            return
+        began, status = time.perf_counter(), 0
+
+        async def speak(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = int(message["status"])
+                named = {name for name, _ in message.get("headers", [])}
+                message["headers"] = [*message.get("headers", []), *(pair for pair in SAFE if pair[0] not in named)]
+            await send(message)
+
+        try:
+            self.admit(scope)
+            await self.app(scope, receive, speak)
+        except Gone:
+            status = 499  # nobody is left to hear it; counted as such
+        except Refused as refused:
+            await self._refuse(speak, refused, status)
+        except asyncio.CancelledError:  # the time to drain is over
+            await self._refuse(speak, Refused(503, "the server is stopping", 1), status)
+        except Exception as error:
+            complain(error)
+            await self._refuse(speak, Refused(500, "the server failed on this request"), status)
+        finally:
+            route = scope["path"] if scope["path"] in self.access else "other"
+            self.meters.count(route, status, time.perf_counter() - began)
+
+    async def _other(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "lifespan":
+            await self.app(scope, receive, send)
+        elif scope["type"] == "websocket":
+            await send({"type": "websocket.close", "code": 1008})
+
+    def admit(self, scope: Scope) -> None:
+        """Raise Refused unless the request may come in: 400 where muddled, 403 for a foreign name, 401 without a key."""
+        headers: list[tuple[bytes, bytes]] = scope["headers"]
+        names = [name for name, _ in headers]
+        if (b"transfer-encoding" in names and b"content-length" in names) or names.count(b"content-length") > 1:
+            raise Refused(400, "the length of the body is given twice")
+        hosts = [value.decode("latin-1") for name, value in headers if name == b"host"]
+        if len(hosts) != 1 or not self.known(host_name(hosts[0])):
+            raise Refused(403, "this server is not known by that name: see the setting hosts")
+        for name, value in headers:
+            if name == b"origin" and not self._ours(value.decode("latin-1")):
+                raise Refused(403, "pages from elsewhere may not call this server: see the setting hosts")
+        if self.key_hashes and self.access.get(scope["path"], "key") != "open":
+            keys = presented(headers)
+            if not matches(keys, self.key_hashes):
+                raise Refused(401, "a key is needed: send it as Authorization: Bearer KEY")
+
+    def known(self, name: str) -> bool:
+        """Whether the server may be called by this name."""
+        return name in self.hosts or (self.addresses and is_address(name))
+
+    def _ours(self, origin: str) -> bool:
+        scheme, _, rest = origin.partition("://")
+        return scheme in ("http", "https") and self.known(host_name(rest))
+
+    async def _refuse(self, send: Send, refused: Refused, status: int) -> None:
+        if status:
+            return  # the answer has begun; it ends short, which the client sees
+        body = error_body(refused.status, refused.message)
+        headers = [(b"content-length", str(len(body)).encode())]
+        if refused.retry_after:
+            headers.append((b"retry-after", str(refused.retry_after).encode()))
+        if refused.status == 401:
+            headers.append((b"www-authenticate", b"Bearer"))
+        if refused.status in (408, 503):
+            headers.append((b"connection", b"close"))
+        await send({"type": "http.response.start", "status": refused.status, "headers": headers})
+        await send({"type": "http.response.body", "body": body})

@@ -1,0 +1,41 @@
+"""What the server counts, in the form Prometheus reads, in a registry of its own."""
+
+from collections.abc import Callable
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+
+__all__ = ["Meters"]
+
+SECONDS = (0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
+TEXTS = (1, 2, 4, 8, 16, 32, 64, 128)
+
+
+class Meters:
+    """The figures of one server. Labels hold only known routes and statuses, so no client can make them grow."""
+
+    def __init__(self, run: str) -> None:
+        self.registry = CollectorRegistry()
+        where = self.registry
+        self.requests = Counter(
+            "dragoman_requests", "Requests by route and status.", ["route", "status"], registry=where
+        )
+        self.seconds = Histogram(
+            "dragoman_request_seconds", "Seconds from request to answer.", ["route"], buckets=SECONDS, registry=where
+        )
+        self.texts = Counter("dragoman_texts", "Texts answered.", registry=where)
+        self.batches = Histogram("dragoman_batch_texts", "Texts the model read at once.", buckets=TEXTS, registry=where)
+        self.failures = Counter("dragoman_model_failures", "Batches on which the model failed.", registry=where)
+        Gauge("dragoman_run_info", "The run that is served.", ["run"], registry=where).labels(run).set(1)
+
+    def watch(self, name: str, meaning: str, value: Callable[[], float]) -> None:
+        """Show a gauge that is read at the moment it is asked for."""
+        Gauge(f"dragoman_{name}", meaning, registry=self.registry).set_function(value)
+
+    def count(self, route: str, status: int, seconds: float) -> None:
+        """Count one request that ended."""
+        self.requests.labels(route, str(status)).inc()
+        self.seconds.labels(route).observe(seconds)
+
+    def page(self) -> bytes:
+        """All figures as text."""
+        return generate_latest(self.registry)
