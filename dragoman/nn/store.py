@@ -21,6 +21,7 @@ __all__ = [
     "family_of",
     "load_classifier",
     "load_encoder",
+    "modules_by_published_name",
     "published_names",
     "read_arch",
     "read_labels",
@@ -149,15 +150,22 @@ def published_names(net: nn.Module, arch: Arch, family: Family) -> dict[str, Ten
 
     Raises ValueError where a module has another shape than the family's, as one that a tuning wraps: merge it first.
     """
-    theirs = _modules(family, arch, family.head)
+    theirs = {ours: name for name, ours in modules_by_published_name(family, arch).items()}
     named: dict[str, Tensor] = {}
     for name, tensor in net.state_dict().items():
         module, _, leaf = (name if isinstance(net, Classifier) else f"encoder.{name}").rpartition(".")
         if module not in theirs:
             raise ValueError(f"{name} has no published name in {arch.family}: merge the tuning before saving")
-        inside = module.startswith("encoder.")
-        named[f"{family.prefix if inside else ''}{theirs[module]}.{leaf}"] = tensor
+        named[f"{theirs[module]}.{leaf}"] = tensor
     return named
+
+
+def modules_by_published_name(family: Family, arch: Arch) -> dict[str, str]:
+    """The published module names of a classifier, as its weight file has them, to ours."""
+    return {
+        (f"{family.prefix}{theirs}" if ours.startswith("encoder.") else theirs): ours
+        for ours, theirs in _modules(family, arch, family.head).items()
+    }
 
 
 def _family(config: Mapping[str, Any], folder: Path) -> Family:

@@ -11,11 +11,10 @@ from torch import Tensor
 
 from dragoman.core.errors import UserError
 
-__all__ = ["PICKLES", "model_folder", "read_config", "read_json", "read_tensors"]
+__all__ = ["PICKLES", "model_folder", "read_config", "read_json", "read_tensors", "weight_files"]
 
 PICKLES = (".bin", ".pt", ".pth", ".pkl", ".pickle", ".ckpt", ".joblib")
 _WEIGHTS = "model.safetensors"
-_INDEX = "model.safetensors.index.json"
 _CONVERT = (
     "a pickle can run code when it is opened. In a place you trust, save the weights again with transformers "
     "(AutoModel.from_pretrained(OLD).save_pretrained(NEW)), then give NEW in models.candidates"
@@ -59,20 +58,19 @@ def read_config(folder: Path) -> dict[str, Any]:
     return config
 
 
-def read_tensors(folder: Path) -> dict[str, Tensor]:
+def read_tensors(folder: Path, name: str = _WEIGHTS) -> dict[str, Tensor]:
     """Every tensor of the folder's safetensors files, by its published name, as float32 in memory of its own.
 
     Raises UserError where the weights are missing, pickled (whatever their name), cut short or not finite.
     """
     tensors: dict[str, Tensor] = {}
-    for path in _weight_files(model_folder(folder)):
-        _refuse_pickle(path)
+    for path in weight_files(folder, name):
         try:
             with safe_open(path, "pt") as file:
-                for name in file.keys():  # noqa: SIM118 - it is no dict
-                    if name in tensors:
-                        raise UserError(f"the tensor {name} stands in two weight files of {folder}", _AGAIN)
-                    tensors[name] = _plain(file.get_tensor(name), name, path)
+                for tensor in file.keys():  # noqa: SIM118 - it is no dict
+                    if tensor in tensors:
+                        raise UserError(f"the tensor {tensor} stands in two weight files of {folder}", _AGAIN)
+                    tensors[tensor] = _plain(file.get_tensor(tensor), tensor, path)
         except (SafetensorError, OSError) as error:
             raise UserError(f"the weights {path} are damaged or cut short: {error}", _AGAIN) from None
     return tensors
@@ -88,27 +86,33 @@ def _plain(tensor: Tensor, name: str, path: Path) -> Tensor:
     return copied
 
 
-def _weight_files(folder: Path) -> list[Path]:
-    if (folder / _WEIGHTS).is_file():
-        return [folder / _WEIGHTS]
-    if (folder / _INDEX).is_file():
-        return _shards(folder, read_json(folder / _INDEX))
+def weight_files(folder: Path, name: str = _WEIGHTS) -> list[Path]:
+    """The safetensors files of a model folder: the one of that name, or the parts that its index lists.
+
+    Raises UserError where there are none, or where one is a pickle inside.
+    """
+    single, index = model_folder(folder) / name, folder / f"{name}.index.json"
+    if single.is_file() or index.is_file():
+        files = [single] if single.is_file() else _parts(index, read_json(index))
+        for path in files:
+            _refuse_pickle(path)
+        return files
     pickles = sorted(path.name for path in folder.iterdir() if path.suffix in PICKLES)
     if pickles:
         raise UserError(f"the weights in {folder} are pickled ({', '.join(pickles[:3])}) and are not opened", _CONVERT)
-    raise UserError(f"there is no {_WEIGHTS} in {folder}", _AGAIN)
+    raise UserError(f"there is no {name} in {folder}", _AGAIN)
 
 
-def _shards(folder: Path, index: Mapping[str, Any]) -> list[Path]:
+def _parts(index: Path, content: Mapping[str, Any]) -> list[Path]:
     """The files a large model is spread over. Somebody wrote down their names: they must lie in the folder."""
-    where = index.get("weight_map")
+    where = content.get("weight_map")
     names = sorted({str(name) for name in where.values()}) if isinstance(where, dict) else []
     for name in names:
-        if Path(name).name != name or not name.endswith(".safetensors") or not (folder / name).is_file():
-            raise UserError(f"{folder / _INDEX} names the weight file '{name}', which is not in the folder", _AGAIN)
+        if Path(name).name != name or not name.endswith(".safetensors") or not (index.parent / name).is_file():
+            raise UserError(f"{index} names the weight file '{name}', which is not in the folder", _AGAIN)
     if not names:
-        raise UserError(f"{folder / _INDEX} names no weight file", _AGAIN)
-    return [folder / name for name in names]
+        raise UserError(f"{index} names no weight file", _AGAIN)
+    return [index.parent / name for name in names]
 
 
 def _refuse_pickle(path: Path) -> None:
