@@ -15,7 +15,7 @@ OUTCOMES = {"met": ("✓", "met"), "unproven": ("≈", "unproven"), "missed": ("
 
 @dataclass(frozen=True, slots=True)
 class Cell:
-    """One cell: its text, a quieter note below, a drawing, a tone for the colour, and its kind (number, code or nothing)."""
+    """One cell: its text, a quieter note below, a drawing, a tone for the colour, its kind (number, count, code)."""
 
     text: str = ""
     note: str = ""

@@ -5,8 +5,20 @@ import math
 from dragoman.report.record import Figure
 
 __all__ = [
-    "MISSING", "amount", "duration", "memory", "milliseconds", "probability", "quality", "ratio", "signed", "spread",
-    "tiny", "whole",
+    "MISSING",
+    "amount",
+    "comparison",
+    "duration",
+    "memory",
+    "milliseconds",
+    "probability",
+    "quality",
+    "ratio",
+    "round_duration",
+    "signed",
+    "spread",
+    "tiny",
+    "whole",
 ]
 
 MISSING = "–"
@@ -24,6 +36,11 @@ def _three(value: float) -> int:
     """The decimals that leave about three digits: 9.87, 98.7, 987."""
     size = abs(value)
     return 2 if size < 9.995 else 1 if size < 99.95 else 0
+
+
+def comparison(asked: str) -> str:
+    """A criterion as print has it: ≥ 0.60."""
+    return asked.replace(">=", "≥").replace("<=", "≤")
 
 
 def whole(value: float | None) -> str:
@@ -59,6 +76,14 @@ def duration(seconds: float | None) -> str:
         return f"{minutes} min {rest:02d} s"
     hours, minutes = divmod(round(seconds / 60), 60)
     return f"{hours:,} h {minutes:02d} min"
+
+
+def round_duration(seconds: float) -> str:
+    """A round time as an axis names it: 0.1 s, 10 s, 1 min, 10 h."""
+    for size, unit in ((86400.0, "d"), (3600.0, "h"), (60.0, "min"), (1.0, "s")):
+        if seconds >= size:
+            return f"{seconds / size:,.4g} {unit}"
+    return f"{seconds:.4g} s"
 
 
 def milliseconds(value: float | None) -> str:

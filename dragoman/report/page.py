@@ -9,7 +9,19 @@ from markupsafe import Markup
 
 from dragoman.report.record import Table, hollow
 from dragoman.report.sections import (
-    calibration, classes, commands, confusion, criteria, data, forgetting, ladder, lineage, parity, plan, risks, samples,
+    calibration,
+    classes,
+    commands,
+    confusion,
+    criteria,
+    data,
+    forgetting,
+    ladder,
+    lineage,
+    parity,
+    plan,
+    risks,
+    samples,
     verdict,
 )
 from dragoman.report.sections import help as advice
@@ -19,7 +31,7 @@ __all__ = ["SECTIONS", "Section", "render"]
 
 @dataclass(frozen=True, slots=True)
 class Section:
-    """One section: the name of its template and anchor, its title, the key of the record it shows, what makes its view."""
+    """One section: the name of its template and anchor, its title, the key it shows, what makes its view."""
 
     name: str
     title: str
@@ -27,7 +39,7 @@ class Section:
     view: Callable[[Table], dict[str, object] | None]
 
 
-# In the order of a reader's questions: is it good enough, what did it cost, where does it fail, can I trust and repeat it.
+# In the order of a reader's questions: is it good enough, what did it cost, where does it fail, can I repeat it.
 SECTIONS = (
     Section("criteria", "Criteria", "criteria", criteria.view),
     Section("ladder", "The ladder", "ladder", ladder.view),
@@ -53,12 +65,22 @@ def render(record: Mapping[str, object]) -> str:
     read is named among the risks. Raises UserError where the record has no name or no known verdict.
     """
     head = verdict.view(record)
-    shown = [{"name": section.name, "title": section.title, "view": view} for section in SECTIONS if (view := section.view(record))]
+    shown = [
+        {"name": section.name, "title": section.title, "view": view}
+        for section in SECTIONS
+        if (view := section.view(record))
+    ]
     names = {part["name"] for part in shown}
     unread = [section.key for section in SECTIONS if section.name not in names and not hollow(record.get(section.key))]
     style = files("dragoman.report").joinpath("templates", "style.css").read_text(encoding="utf-8")
     environment = Environment(
-        loader=PackageLoader("dragoman.report", "templates"), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+        loader=PackageLoader("dragoman.report", "templates"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
     )
     # The style is ours and holds no text of the record, so it is the one thing that is not escaped.
-    return environment.get_template("page.html").render({"head": head, "sections": shown, "unread": unread, "style": Markup(style)})
+    return environment.get_template("page.html").render(
+        {"head": head, "sections": shown, "unread": unread, "style": Markup(style)}
+    )

@@ -30,7 +30,9 @@ class Scale:
         return self.start + share * (self.end - self.start)
 
 
-def stretch(values: Sequence[float], pad: float, least: float, limits: tuple[float, float] | None) -> tuple[float, float]:
+def stretch(
+    values: Sequence[float], pad: float, least: float, limits: tuple[float, float] | None
+) -> tuple[float, float]:
     """A range that holds the values with a margin of `pad` of its width, at least `least` wide, inside the limits."""
     low, high = min(values), max(values)
     width = max(high - low, least)

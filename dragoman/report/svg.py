@@ -1,4 +1,4 @@
-"""A drawing as SVG text that stands inside the page: every figure has a title, a description and classes for its colours."""
+"""A drawing as SVG that stands inside the page, with a title, a description, and classes for its colours."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -7,7 +7,7 @@ from markupsafe import Markup, escape
 
 from dragoman.report.text import visible
 
-__all__ = ["Drawing", "element"]
+__all__ = ["Drawing", "Sheet", "element"]
 
 Value = str | float
 
@@ -24,9 +24,9 @@ def _value(value: Value) -> str:
     return f"{round(value, 2) + 0.0:g}"
 
 
-@dataclass
-class Drawing:
-    """A drawing of a given size, in pixels at full width. `name` makes its ids unique in the page."""
+@dataclass(frozen=True, slots=True)
+class Sheet:
+    """What a drawing stands on: its size in pixels at full width, its words, and a name that makes its ids unique."""
 
     name: str
     width: float
@@ -34,6 +34,12 @@ class Drawing:
     title: str
     description: str
     kind: str = ""
+
+
+@dataclass
+class Drawing:
+    """Lines, boxes, dots and words, in the order in which they cover one another."""
+
     parts: list[str] = field(default_factory=list)
 
     def line(self, ends: tuple[float, float, float, float], kind: str) -> None:
@@ -41,10 +47,17 @@ class Drawing:
         x1, y1, x2, y2 = ends
         self.parts.append(element("line", {"x1": x1, "y1": y1, "x2": x2, "y2": y2, "class": kind}))
 
-    def box(self, corner: tuple[float, float], size: tuple[float, float], kind: str, shade: float | None = None) -> None:
+    def box(
+        self, corner: tuple[float, float], size: tuple[float, float], kind: str, shade: float | None = None
+    ) -> None:
         """A rectangle; `shade` in [0, 1] is how strongly its colour covers the page."""
         fill: Value = "" if shade is None else shade
-        place: dict[str, Value] = {"x": corner[0], "y": corner[1], "width": max(size[0], 0.0), "height": max(size[1], 0.0)}
+        place: dict[str, Value] = {
+            "x": corner[0],
+            "y": corner[1],
+            "width": max(size[0], 0.0),
+            "height": max(size[1], 0.0),
+        }
         self.parts.append(element("rect", place | {"class": kind, "fill-opacity": fill}))
 
     def dot(self, x: float, y: float, radius: float, kind: str) -> None:
@@ -61,20 +74,21 @@ class Drawing:
         attributes: dict[str, Value] = {"x": x, "y": y, "class": kind, "text-anchor": anchor}
         self.parts.append(element("text", attributes, str(escape(visible(content)))))
 
-    def group(self, title: str, parts: Sequence[str]) -> None:
-        """Parts that share one title, shown when they are pointed at."""
-        self.parts.append(element("g", {}, element("title", {}, str(escape(visible(title)))) + "".join(parts)))
+    def group(self, title: str, inner: "Drawing") -> None:
+        """A part that has a title of its own, shown when it is pointed at."""
+        told = element("title", {}, str(escape(visible(title))))
+        self.parts.append(element("g", {}, told + "".join(inner.parts)))
 
-    def markup(self) -> Markup:
+    def markup(self, sheet: Sheet) -> Markup:
         """The drawing, ready to stand in the page."""
-        title = element("title", {"id": f"{self.name}-title"}, str(escape(visible(self.title))))
-        about = element("desc", {"id": f"{self.name}-desc"}, str(escape(visible(self.description))))
+        title = element("title", {"id": f"{sheet.name}-title"}, str(escape(visible(sheet.title))))
+        about = element("desc", {"id": f"{sheet.name}-desc"}, str(escape(visible(sheet.description))))
         attributes: dict[str, Value] = {
-            "class": f"drawing {self.kind}".strip(),
-            "viewBox": f"0 0 {self.width:g} {self.height:g}",
-            "width": self.width,
-            "height": self.height,
+            "class": f"drawing {sheet.kind}".strip(),
+            "viewBox": f"0 0 {sheet.width:g} {sheet.height:g}",
+            "width": sheet.width,
+            "height": sheet.height,
             "role": "img",
-            "aria-labelledby": f"{self.name}-title {self.name}-desc",
+            "aria-labelledby": f"{sheet.name}-title {sheet.name}-desc",
         }
         return Markup(element("svg", attributes, title + about + "".join(self.parts)))

@@ -6,12 +6,26 @@ from typing import Any
 __all__ = ["record"]
 
 _LABELS = (
-    "Text Processing Services", "Binary Data Services", "Data Types", "Numeric and Mathematical Modules",
-    "Functional Programming Modules", "File and Directory Access", "Data Persistence",
-    "Data Compression and Archiving", "File Formats", "Cryptographic Services",
-    "Generic Operating System Services", "Concurrent Execution", "Networking and Interprocess Communication",
-    "Internet Data Handling", "Structured Markup Processing Tools", "Internet Protocols and Support",
-    "Multimedia Services", "Development Tools", "Debugging and Profiling", "Python Runtime Services <&>",
+    "Text Processing Services",
+    "Binary Data Services",
+    "Data Types",
+    "Numeric and Mathematical Modules",
+    "Functional Programming Modules",
+    "File and Directory Access",
+    "Data Persistence",
+    "Data Compression and Archiving",
+    "File Formats",
+    "Cryptographic Services",
+    "Generic Operating System Services",
+    "Concurrent Execution",
+    "Networking and Interprocess Communication",
+    "Internet Data Handling",
+    "Structured Markup Processing Tools",
+    "Internet Protocols and Support",
+    "Multimedia Services",
+    "Development Tools",
+    "Debugging and Profiling",
+    "Python Runtime Services <&>",
 )
 
 
@@ -19,13 +33,27 @@ def _figure(value: float, half: float, n: int = 902) -> dict[str, Any]:
     return {"value": value, "low": value - half, "high": value + half, "n": n}
 
 
-def _rung(name: str, quality: tuple[float, float], cost: tuple[float, float, float, float], outcome: str) -> dict[str, Any]:
+def _rung(
+    name: str, quality: tuple[float, float], cost: tuple[float, float, float, float], outcome: str
+) -> dict[str, Any]:
     seconds, latency, size, memory = cost
     return {
-        "rung": name, "metric": "macro_f1", "estimate": _figure(*quality, n=903), "metrics": {"accuracy": _figure(quality[0] + 0.02, 0.03)},
-        "seconds": seconds, "p50_ms": latency, "p95_ms": latency * 1.8, "size_mb": size, "outcome": outcome, "chosen": name == "lora",
-        "predicted": {"memory_mb": memory * 0.9, "seconds": seconds * 1.25}, "measured": {"memory_mb": memory, "seconds": seconds},
-        "trials": [], "settings": {}, "run": f"train-{name}-5f2c9a", "note": "",
+        "rung": name,
+        "metric": "macro_f1",
+        "estimate": _figure(*quality, n=903),
+        "metrics": {"accuracy": _figure(quality[0] + 0.02, 0.03)},
+        "seconds": seconds,
+        "p50_ms": latency,
+        "p95_ms": latency * 1.8,
+        "size_mb": size,
+        "outcome": outcome,
+        "chosen": name == "lora",
+        "predicted": {"memory_mb": memory * 0.9, "seconds": seconds * 1.25},
+        "measured": {"memory_mb": memory, "seconds": seconds},
+        "trials": [],
+        "settings": {},
+        "run": f"train-{name}-5f2c9a",
+        "note": "",
     }
 
 
@@ -39,8 +67,11 @@ def _ladder() -> list[dict[str, Any]]:
     ]
     for below, rung, gain in zip(rungs, rungs[1:], (0.1707, 0.0717, 0.0562, 0.0068), strict=False):
         rung["comparison"] = {
-            "against": below["rung"], "difference": _figure(gain, 0.021), "mcnemar_p": 0.00002 if gain > 0.05 else 0.482,
-            "minimum_detectable": 0.029, "better": gain > 0.021,
+            "against": below["rung"],
+            "difference": _figure(gain, 0.021),
+            "mcnemar_p": 0.00002 if gain > 0.05 else 0.482,
+            "minimum_detectable": 0.029,
+            "better": gain > 0.021,
         }
     rungs[3]["settings"] = {"tuning.rank": 8, "optim.learning_rate": 5e-4, "epochs": 3}
     rungs[3]["trials"] = [
@@ -63,56 +94,122 @@ def _confusion(draw: random.Random) -> dict[str, Any]:
 
 def _samples() -> dict[str, Any]:
     worst = [
-        {"text": "Return a <script>alert('x')</script> string with & characters <b>escaped</b>, see https://example.org/a?b=1&c=2",
-         "expected": _LABELS[14], "answer": _LABELS[13], "confidence": 0.9312},
-        {"text": "أعد سلسلة نصية جديدة بعد استبدال كل الأحرف الخاصة، ثم اكتبها في الملف output.txt.", "expected": _LABELS[0],
-         "answer": _LABELS[5], "confidence": 0.8841},
-        {"text": "Decode \u202egnirts\u202c with emoji 🧵👩🏽‍💻 and a zero\x00byte, שלום עולם, 日本語のテキスト。", "expected": _LABELS[1], "answer": _LABELS[0],
-         "confidence": 0.8127},
+        {
+            "text": "Return a <script>alert('x')</script> string with & characters <b>escaped</b>, see https://example.org/a?b=1&c=2",
+            "expected": _LABELS[14],
+            "answer": _LABELS[13],
+            "confidence": 0.9312,
+        },
+        {
+            "text": "أعد سلسلة نصية جديدة بعد استبدال كل الأحرف الخاصة، ثم اكتبها في الملف output.txt.",
+            "expected": _LABELS[0],
+            "answer": _LABELS[5],
+            "confidence": 0.8841,
+        },
+        {
+            "text": "Decode \u202egnirts\u202c with emoji 🧵👩🏽‍💻 and a zero\x00byte, שלום עולם, 日本語のテキスト。",
+            "expected": _LABELS[1],
+            "answer": _LABELS[0],
+            "confidence": 0.8127,
+        },
         {"text": "Copy data and mode bits. " * 80, "expected": _LABELS[5], "answer": _LABELS[6], "confidence": None},
     ]
     best = [
-        {"text": "Acquire a lock, blocking or non-blocking.\n\n    lock.acquire(timeout=1.5)\n", "expected": _LABELS[11], "answer": _LABELS[11], "confidence": 0.9991},
-        {"text": "Return the arc cosine of x, in radians.", "expected": _LABELS[3], "answer": _LABELS[3], "confidence": 0.9987},
+        {
+            "text": "Acquire a lock, blocking or non-blocking.\n\n    lock.acquire(timeout=1.5)\n",
+            "expected": _LABELS[11],
+            "answer": _LABELS[11],
+            "confidence": 0.9991,
+        },
+        {
+            "text": "Return the arc cosine of x, in radians.",
+            "expected": _LABELS[3],
+            "answer": _LABELS[3],
+            "confidence": 0.9987,
+        },
     ]
     return {"best": best, "worst": worst}
 
 
 def _help() -> dict[str, Any]:
     return {
-        "curve": [{"rows": rows, "score": score, "low": score - 0.03, "high": score + 0.03}
-                  for rows, score in ((263, 0.48), (526, 0.55), (1052, 0.6), (2104, 0.65), (4208, 0.6803))],
-        "projected": [{"rows": rows, "score": score, "low": score - 0.05, "high": score + 0.04} for rows, score in ((8416, 0.71), (16832, 0.735))],
-        "noise": {"count": 37, "samples": [{"text": "Open a file <readonly>.", "label": _LABELS[6], "suggested": _LABELS[5], "probability": 0.97}]},
-        "confused": [{"expected": _LABELS[13], "answer": _LABELS[14], "count": 14, "sample": "Parse an XML-RPC response & return it."},
-                     {"expected": _LABELS[5], "answer": _LABELS[6], "count": 9, "sample": {"text": "Open a database file."}}],
-        "advice": ["Label about 4,000 more rows: the curve is still rising.", "Look at the 37 rows whose labels may be wrong.",
-                   "Merge or describe apart the two chapters that are taken for one another."],
+        "curve": [
+            {"rows": rows, "score": score, "low": score - 0.03, "high": score + 0.03}
+            for rows, score in ((263, 0.48), (526, 0.55), (1052, 0.6), (2104, 0.65), (4208, 0.6803))
+        ],
+        "projected": [
+            {"rows": rows, "score": score, "low": score - 0.05, "high": score + 0.04}
+            for rows, score in ((8416, 0.71), (16832, 0.735))
+        ],
+        "noise": {
+            "count": 37,
+            "samples": [
+                {"text": "Open a file <readonly>.", "label": _LABELS[6], "suggested": _LABELS[5], "probability": 0.97}
+            ],
+        },
+        "confused": [
+            {
+                "expected": _LABELS[13],
+                "answer": _LABELS[14],
+                "count": 14,
+                "sample": "Parse an XML-RPC response & return it.",
+            },
+            {"expected": _LABELS[5], "answer": _LABELS[6], "count": 9, "sample": {"text": "Open a database file."}},
+        ],
+        "advice": [
+            "Label about 4,000 more rows: the curve is still rising.",
+            "Look at the 37 rows whose labels may be wrong.",
+            "Merge or describe apart the two chapters that are taken for one another.",
+        ],
     }
 
 
 def _data() -> dict[str, Any]:
     draw = random.Random(3)
     sizes = {label: draw.randint(60, 640) for label in _LABELS}
-    splits = {name: {label: round(size * part) for label, size in sizes.items()} for name, part in (("train", 0.7), ("validation", 0.15), ("test", 0.15))}
+    splits = {
+        name: {label: round(size * part) for label, size in sizes.items()}
+        for name, part in (("train", 0.7), ("validation", 0.15), ("test", 0.15))
+    }
     return {
-        "source": "builtin:stdlib", "read": 6480, "kept": 6012, "dropped": {"empty": 12, "exact duplicate": 401, "conflicting label": 55},
+        "source": "builtin:stdlib",
+        "read": sum(sizes.values()) + 468,
+        "kept": sum(sizes.values()),
+        "dropped": {"empty": 12, "exact duplicate": 401, "conflicting label": 55},
         "columns": {"text": "docstring", "label": "chapter"},
         "splits": {name: {"rows": sum(labels.values()), "labels": labels} for name, labels in splits.items()},
-        "lengths": {"characters": {"p50": 187, "p95": 1204, "max": 18992}, "tokens": {"p50": 41, "p95": 277, "max": 4410}},
+        "lengths": {
+            "characters": {"p50": 187, "p95": 1204, "max": 18992},
+            "tokens": {"p50": 41, "p95": 277, "max": 4410},
+        },
         "duplicates": {"exact": 401, "near": 212, "conflicts": 55},
         "findings": [
-            {"name": "cut texts", "severity": "warning", "count": 301, "message": "301 of 6,012 texts are longer than 256 tokens; the end is lost.",
-             "hint": "set train.max_length=512"},
-            {"name": "rare label", "severity": "note", "count": 1, "message": "'Multimedia Services' has 9 test rows.", "hint": ""},
+            {
+                "name": "cut texts",
+                "severity": "warning",
+                "count": 301,
+                "message": "301 of 6,012 texts are longer than 256 tokens; the end is lost.",
+                "hint": "set train.max_length=512",
+            },
+            {
+                "name": "rare label",
+                "severity": "note",
+                "count": 1,
+                "message": "'Multimedia Services' has 9 test rows.",
+                "hint": "",
+            },
         ],
     }
 
 
 def _lineage() -> list[dict[str, Any]]:
     return [
-        {"run": f"{verb}-{place}c41d9e", "verb": verb, "seconds": 3.7 * place + 0.2,
-         "inputs": {"data": {"path": f"runs/{verb}/data.jsonl", "sha256": f"{place}a3f" * 16}}}
+        {
+            "run": f"{verb}-{place}c41d9e",
+            "verb": verb,
+            "seconds": 3.7 * place + 0.2,
+            "inputs": {"data": {"path": f"runs/{verb}/data.jsonl", "sha256": f"{place}a3f" * 16}},
+        }
         for place, verb in enumerate(("check", "plan", "prepare", "train", "judge"))
     ]
 
@@ -120,33 +217,111 @@ def _lineage() -> list[dict[str, Any]]:
 def record() -> dict[str, Any]:
     """A new copy of the record: 20 labels, five rungs, the fourth chosen, one criterion unproven and one missed."""
     draw = random.Random(7)
-    per_class = [{"label": label, "f1": _figure(0.45 + 0.5 * draw.random(), 0.02 + 0.1 * draw.random(), 40), "rows": draw.randint(9, 96)} for label in _LABELS]
+    per_class = [
+        {
+            "label": label,
+            "f1": _figure(0.45 + 0.5 * draw.random(), 0.02 + 0.1 * draw.random(), 40),
+            "rows": draw.randint(9, 96),
+        }
+        for label in _LABELS
+    ]
     per_class.append({"label": "معالجة النصوص", "f1": _figure(0.71, 0.1), "rows": 22})
-    confidences = [(0.15, 0.22, 9), (0.25, 0.28, 31), (0.35, 0.31, 58), (0.45, 0.42, 84), (0.55, 0.49, 101), (0.65, 0.58, 118), (0.75, 0.66, 131), (0.85, 0.79, 160), (0.95, 0.93, 210)]
+    confidences = [
+        (0.15, 0.22, 9),
+        (0.25, 0.28, 31),
+        (0.35, 0.31, 58),
+        (0.45, 0.42, 84),
+        (0.55, 0.49, 101),
+        (0.65, 0.58, 118),
+        (0.75, 0.66, 131),
+        (0.85, 0.79, 160),
+        (0.95, 0.93, 210),
+    ]
     return {
-        "name": "stdlib-area", "objective": "Send a question about Python's standard library to the chapter of the manual that answers it.",
-        "created": "2025-06-01 12:30 UTC", "dragoman": "0.1.0", "verdict": "met",
-        "headline": "lora reaches a macro F1 of 0.672 [0.643, 0.701], proven above the 0.60 that was asked.", "rung": "lora",
+        "name": "stdlib-area",
+        "objective": "Send a question about Python's standard library to the chapter of the manual that answers it.",
+        "created": "2025-06-01 12:30 UTC",
+        "dragoman": "0.1.0",
+        "verdict": "met",
+        "headline": "lora reaches a macro F1 of 0.672 [0.643, 0.701], proven above the 0.60 that was asked.",
+        "rung": "lora",
         "test": {"rows": 902, "openings": 1},
         "criteria": [
-            {"metric": "macro_f1", "asked": ">= 0.60", "kind": "target", "estimate": _figure(0.672, 0.029), "outcome": "met"},
-            {"metric": "p95_ms", "asked": "<= 50", "kind": "limit", "estimate": {"value": 14.42, "low": 13.91, "high": 15.2, "n": 200}, "outcome": "met"},
-            {"metric": "size_mb", "asked": "<= 120", "kind": "limit", "estimate": {"value": 92.4, "low": 92.4, "high": 92.4, "n": 1}, "outcome": "met"},
-            {"metric": "forgetting", "asked": "<= 0.05", "kind": "limit", "estimate": _figure(0.031, 0.024), "outcome": "unproven"},
-            {"metric": "accuracy", "asked": ">= 0.70", "kind": "limit", "estimate": _figure(0.69961, 0.028), "outcome": "missed"},
+            {
+                "metric": "macro_f1",
+                "asked": ">= 0.60",
+                "kind": "target",
+                "estimate": _figure(0.672, 0.029),
+                "outcome": "met",
+            },
+            {
+                "metric": "p95_ms",
+                "asked": "<= 50",
+                "kind": "limit",
+                "estimate": {"value": 14.42, "low": 13.91, "high": 15.2, "n": 200},
+                "outcome": "met",
+            },
+            {
+                "metric": "size_mb",
+                "asked": "<= 120",
+                "kind": "limit",
+                "estimate": {"value": 92.4, "low": 92.4, "high": 92.4, "n": 1},
+                "outcome": "met",
+            },
+            {
+                "metric": "forgetting",
+                "asked": "<= 0.05",
+                "kind": "limit",
+                "estimate": _figure(0.031, 0.024),
+                "outcome": "unproven",
+            },
+            {
+                "metric": "accuracy",
+                "asked": ">= 0.70",
+                "kind": "limit",
+                "estimate": _figure(0.69961, 0.028),
+                "outcome": "missed",
+            },
         ],
-        "metrics": {"macro_f1": _figure(0.672, 0.029), "accuracy": _figure(0.69961, 0.028), "mcc": _figure(0.661, 0.031),
-                    "log_loss": _figure(1.084, 0.09), "p95_ms": {"value": 14.42, "low": 13.91, "high": 15.2, "n": 200}},
-        "ladder": _ladder(), "target": {"metric": "macro_f1", "bound": 0.6, "op": ">="},
+        "metrics": {
+            "macro_f1": _figure(0.672, 0.029),
+            "accuracy": _figure(0.69961, 0.028),
+            "mcc": _figure(0.661, 0.031),
+            "log_loss": _figure(1.084, 0.09),
+            "p95_ms": {"value": 14.42, "low": 13.91, "high": 15.2, "n": 200},
+        },
+        "ladder": _ladder(),
+        "target": {"metric": "macro_f1", "bound": 0.6, "op": ">="},
         "confusion": _confusion(draw),
-        "calibration": {"bins": [{"confidence": one, "accuracy": two, "count": three} for one, two, three in confidences], "ece": _figure(0.0612, 0.014), "null": 0.0273},
-        "per_class": per_class, "samples": _samples(),
-        "forgetting": {"probe": "sentence similarity on 500 held-out pairs", "before": _figure(0.842, 0.018, 500), "after": _figure(0.811, 0.021, 500), "drop": _figure(0.031, 0.024, 500)},
-        "parity": [{"pair": pair, "difference": size, "tolerance": 1e-5, "same_answers": True}
-                   for pair, size in (("adapter = merged", 3.1e-7), ("merged = saved", 0.0), ("saved = served", 9.4e-7))],
-        "help": _help(), "data": _data(),
-        "warnings": ["301 of 6,012 texts were cut at 256 tokens.", "The label 'Multimedia Services' has 9 test rows: its F1 is hardly known."],
+        "calibration": {
+            "bins": [{"confidence": one, "accuracy": two, "count": three} for one, two, three in confidences],
+            "ece": _figure(0.0612, 0.014),
+            "null": 0.0273,
+        },
+        "per_class": per_class,
+        "samples": _samples(),
+        "forgetting": {
+            "probe": "sentence similarity on 500 held-out pairs",
+            "before": _figure(0.842, 0.018, 500),
+            "after": _figure(0.811, 0.021, 500),
+            "drop": _figure(0.031, 0.024, 500),
+        },
+        "parity": [
+            {"pair": pair, "difference": size, "tolerance": 1e-5, "same_answers": True}
+            for pair, size in (("adapter = merged", 3.1e-7), ("merged = saved", 0.0), ("saved = served", 9.4e-7))
+        ],
+        "help": _help(),
+        "data": _data(),
+        "warnings": [
+            "301 of 6,012 texts were cut at 256 tokens.",
+            "The label 'Multimedia Services' has 9 test rows: its F1 is hardly known.",
+        ],
         "lineage": _lineage(),
-        "environment": {"seed": 0, "python": "3.11.9", "torch": "2.9.0", "machine": {"cpu": "x86-64, 2 cores", "memory": "8 GiB", "gpu": None}},
+        "environment": {
+            "seed": 0,
+            "python": "3.11.9",
+            "torch": "2.9.0",
+            "machine": {"cpu": "x86-64, 2 cores", "memory": "8 GiB", "gpu": None},
+        },
         "commands": ["dragoman new stdlib-area", "dragoman run dragoman.toml", "dragoman report runs/run-5f2c9a"],
     }

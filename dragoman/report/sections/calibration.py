@@ -1,6 +1,6 @@
 """Calibration: whether a confidence of 0.8 is right eight times in ten."""
 
-from dragoman.report.charts import Bin, calibration
+from dragoman.report.curves import Bin, calibration
 from dragoman.report.numbers import quality, spread
 from dragoman.report.record import Table, count, figure, number, rows, table
 

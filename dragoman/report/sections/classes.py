@@ -19,6 +19,6 @@ def view(record: Table) -> dict[str, object] | None:
     for place, (_, label, found, size) in enumerate(sorted(lines, key=lambda line: (line[0], line[1]))):
         said = spread("f1", found)
         drawing = interval(f"class-{place}", (f"F1 of {label}", f"{said} on a scale from 0 to 1"), found, (0.0, 1.0))
-        cells.append([Cell(label), Cell(drawing=drawing), Cell(said, kind="number"), Cell(whole(size), kind="number")])
+        cells.append([Cell(label), Cell(drawing=drawing), Cell(said, kind="number"), Cell(whole(size), kind="count")])
     found_grid = grid("F1 of each label", ("label", "from 0 to 1", "F1", "rows"), cells)
     return None if found_grid is None else {"grid": found_grid}

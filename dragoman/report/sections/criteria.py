@@ -2,7 +2,7 @@
 
 from dragoman.report.bars import Bound, interval, reach
 from dragoman.report.grid import Cell, grid, outcome
-from dragoman.report.numbers import spread, whole
+from dragoman.report.numbers import comparison, spread, whole
 from dragoman.report.record import Table, figure, rows, threshold, words
 
 __all__ = ["view"]
@@ -12,7 +12,7 @@ def view(record: Table) -> dict[str, object] | None:
     """One row a criterion; None where the record has none."""
     lines = []
     for place, criterion in enumerate(rows(record.get("criteria"))):
-        metric, asked = words(criterion.get("metric")), words(criterion.get("asked"))
+        metric, asked = words(criterion.get("metric")), comparison(words(criterion.get("asked")))
         if not metric:
             continue
         found, found_bound = figure(criterion.get("estimate")), threshold(criterion.get("asked"))
@@ -23,10 +23,17 @@ def view(record: Table) -> dict[str, object] | None:
         if found is not None:
             told = (f"{metric}: measured against asked", f"{measured}, asked {asked}: {said.text}")
             drawing = interval(f"criterion-{place}", told, found, reach(found, bound), bound, said.tone)
-        rows_of = f"of {whole(found.n)}" if found is not None and found.n is not None else ""
-        lines.append([
-            Cell(metric, note=words(criterion.get("kind"))), Cell(asked, kind="number"),
-            Cell(measured, note=rows_of, kind="number"), Cell(drawing=drawing), said,
-        ])
-    found_grid = grid("What was asked and what was measured", ("metric", "asked", "measured", "interval", "outcome"), lines)
+        size = f"n = {whole(found.n)}" if found is not None and found.n is not None and found.n > 1 else ""
+        lines.append(
+            [
+                Cell(metric, note=words(criterion.get("kind"))),
+                Cell(asked, kind="number"),
+                Cell(measured, note=size, kind="number"),
+                Cell(drawing=drawing),
+                said,
+            ]
+        )
+    found_grid = grid(
+        "What was asked and what was measured", ("metric", "asked", "measured", "interval", "outcome"), lines
+    )
     return None if found_grid is None else {"grid": found_grid}

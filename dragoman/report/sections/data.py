@@ -32,13 +32,17 @@ def view(record: Table) -> dict[str, object] | None:
 def _rows(card: Table) -> Grid | None:
     """Read, each reason to drop, kept: one line a step, with its share of what was read."""
     read, kept = number(card.get("read")), number(card.get("kept"))
-    steps = [("read", read), *((f"dropped: {words(reason)}", number(value)) for reason, value in table(card.get("dropped")).items()), ("kept", kept)]
+    steps = [
+        ("read", read),
+        *((f"dropped: {words(reason)}", number(value)) for reason, value in table(card.get("dropped")).items()),
+        ("kept", kept),
+    ]
     most = max([value for _, value in steps if value is not None], default=0.0) or 1.0
     lines = []
     for place, (name, value) in enumerate(steps):
         if value is not None:
             drawing = share(f"rows-{place}", (f"rows {name}", whole(value)), value / most)
-            lines.append([Cell(name), Cell(drawing=drawing), Cell(whole(value), kind="number")])
+            lines.append([Cell(name), Cell(drawing=drawing), Cell(whole(value), kind="count")])
     return grid("Rows", ("", "share", "rows"), lines)
 
 
@@ -46,7 +50,13 @@ def _splits(card: Table) -> Grid | None:
     lines = []
     for name, split in table(card.get("splits")).items():
         size, labels = number(table(split).get("rows")), table(table(split).get("labels"))
-        lines.append([Cell(words(name)), Cell(whole(size), kind="number"), Cell(whole(len(labels)) if labels else "", kind="number")])
+        lines.append(
+            [
+                Cell(words(name)),
+                Cell(whole(size), kind="count"),
+                Cell(whole(len(labels)) if labels else "", kind="count"),
+            ]
+        )
     return grid("Splits", ("split", "rows", "labels"), lines)
 
 
@@ -63,8 +73,8 @@ def _balance(card: Table) -> tuple[Grid | None, int]:
     lines = []
     for place, label in enumerate(ordered[:_MOST_LABELS]):
         drawing = share(f"balance-{place}", (f"rows of {label}", whole(totals[label])), totals[label] / most)
-        sizes = [Cell(whole(number(labels.get(label)) or 0), kind="number") for labels in splits.values()]
-        lines.append([Cell(words(label)), Cell(drawing=drawing), Cell(whole(totals[label]), kind="number"), *sizes])
+        sizes = [Cell(whole(number(labels.get(label)) or 0), kind="count") for labels in splits.values()]
+        lines.append([Cell(words(label)), Cell(drawing=drawing), Cell(whole(totals[label]), kind="count"), *sizes])
     return grid("Label balance", ("label", "share", "rows", *splits), lines), max(len(ordered) - _MOST_LABELS, 0)
 
 
@@ -73,13 +83,13 @@ def _lengths(card: Table) -> Grid | None:
     for name, lengths in table(card.get("lengths")).items():
         found = [number(table(lengths).get(key)) for key in ("p50", "p95", "max")]
         if any(value is not None for value in found):
-            lines.append([Cell(words(name)), *(Cell(whole(value), kind="number") for value in found)])
+            lines.append([Cell(words(name)), *(Cell(whole(value), kind="count") for value in found)])
     return grid("Lengths", ("", "half are below", "95 % are below", "longest"), lines)
 
 
 def _duplicates(card: Table) -> Grid | None:
     found = [(words(name), number(value)) for name, value in table(card.get("duplicates")).items()]
-    lines = [[Cell(name), Cell(whole(value), kind="number")] for name, value in found if value is not None]
+    lines = [[Cell(name), Cell(whole(value), kind="count")] for name, value in found if value is not None]
     return grid("Duplicates", ("kind", "rows"), lines)
 
 
@@ -89,9 +99,15 @@ def _findings(card: Table) -> list[dict[str, str]]:
     for row in rows(card.get("findings")):
         severity = words(row.get("severity"))
         tone = _TONES.get(severity.lower(), "")
-        found.append({
-            "name": words(row.get("name")), "severity": severity, "tone": tone, "sign": _SIGNS[tone],
-            "count": "" if number(row.get("count")) is None else whole(number(row.get("count"))),
-            "message": words(row.get("message")), "hint": words(row.get("hint")),
-        })
+        found.append(
+            {
+                "name": words(row.get("name")),
+                "severity": severity,
+                "tone": tone,
+                "sign": _SIGNS[tone],
+                "count": "" if number(row.get("count")) is None else whole(number(row.get("count"))),
+                "message": words(row.get("message")),
+                "hint": words(row.get("hint")),
+            }
+        )
     return found

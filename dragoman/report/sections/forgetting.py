@@ -1,5 +1,7 @@
 """Forgetting: what the model could do before the adaptation, and whether it still can."""
 
+from markupsafe import Markup
+
 from dragoman.report.bars import interval
 from dragoman.report.grid import Cell, grid
 from dragoman.report.numbers import spread, whole
@@ -23,10 +25,14 @@ def view(record: Table) -> dict[str, object] | None:
             lines.append([Cell(name), Cell(drawing=_bar(name, measured, found)), *_figures(measured, sign=False)])
     if drop is not None:
         lines.append([Cell("drop"), Cell(), *_figures(drop, sign=True)])
-    return {"probe": words(card.get("probe")), "said": _said(drop), "grid": grid("Before and after", ("", "interval", "measured", "rows"), lines)}
+    return {
+        "probe": words(card.get("probe")),
+        "said": _said(drop),
+        "grid": grid("Before and after", ("", "interval", "measured", "rows"), lines),
+    }
 
 
-def _bar(name: str, measured: Figure, both: list[Figure]) -> object:
+def _bar(name: str, measured: Figure, both: list[Figure]) -> Markup:
     values = [end for one in both for end in one.ends]
     limits = (0.0, 1.0) if min(values) >= 0 and max(values) <= 1 else None
     told = (f"{name} the adaptation", spread("", measured))
@@ -35,7 +41,7 @@ def _bar(name: str, measured: Figure, both: list[Figure]) -> object:
 
 def _figures(measured: Figure, *, sign: bool) -> list[Cell]:
     size = "" if measured.n is None else whole(measured.n)
-    return [Cell(spread("", measured, sign=sign), kind="number"), Cell(size, kind="number")]
+    return [Cell(spread("", measured, sign=sign), kind="number"), Cell(size, kind="count")]
 
 
 def _said(drop: Figure | None) -> str:

@@ -2,7 +2,8 @@
 
 from collections.abc import Sequence
 
-from dragoman.report.charts import NARROW, WIDE, Step, learning
+from dragoman.report.axes import NARROW, WIDE
+from dragoman.report.curves import Step, learning
 from dragoman.report.grid import Cell, grid
 from dragoman.report.numbers import whole
 from dragoman.report.record import Figure, Table, count, hollow, number, rows, table, words
@@ -15,7 +16,7 @@ _LONGEST = 400
 
 
 def view(record: Table) -> dict[str, object] | None:
-    """The advice, the learning curve, the suspected noise and the confused pairs; None where the record has none of them."""
+    """The advice, the learning curve, the suspected noise and the confused pairs; None where there are none."""
     found = table(record.get("help"))
     if hollow(found):
         return None
@@ -26,7 +27,9 @@ def view(record: Table) -> dict[str, object] | None:
     return {
         "met": record.get("verdict") in ("met", "no_adaptation_needed"),
         "advice": [words(item) for item in advice if words(item)] if isinstance(advice, list | tuple) else [],
-        "charts": [learning(measured, projected, metric, line, size) for size in (WIDE, NARROW)] if measured or projected else [],
+        "charts": [learning(measured, projected, metric, line, size) for size in (WIDE, NARROW)]
+        if measured or projected
+        else [],
         "projected": bool(projected),
         "noise": count(noise.get("count")),
         "suspects": _suspects(noise.get("samples")),
@@ -66,8 +69,12 @@ def _pairs(found: Table) -> object:
     lines = []
     for pair in rows(found.get("confused")):
         text, note = _told(pair.get("sample"))
-        lines.append([
-            Cell(words(pair.get("expected"))), Cell(words(pair.get("answer"))),
-            Cell(whole(number(pair.get("count"))), kind="number"), Cell(_short(text), note=note),
-        ])
+        lines.append(
+            [
+                Cell(words(pair.get("expected"))),
+                Cell(words(pair.get("answer"))),
+                Cell(whole(number(pair.get("count"))), kind="count"),
+                Cell(_short(text), note=note),
+            ]
+        )
     return grid("Labels that are taken for one another", ("expected", "answered", "times", "for example"), lines)

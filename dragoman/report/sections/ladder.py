@@ -2,14 +2,26 @@
 
 from collections.abc import Sequence
 
-from dragoman.report.charts import NARROW, WIDE, Line, Point, ladder
+from dragoman.report.axes import NARROW, WIDE, Line
+from dragoman.report.charts import Point, ladder
 from dragoman.report.grid import Cell, grid, outcome
 from dragoman.report.numbers import amount, duration, memory, milliseconds, probability, quality, spread, whole
 from dragoman.report.record import Table, figure, number, rows, table, threshold, words
 
 __all__ = ["target", "view"]
 
-_HEADINGS = ("rung", "quality", "against the rung below", "McNemar p", "detectable", "cost", "a request", "size", "peak memory", "trials")
+_HEADINGS = (
+    "rung",
+    "quality",
+    "against the rung below",
+    "McNemar p",
+    "detectable",
+    "cost",
+    "a request",
+    "size",
+    "peak memory",
+    "trials",
+)
 
 
 def target(record: Table) -> Line | None:
@@ -35,7 +47,12 @@ def view(record: Table) -> dict[str, object] | None:
         "metric": metric,
         "charts": [ladder(points, metric, line, size) for size in (WIDE, NARROW)] if points else [],
         "undrawn": [words(step.get("rung")) for step in steps if _point(step) is None] if points else [],
-        "grid": grid(f"{metric} and cost of each rung", _HEADINGS, [_row(step, line) for step in steps], chosen[0] if chosen else -1),
+        "grid": grid(
+            f"{metric} and cost of each rung",
+            _HEADINGS,
+            [_row(step, line) for step in steps],
+            chosen[0] if chosen else -1,
+        ),
         "trials": [found for step in steps if (found := _trials(step))],
         "notes": [(words(step.get("rung")), words(step.get("note"))) for step in steps if words(step.get("note"))],
     }
@@ -45,7 +62,9 @@ def _point(step: Table) -> Point | None:
     measured, seconds = figure(step.get("estimate")), number(step.get("seconds"))
     if measured is None or seconds is None:
         return None
-    return Point(words(step.get("rung")), max(seconds, 0.0), measured, words(step.get("outcome")), step.get("chosen") is True)
+    return Point(
+        words(step.get("rung")), max(seconds, 0.0), measured, words(step.get("outcome")), step.get("chosen") is True
+    )
 
 
 def _points(steps: Sequence[Table]) -> list[Point]:
@@ -58,8 +77,12 @@ def _row(step: Table, line: Line | None) -> list[Cell]:
     against = table(step.get("comparison"))
     below = words(against.get("against"))
     tried = len(rows(step.get("trials")))
-    better = {True: "better", False: "not proven better"}.get(against.get("better") is True) if "better" in against else ""
-    note = ", ".join(part for part in (better, f"than {below}" if better and below else below) if part).replace(", than", " than")
+    better = (
+        {True: "better", False: "not proven better"}.get(against.get("better") is True) if "better" in against else ""
+    )
+    note = ", ".join(part for part in (better, f"than {below}" if better and below else below) if part).replace(
+        ", than", " than"
+    )
     peak = table(step.get("measured"))
     slowest = number(step.get("p95_ms"))
     return [
@@ -69,10 +92,14 @@ def _row(step: Table, line: Line | None) -> list[Cell]:
         Cell(probability(number(against.get("mcnemar_p"))), kind="number"),
         Cell(_detectable(number(against.get("minimum_detectable"))), kind="number"),
         Cell(duration(number(step.get("seconds"))), kind="number"),
-        Cell(milliseconds(number(step.get("p50_ms"))), note="" if slowest is None else f"p95 {milliseconds(slowest)}", kind="number"),
+        Cell(
+            milliseconds(number(step.get("p50_ms"))),
+            note="" if slowest is None else f"p95 {milliseconds(slowest)}",
+            kind="number",
+        ),
         Cell(memory(number(step.get("size_mb"))), kind="number"),
         Cell(memory(number(peak.get("memory_mb"))), kind="number"),
-        Cell(whole(tried) if tried else "", kind="number"),
+        Cell(whole(tried) if tried else "", kind="count"),
     ]
 
 
@@ -82,7 +109,7 @@ def _detectable(least: float | None) -> str:
 
 def _trials(step: Table) -> dict[str, object] | None:
     """The settings tried on one rung, best first, and the ones it was built with; None where there are none."""
-    found = [trial for trial in rows(step.get("trials"))]
+    found = rows(step.get("trials"))
     settings = words(step.get("settings"))
     if not found and not settings:
         return None
@@ -97,5 +124,10 @@ def _trials(step: Table) -> dict[str, object] | None:
         for trial in ordered
     ]
     rung = words(step.get("rung"))
-    return {"rung": rung, "settings": settings, "run": words(step.get("run")), "count": len(found),
-            "grid": grid(f"Trials of {rung}", ("settings", "score", "time"), lines)}
+    return {
+        "rung": rung,
+        "settings": settings,
+        "run": words(step.get("run")),
+        "count": len(found),
+        "grid": grid(f"Trials of {rung}", ("settings", "score", "time"), lines),
+    }

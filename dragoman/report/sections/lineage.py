@@ -20,11 +20,20 @@ def _run(row: Table) -> dict[str, object]:
     inputs = []
     for name, value in table(row.get("inputs")).items():
         given = table(value)
-        inputs.append({"name": words(name), "path": words(given.get("path") if given else value), "sha256": words(given.get("sha256"))})
+        inputs.append(
+            {
+                "name": words(name),
+                "path": words(given.get("path") if given else value),
+                "sha256": words(given.get("sha256")),
+            }
+        )
     seconds = number(row.get("seconds"))
     return {
-        "run": words(row.get("run")), "verb": words(row.get("verb")), "sha256": words(row.get("sha256")),
-        "time": "" if seconds is None else duration(seconds), "inputs": inputs,
+        "run": words(row.get("run")),
+        "verb": words(row.get("verb")),
+        "sha256": words(row.get("sha256")),
+        "time": "" if seconds is None else duration(seconds),
+        "inputs": inputs,
     }
 
 

@@ -17,7 +17,9 @@ def view(record: Table) -> dict[str, object] | None:
         rung = words(step.get("rung"))
         planned, measured = table(step.get("predicted")), table(step.get("measured"))
         cells = [
-            *_cells(f"{rung}: memory", f"plan-memory-{place}", planned.get("memory_mb"), measured.get("memory_mb"), memory),
+            *_cells(
+                f"{rung}: memory", f"plan-memory-{place}", planned.get("memory_mb"), measured.get("memory_mb"), memory
+            ),
             *_cells(f"{rung}: time", f"plan-time-{place}", planned.get("seconds"), measured.get("seconds"), duration),
         ]
         if rung and not all(cell.empty for cell in cells):
@@ -26,11 +28,16 @@ def view(record: Table) -> dict[str, object] | None:
     return None if found is None else {"grid": found}
 
 
-def _cells(title: str, name: str, planned: object, measured: object, write: Callable[[float | None], str]) -> list[Cell]:
+def _cells(
+    title: str, name: str, planned: object, measured: object, write: Callable[[float | None], str]
+) -> list[Cell]:
     """The bars and the words of one resource; empty where either figure is missing."""
     plan, found = number(planned), number(measured)
     if plan is None or found is None:
         return [Cell(), Cell()]
     told = f"{write(found)} measured, {write(plan)} planned"
-    times = f"{ratio(found / plan)} the plan" if plan > 0 else ""
-    return [Cell(drawing=pair(name, (title, told), Pair(plan, found))), Cell(told, note=times)]
+    times = f", {ratio(found / plan)}" if plan > 0 else ""
+    return [
+        Cell(drawing=pair(name, (title, told), Pair(plan, found))),
+        Cell(write(found), note=f"planned {write(plan)}{times}", kind="number"),
+    ]

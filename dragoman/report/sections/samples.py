@@ -6,26 +6,33 @@ from dragoman.report.text import cut
 
 __all__ = ["view"]
 
-_LONGEST = 900
+# What stands in the card, and what can be unfolded below it.
+_SHOWN, _UNFOLDED = 480, 20_000
 
 
 def view(record: Table) -> dict[str, object] | None:
     """Two lists of samples, the worst first; None where there are none."""
     found = table(record.get("samples"))
-    groups = [(title, [_sample(row) for row in rows(found.get(key))]) for title, key in (("Worst", "worst"), ("Best", "best"))]
+    groups = [
+        (title, [_sample(row) for row in rows(found.get(key))]) for title, key in (("Worst", "worst"), ("Best", "best"))
+    ]
     shown = [{"title": title, "samples": samples} for title, samples in groups if samples]
     return {"groups": shown} if shown else None
 
 
 def _sample(row: Table) -> dict[str, object]:
     expected, answer = words(row.get("expected")), words(row.get("answer"))
-    text, left = cut(words(row.get("text")), _LONGEST)
+    text = words(row.get("text"))
+    shown, left = cut(text, _SHOWN)
+    rest, lost = cut(text[_SHOWN:], _UNFOLDED)
     right = row.get("expected") == row.get("answer")
     return {
-        "text": text,
+        "text": shown,
+        "rest": rest,
         "left": f"{whole(left)} more characters" if left else "",
+        "lost": f"{whole(lost)} more characters are not shown" if lost else "",
         "expected": expected,
         "answer": answer,
-        "confidence": quality(number(row.get("confidence")), 2),
+        "confidence": quality(number(row.get("confidence"))),
         "right": right,
     }

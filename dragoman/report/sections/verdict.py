@@ -1,7 +1,7 @@
 """The verdict: what was proven, on how many sealed rows, opened how many times."""
 
 from dragoman.core.errors import UserError
-from dragoman.report.numbers import amount, spread, whole
+from dragoman.report.numbers import amount, comparison, spread, whole
 from dragoman.report.record import Figure, Table, count, figure, rows, table, threshold, words
 
 __all__ = ["VERDICTS", "view"]
@@ -23,7 +23,10 @@ def view(record: Table) -> dict[str, object]:
         raise UserError("the record has no name, so it is not the record of a run", "make one with: dragoman run")
     if not isinstance(verdict, str) or verdict not in VERDICTS:
         known = ", ".join(VERDICTS)
-        raise UserError(f"the record of '{name}' has no known verdict: {verdict!r}", f"it is one of {known}; make one with: dragoman run")
+        raise UserError(
+            f"the record of '{name}' has no known verdict: {verdict!r}",
+            f"it is one of {known}; make one with: dragoman run",
+        )
     sign, said, tone = VERDICTS[verdict]
     return {
         "name": name,
@@ -48,7 +51,9 @@ def _proof(test: Table) -> str:
     if number is not None:
         parts.append(f"measured on {whole(number)} sealed rows")
     if openings is not None:
-        parts.append("never opened" if openings == 0 else "opened once" if openings == 1 else f"opened {whole(openings)} times")
+        parts.append(
+            "never opened" if openings == 0 else "opened once" if openings == 1 else f"opened {whole(openings)} times"
+        )
     return ", ".join(parts)
 
 
@@ -61,7 +66,9 @@ def _headline(record: Table, verdict: str) -> str:
     if verdict == "none":
         return "No rung of the ladder is proven to meet the target within the budget."
     if verdict == "not_met":
-        named = ", ".join(f"{words(criterion.get('metric'))} {words(criterion.get('asked'))}" for criterion in missing)
+        named = ", ".join(
+            f"{words(criterion.get('metric'))} {comparison(words(criterion.get('asked')))}" for criterion in missing
+        )
         return f"Not proven: {named}." if named else "What was asked is not proven."
     told = [_criterion(criterion, found) for criterion, found in measured if found is not None]
     start = f"{rung} meets what was asked" if rung else "What was asked is met"
@@ -70,7 +77,7 @@ def _headline(record: Table, verdict: str) -> str:
 
 
 def _criterion(criterion: Table, found: Figure) -> str:
-    metric, asked = words(criterion.get("metric")), words(criterion.get("asked"))
+    metric, asked = words(criterion.get("metric")), comparison(words(criterion.get("asked")))
     bound = threshold(criterion.get("asked"))
     return f"{metric} {spread(metric, found, bound[1] if bound else None)}, asked {asked}"
 
