@@ -1,0 +1,3 @@
+"""Measuring an assistant: figures with intervals, paired comparisons, the stop rule and the verdict."""
+
+__all__: list[str] = []

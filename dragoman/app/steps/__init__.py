@@ -1,0 +1,3 @@
+"""The steps of an assistant, one a file."""
+
+__all__: list[str] = []

@@ -1,0 +1,30 @@
+"""One question on its way to an answer, and the step that moves it on."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+from dragoman.core.doors import LM
+from dragoman.core.types import Answer, Message
+
+__all__ = ["Step", "Turn"]
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """A question, what was said before it, the answer so far, what it stands on, and which steps it went through."""
+
+    question: str
+    messages: tuple[Message, ...] = ()
+    answer: Answer = field(default_factory=lambda: Answer(""))
+    sources: tuple[str, ...] = ()
+    refused: bool = False
+    trace: tuple[str, ...] = ()
+
+    @property
+    def prompt(self) -> tuple[Message, ...]:
+        """What a language model is given: what was said before, then the question as the user's message."""
+        return (*self.messages, Message("user", self.question))
+
+
+Step = Callable[[Sequence[Turn], LM], list[Turn]]
+"""Moves a batch of turns on, one result a turn in the same order; a batch of one is the server's case."""

@@ -1,0 +1,41 @@
+"""How long one request takes: timed one at a time, after a warm-up, on a sample of real rows."""
+
+import time
+from collections.abc import Callable, Sequence
+
+import numpy as np
+
+from dragoman.app.assistant import Assistant
+
+__all__ = ["measure_latency"]
+
+
+def measure_latency(
+    assistant: Assistant,
+    questions: Sequence[str],
+    *,
+    requests: int = 100,
+    warm_up: int = 5,
+    longest: float = 60.0,
+    seed: int = 0,
+    clock: Callable[[], float] = time.perf_counter,
+) -> tuple[float, ...]:
+    """Milliseconds of each request at batch 1; fewer rows than requests are asked again in turn.
+
+    100 requests, because fewer than 72 cannot bound a 95th percentile without assuming a shape. Stops early after
+    `longest` seconds, but not before 20 requests.
+    """
+    order = np.random.default_rng(seed).permutation(len(questions))[:requests]
+    chosen = [questions[place] for place in order]
+    for number in range(min(warm_up, requests)):
+        assistant.answer([chosen[number % len(chosen)]])
+    begun = clock()
+    spent: list[float] = []
+    for number in range(requests):
+        start = clock()
+        assistant.answer([chosen[number % len(chosen)]])
+        end = clock()
+        spent.append((end - start) * 1000.0)
+        if end - begun > longest and len(spent) >= 20:
+            break
+    return tuple(spent)

@@ -1,0 +1,37 @@
+"""F1 of all labels counted together: every decision counts alike."""
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+
+from dragoman.core.doors import Row
+from dragoman.core.types import Answer
+from dragoman.metrics._counts import check_rows, f1_of, hits_and_misses
+
+__all__ = ["MicroF1"]
+
+
+@dataclass(frozen=True)
+class MicroF1:
+    """F1 of the hits, false alarms and misses summed over labels; with one label a row it equals accuracy."""
+
+    higher_is_better: ClassVar[bool] = True
+    bounds: ClassVar[tuple[float, float]] = (0.0, 1.0)
+
+    labels: tuple[str, ...] = ()
+    "The labels of the task; filled in by it."
+
+    def measure(self, answer: Answer, references: tuple[str, ...]) -> Row:
+        """Hits, false alarms and misses over all labels; of shape [3]."""
+        row: Row = hits_and_misses(answer, references, self.labels).reshape(3, -1).sum(axis=1)
+        return row
+
+    def of_sums(self, sums: Row, count: Row) -> Row:
+        """The figure from summed rows of shape [cases, 3]; `count` is not needed."""
+        return f1_of(sums[:, 0], sums[:, 1], sums[:, 2])
+
+    def combine(self, rows: Row) -> float:
+        """The figure of rows of shape [answers, 3]."""
+        check_rows(rows)
+        return float(self.of_sums(rows.sum(axis=0)[None], np.array([float(len(rows))]))[0])
