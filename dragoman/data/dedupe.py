@@ -1,0 +1,216 @@
+"""Finds texts that are the same or nearly the same, and same texts with different labels.
+
+Near means: the sets of 5-character shingles overlap by the threshold (Jaccard), or, from eight different words on,
+the sets of words do. Candidates come from MinHash with banding (Broder 1997; Leskovec, Rajaraman and Ullman, ch. 3)
+and every one is verified on the real sets, so an estimate never makes a false alarm.
+"""
+
+import re
+import unicodedata
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dragoman.core.errors import UserError
+from dragoman.core.types import Example
+
+__all__ = ["Overlap", "canonical", "conflicts", "exact", "groups", "near", "overlap", "similarity", "unique"]
+
+SHINGLE = 5
+WORDS_ENOUGH = 8  # in shorter sentences one other word is another sentence
+PERMUTATIONS = 128
+SEED = 20251  # of the MinHash permutations; nothing that is drawn depends on it
+SLACK = 0.2  # candidates may lie this far under the threshold: an overlap in words can be one of fewer shingles
+MISSED = 0.02  # the share of pairs at that lower bound which banding may miss; at the threshold it is below 1e-6
+CHUNK = 2000  # texts whose shingles are held at a time
+BUCKET = 64  # neighbours compared in one bucket
+WORD = re.compile(r"\w+")
+Hashes = NDArray[np.uint64]
+
+
+def canonical(text: str) -> str:
+    """What two texts must share to be exact duplicates: their characters in NFC, case and white space aside."""
+    return " ".join(unicodedata.normalize("NFC", text).casefold().split())
+
+
+def exact(texts: Sequence[str]) -> list[list[int]]:
+    """The groups of two or more rows with the same canonical text, each in order."""
+    found: dict[str, list[int]] = defaultdict(list)
+    for index, text in enumerate(texts):
+        found[canonical(text)].append(index)
+    return [rows for rows in found.values() if len(rows) > 1]
+
+
+def _words(text: str) -> list[str]:
+    return WORD.findall(unicodedata.normalize("NFKC", text).casefold())
+
+
+@lru_cache(maxsize=4096)
+def _word_set(text: str) -> frozenset[str]:
+    return frozenset(_words(text))
+
+
+@lru_cache(maxsize=4096)
+def _shingles(text: str) -> Hashes:
+    """The sorted hashes of all 5-character pieces of the words of a text; of the text itself when it has no words."""
+    plain = " ".join(_words(text)) or canonical(text)
+    codes = np.frombuffer(plain.encode("utf-32-le", "surrogatepass"), dtype=np.uint32).astype(np.uint64)
+    codes = np.pad(codes, (0, max(0, SHINGLE - len(codes))))
+    count = len(codes) - SHINGLE + 1
+    hashes = np.full(count, 14695981039346656037, dtype=np.uint64)  # FNV-1a over code points
+    for offset in range(SHINGLE):
+        hashes = (hashes ^ codes[offset : offset + count]) * np.uint64(1099511628211)
+    return np.unique(hashes)
+
+
+def similarity(one: str, other: str) -> float:
+    """How near two texts are, 0 to 1: the Jaccard overlap of their shingles, or of their words if both have enough."""
+    first, second = _shingles(one), _shingles(other)
+    shared = len(np.intersect1d(first, second, assume_unique=True))
+    near_by = shared / (len(first) + len(second) - shared)
+    words, others = _word_set(one), _word_set(other)
+    if min(len(words), len(others)) >= WORDS_ENOUGH:
+        near_by = max(near_by, len(words & others) / len(words | others))
+    return near_by
+
+
+def _digests(texts: Sequence[str]) -> NDArray[np.uint32]:
+    try:
+        from rensa import RMinHash
+    except ImportError:
+        raise UserError("near duplicates need rensa, which is not installed", 'pip install "dragoman[data]"') from None
+    parts = []
+    for start in range(0, len(texts), CHUNK):
+        sets = [_shingles.__wrapped__(text) for text in texts[start : start + CHUNK]]
+        ends = np.cumsum([0, *map(len, sets)], dtype=np.uint64)
+        matrix = RMinHash.digest_matrix_from_flat_token_hashes(np.concatenate(sets), ends, PERMUTATIONS, SEED)
+        parts.append(np.array(matrix.to_rows(), dtype=np.uint32))
+    return np.concatenate(parts)
+
+
+def _band_rows(threshold: float) -> int:
+    """The most rows a band that still misses no more than MISSED of the pairs at the lower bound."""
+    low = max(0.05, threshold - SLACK)
+    fits = [rows for rows in range(1, 33) if (1 - low**rows) ** (PERMUTATIONS // rows) <= MISSED]
+    return max(fits, default=1)
+
+
+def _candidates(digests: NDArray[np.uint32], threshold: float) -> Iterator[tuple[int, int]]:
+    rows = _band_rows(threshold)
+    seen: set[tuple[int, int]] = set()
+    for band in range(PERMUTATIONS // rows):
+        keys = np.ascontiguousarray(digests[:, band * rows : (band + 1) * rows]).view(f"V{4 * rows}").ravel()
+        buckets: dict[bytes, list[int]] = defaultdict(list)
+        for index, key in enumerate(keys.tolist()):
+            for other in buckets[key][-BUCKET:]:
+                if (other, index) not in seen:
+                    seen.add((other, index))
+                    yield other, index
+            buckets[key].append(index)
+
+
+def near(texts: Sequence[str], threshold: float = 0.8) -> list[tuple[int, int, float]]:
+    """The pairs of rows that are near but not exact duplicates, with their similarity, in order.
+
+    `threshold` is a Jaccard overlap from 0 to 1. Of rows with the same canonical text the first stands for all.
+    Raises UserError when rensa is not installed.
+    """
+    first = list({canonical(text): index for index, text in reversed(list(enumerate(texts)))}.values())[::-1]
+    if len(first) < 2:
+        return []
+    kept = [texts[index] for index in first]
+    digests = _digests(kept)
+    found = []
+    for one, other in _candidates(digests, threshold):
+        # An estimate far under the lower bound (five standard errors of 0.044) is not worth the real comparison.
+        if np.count_nonzero(digests[one] == digests[other]) / PERMUTATIONS < threshold - SLACK - 0.2:
+            continue
+        alike = similarity(kept[one], kept[other])
+        if alike >= threshold:
+            found.append((min(first[one], first[other]), max(first[one], first[other]), alike))
+    return sorted(found)
+
+
+def groups(texts: Sequence[str], threshold: float = 0.8, given: Sequence[str] = ()) -> list[int]:
+    """For each row the first row of its group: exact and near duplicates, and rows of one `given` name, are one group.
+
+    `given` is empty or holds one name a row; an empty name binds to nothing.
+    """
+    root = list(range(len(texts)))
+
+    def find(index: int) -> int:
+        while root[index] != index:
+            root[index] = root[root[index]]
+            index = root[index]
+        return index
+
+    def join(one: int, other: int) -> None:
+        low, high = sorted((find(one), find(other)))
+        root[high] = low
+
+    for rows in exact(texts):
+        for other in rows[1:]:
+            join(rows[0], other)
+    for one, other, _ in near(texts, threshold):
+        join(one, other)
+    named: dict[str, int] = {}
+    for index, name in enumerate(given):
+        if name:
+            join(named.setdefault(name, index), index)
+    return [find(index) for index in range(len(texts))]
+
+
+def conflicts(examples: Sequence[Example]) -> list[list[int]]:
+    """The groups of rows that have the same canonical text and not the same labels."""
+    found = exact([example.text for example in examples])
+    return [rows for rows in found if len({frozenset(examples[row].answers) for row in rows}) > 1]
+
+
+def unique(examples: Iterable[Example]) -> tuple[list[Example], int]:
+    """The examples without those whose canonical text and labels have been seen before, and how many those were."""
+    every = list(examples)
+    kept = {(canonical(example.text), frozenset(example.answers)): example for example in reversed(every)}
+    return list(kept.values())[::-1], len(every) - len(kept)
+
+
+@dataclass(frozen=True, slots=True)
+class Overlap:
+    """Which rows of another part stand in training: pairs (training row, other row), near ones with their similarity."""
+
+    exact: tuple[tuple[int, int], ...]
+    near: tuple[tuple[int, int, float], ...]
+    rows: int
+
+    @property
+    def near_share(self) -> float:
+        """The share of the other part's rows that have a near duplicate in training."""
+        return len({other for _, other, _ in self.near}) / max(1, self.rows)
+
+
+def overlap(train: Sequence[str], other: Sequence[str], threshold: float = 0.8) -> Overlap:
+    """The rows that two parts share, exactly and nearly."""
+    seen: dict[str, list[int]] = defaultdict(list)
+    for index, text in enumerate(train):
+        seen[canonical(text)].append(index)
+    same = tuple((mine, index) for index, text in enumerate(other) for mine in seen.get(canonical(text), ()))
+    already = {index for _, index in same}
+    # One text of each kind a part is enough to find the pairs; every row with that text is then named.
+    theirs: dict[str, list[int]] = defaultdict(list)
+    for index, text in enumerate(other):
+        if index not in already:
+            theirs[canonical(text)].append(index)
+    mine_first = [rows[0] for rows in seen.values()]
+    their_first = [rows[0] for rows in theirs.values()]
+    texts = [train[index] for index in mine_first] + [other[index] for index in their_first]
+    border = len(mine_first)
+    alike = []
+    for low, high, value in near(texts, threshold):
+        if low < border <= high:
+            for mine in seen[canonical(train[mine_first[low]])]:
+                for index in theirs[canonical(other[their_first[high - border]])]:
+                    alike.append((mine, index, value))
+    return Overlap(same, tuple(sorted(alike)), len(other))

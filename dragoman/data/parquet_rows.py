@@ -1,0 +1,48 @@
+"""Reads rows out of Parquet files, a small batch at a time."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any, BinaryIO
+
+from dragoman.core.errors import UserError
+from dragoman.data.lines import LINE_LIMIT
+from dragoman.data.problems import Place, Problem, Row
+
+__all__ = ["checked", "parquet_rows"]
+
+BATCH = 1024
+
+
+def checked(place: Place, values: Mapping[str, Any]) -> Row | Problem:
+    """The row, unless a text in it holds a character no tokenizer takes: NUL or half of a surrogate pair."""
+    for column, value in values.items():
+        if isinstance(value, str):
+            if "\x00" in value:
+                return Problem("nul", place, f"a NUL character stands in the column '{column}'")
+            if not value.isascii() and any("\ud800" <= character <= "\udfff" for character in value):
+                return Problem("surrogate", place, f"half of a surrogate pair stands in the column '{column}'")
+    return Row(place, values)
+
+
+def parquet_rows(stream: BinaryIO, name: str, max_line: int = LINE_LIMIT) -> Iterator[Row | Problem]:
+    """Each row, its number in the place of the line. `max_line` bounds the longest text of a row, in characters."""
+    try:
+        import pyarrow
+        from pyarrow import parquet
+    except ImportError:
+        raise UserError(f"{name} is Parquet and pyarrow is not installed", 'pip install "dragoman[data]"') from None
+    try:
+        file = parquet.ParquetFile(stream, pre_buffer=False)
+        number = 0
+        for batch in file.iter_batches(batch_size=BATCH):
+            for values in batch.to_pylist():
+                number += 1
+                place = Place(name, number)
+                longest = max((len(value) for value in values.values() if isinstance(value, str)), default=0)
+                if longest > max_line:
+                    yield Problem(
+                        "long-line", place, f"a text has {longest:,} characters and the limit is {max_line:,}"
+                    )
+                else:
+                    yield checked(place, values)
+    except (pyarrow.ArrowException, OSError) as error:
+        yield Problem("malformed", Place(name), f"this is no readable Parquet file: {str(error).splitlines()[0]}")

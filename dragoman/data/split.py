@@ -1,0 +1,220 @@
+"""Splits examples into train, validation and test so that duplicates stay together and every label is in every part.
+
+Which part a group goes to follows from the hash of its texts and the seed, not from the order of the rows: the same
+rows in another order give the same split, and a few rows more move few others.
+"""
+
+from collections import Counter, defaultdict
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from hashlib import blake2b
+
+from dragoman.core.errors import UserError
+from dragoman.core.types import Example
+from dragoman.data.dedupe import Overlap, canonical, groups, overlap
+
+__all__ = ["Parts", "sample", "split"]
+
+NEAR_ALLOWED = 0.01  # the share of a given part's rows that may have a near duplicate in training
+SHOWN = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """The three parts, each in the order the rows came, and the counts of what was left out on the way, by reason."""
+
+    train: tuple[Example, ...]
+    validation: tuple[Example, ...]
+    test: tuple[Example, ...]
+    dropped: Mapping[str, int]
+    said: tuple[str, ...] = ()
+
+    def items(self) -> tuple[tuple[str, tuple[Example, ...]], ...]:
+        """Name and rows of each part."""
+        return (("train", self.train), ("validation", self.validation), ("test", self.test))
+
+
+def sample(examples: Sequence[Example], rows: int, seed: int = 0) -> list[Example]:
+    """`rows` of the examples, the same ones whatever their order was; all of them for 0."""
+    if not 0 < rows < len(examples):
+        return list(examples)
+    drawn = sorted(range(len(examples)), key=lambda index: (_hash(examples[index].text, seed), index))[:rows]
+    return [examples[index] for index in sorted(drawn)]
+
+
+def split(
+    examples: Sequence[Example],
+    *,
+    validation: Sequence[Example] | None = None,
+    test: Sequence[Example] | None = None,
+    shares: tuple[float, float, float] = (0.7, 0.15, 0.15),
+    near_duplicate: float = 0.8,
+    on_overlap: str = "refuse",
+    keep_going: bool = False,
+    seed: int = 0,
+) -> Parts:
+    """The parts of a data set. Given validation and test sets stay as they are; the shares are of what is missing.
+
+    Rows are kept together when they are exact or near duplicates or share `meta["group"]`. A label that has only one
+    group is refused, or left out with `keep_going`. Given sets must not stand in training: any exact duplicate, or
+    near duplicates of more than 1 % of their rows, are refused; `on_overlap="drop"` takes them out of training.
+    Raises UserError for these, for a set of one label, and for one too small to split.
+    """
+    dropped: Counter[str] = Counter()
+    said: list[str] = []
+    train = list(examples)
+    if validation is not None and test is not None:
+        validation = _apart(list(validation), test, "validation", "test", near_duplicate, on_overlap, dropped)
+    for name, part in (("test", test), ("validation", validation)):
+        if part is not None:
+            train = _apart(train, part, "train", name, near_duplicate, on_overlap, dropped)
+    _enough(train, "data.source")
+    wanted = {"validation": validation is None, "test": test is None}
+    if any(wanted.values()):
+        fractions = {
+            name: share for name, share in zip(("validation", "test"), shares[1:], strict=True) if wanted[name]
+        }
+        total = shares[0] + sum(fractions.values())
+        bound = groups([row.text for row in train], near_duplicate, [str(row.meta.get("group", "")) for row in train])
+        train, bound = _without_single(train, bound, keep_going, dropped, said)
+        _enough(train, "data.source")
+        placed = _place(train, bound, {name: share / total for name, share in fractions.items()}, seed)
+        validation = placed.get("validation", validation)
+        test = placed.get("test", test)
+        train = placed["train"]
+    return Parts(tuple(train), tuple(validation or ()), tuple(test or ()), dict(dropped), tuple(said))
+
+
+def _hash(text: str, seed: int) -> bytes:
+    return blake2b(f"{seed}\n{canonical(text)}".encode("utf-8", "surrogatepass"), digest_size=16).digest()
+
+
+def _enough(examples: Sequence[Example], where: str) -> None:
+    labels = {label for example in examples for label in example.answers}
+    if len(labels) < 2:
+        found = f"only the label '{next(iter(labels))}'" if labels else "no label"
+        raise UserError(
+            f"{where} has {found}: there is nothing to tell apart", "data.columns.label=NAME names another column"
+        )
+
+
+def _apart(
+    mine: list[Example],
+    part: Sequence[Example],
+    mine_name: str,
+    name: str,
+    threshold: float,
+    on_overlap: str,
+    dropped: Counter[str],
+) -> list[Example]:
+    found = overlap([row.text for row in mine], [row.text for row in part], threshold)
+    if not found.exact and not found.near:
+        return mine
+    if on_overlap == "drop":
+        gone = {index for index, _ in found.exact} | {index for index, _, _ in found.near}
+        dropped[f"{mine_name}-row-in-{name}"] += len(gone)
+        return [row for index, row in enumerate(mine) if index not in gone]
+    if found.exact or found.near_share > NEAR_ALLOWED:
+        raise _leak(found, mine, part, mine_name, name)
+    return mine
+
+
+def _leak(found: Overlap, mine: Sequence[Example], part: Sequence[Example], mine_name: str, name: str) -> UserError:
+    same = len({index for _, index in found.exact})
+    alike = len({index for _, index, _ in found.near})
+    pairs = [*found.exact, *((one, other) for one, other, _ in found.near)][:SHOWN]
+    lines = [
+        f"  {part[other].meta.get('place', other)} is in {mine_name} at {mine[one].meta.get('place', one)}"
+        for one, other in pairs
+    ]
+    message = f"{same} of {len(part):,} {name} rows stand in {mine_name} word for word, {alike} more nearly"
+    return UserError("\n".join([message, *lines]), f'data.overlap="drop" takes those rows out of {mine_name}')
+
+
+def _without_single(
+    train: list[Example], bound: list[int], keep_going: bool, dropped: Counter[str], said: list[str]
+) -> tuple[list[Example], list[int]]:
+    """Without the labels that only one group has: they cannot be both learnt and measured."""
+    holders: dict[str, set[int]] = defaultdict(set)
+    for example, group in zip(train, bound, strict=True):
+        for label in example.answers:
+            holders[label].add(group)
+    single = sorted(label for label, held in holders.items() if len(held) < 2)
+    if not single:
+        return train, bound
+    rows = [index for index, example in enumerate(train) if set(example.answers) & set(single)]
+    named = ", ".join(f"'{label}'" for label in single[:10]) + (
+        f" and {len(single) - 10} more" if len(single) > 10 else ""
+    )
+    noun = "the label" if len(single) == 1 else "the labels"
+    first = train[rows[0]].meta.get("place", rows[0])
+    if not keep_going:
+        problem = f"{noun} {named} stands in one row (or one group of duplicates) only, first at {first}"
+        raise UserError(problem, "add rows with it, or data.keep_going=true leaves it out")
+    dropped["label-of-one-row"] += len(rows)
+    said.append(f"{noun} {named} was left out: one row cannot be both learnt and measured")
+    gone = set(rows)
+    kept = [index for index in range(len(train)) if index not in gone]
+    return [train[index] for index in kept], [bound[index] for index in kept]
+
+
+def _place(
+    train: list[Example], bound: list[int], fractions: Mapping[str, float], seed: int
+) -> dict[str, list[Example]]:
+    """Each group to a part: label by label, in the order of the groups' hashes, until a part is full."""
+    members: dict[int, list[int]] = defaultdict(list)
+    for index, group in enumerate(bound):
+        members[group].append(index)
+    count = Counter(label for example in train for label in example.answers)
+
+    def rarest(group: int) -> str:
+        labels = {label for index in members[group] for label in train[index].answers}
+        return min(labels, key=lambda label: (count[label], label), default="")
+
+    keys = {group: min(_hash(train[index].text, seed) for index in rows) for group, rows in members.items()}
+    strata: dict[str, list[int]] = defaultdict(list)
+    for group in sorted(members, key=keys.__getitem__):
+        strata[rarest(group)].append(group)
+    part_of: dict[int, str] = {}
+    for held in strata.values():
+        part_of.update(_fill(held, lambda group: len(members[group]), fractions))
+    _fill_empty(part_of, members, fractions)
+    names = [part_of[group] for group in bound]
+    return {
+        part: [example for example, name in zip(train, names, strict=True) if name == part]
+        for part in ("train", *fractions)
+    }
+
+
+def _fill(held: Sequence[int], size: Callable[[int], int], fractions: Mapping[str, float]) -> dict[int, str]:
+    """The part of each group of one label. Of two groups test has one, of three every part, where their sizes allow."""
+    rows = sum(map(size, held))
+    room = {name: round(rows * share) for name, share in fractions.items()}
+    order = sorted(fractions, key=lambda name: name != "test")
+    for rank, name in enumerate(order):
+        room[name] = max(room[name], 1) if len(held) >= rank + 2 else 0
+    placed: dict[int, str] = {}
+    for group in held:
+        # A group that is larger than what a part still lacks goes on to the next one, and at last to training.
+        fits = [name for name in order if room[name] >= size(group)]
+        last = len(placed) == len(held) - 1 and "train" not in placed.values()
+        placed[group] = "train" if last or not fits else fits[0]
+        if placed[group] != "train":
+            room[placed[group]] -= size(group)
+    return placed
+
+
+def _fill_empty(part_of: dict[int, str], members: Mapping[int, Sequence[int]], fractions: Mapping[str, float]) -> None:
+    """Give a part that stayed empty, because every group was too large for it, the smallest group of training."""
+    for name in fractions:
+        if name in part_of.values():
+            continue
+        spare = sorted((len(members[group]), group) for group, part in part_of.items() if part == "train")
+        if len(spare) < 2:
+            problem = (
+                f"{len(members)} groups of rows that belong together cannot fill train and {' and '.join(fractions)}"
+            )
+            raise UserError(
+                problem, "data.columns.group=NAME names finer groups; data.test=PATH gives a test set of its own"
+            )
+        part_of[spare[0][1]] = name
