@@ -31,13 +31,22 @@ def is_local(host: object) -> bool:
         return False
 
 
+def is_number(host: object) -> bool:
+    """Whether a host is a numeric address, which nobody has to be asked about."""
+    try:
+        ipaddress.ip_address(str(host).split("%")[0])
+    except ValueError:
+        return False
+    return True
+
+
 def guard(event: str, given: tuple[object, ...]) -> None:
     """Refuse and remember each connection and each name look-up that would leave this machine."""
     if event == "socket.connect":
         address = given[1]
         host = address[0] if isinstance(address, tuple) else None  # a unix socket's address is a path
     elif event == "socket.getaddrinfo":
-        host = given[0]
+        host = None if is_number(given[0]) else given[0]
     else:
         return
     if not is_local(host):

@@ -105,7 +105,7 @@ class Guard:
             await send({"type": "websocket.close", "code": 1008})
 
     def admit(self, scope: Scope) -> None:
-        """Raise Refused unless the request may come in: 400 where muddled, 403 for a foreign name, 401 without a key."""
+        """Raise Refused unless the request may come in: 400 where muddled, 403 from a foreign name, 401 keyless."""
         headers: list[tuple[bytes, bytes]] = scope["headers"]
         names = [name for name, _ in headers]
         if (b"transfer-encoding" in names and b"content-length" in names) or names.count(b"content-length") > 1:

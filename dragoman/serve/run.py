@@ -1,4 +1,4 @@
-"""From an assistant to a listening server: the address, the port, what a person is told, and a stop that loses nothing."""
+"""From an assistant to a listening server: the address, the port, what is told, and a stop that loses nothing."""
 
 import asyncio
 import contextlib
@@ -38,11 +38,13 @@ def is_loopback(host: str) -> bool:
 
 def listen(host: str, port: int) -> socket.socket:
     """A socket that listens. Raises Busy when the port is taken and UserError when the address is not one of ours."""
+    if not 0 <= port <= 65_535:
+        raise UserError(f"{port} is not a port", "choose one from 1 to 65535: port=8000")
     try:
         family, kind, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[
             0
         ]
-    except (socket.gaierror, UnicodeError, OverflowError):
+    except (socket.gaierror, UnicodeError):
         raise UserError(f"there is no address '{host}'", "say host=127.0.0.1, or an address of this machine") from None
     listener = socket.socket(family, kind)
     try:
@@ -58,9 +60,6 @@ def listen(host: str, port: int) -> socket.socket:
         if error.errno in (errno.EACCES, errno.EPERM):
             raise UserError(f"port {port} may not be opened by this user", "choose one above 1023: port=8000") from None
         raise UserError(f"{host} is not an address of this machine", "say host=127.0.0.1") from None
-    except OverflowError:
-        listener.close()
-        raise UserError(f"{port} is not a port", "choose one from 1 to 65535: port=8000") from None
     return listener
 
 

@@ -1,4 +1,4 @@
-"""Connections that hold a place and give nothing are closed: endless headers, bodies nobody wants, answers nobody reads.
+"""Connections that hold a place and give nothing are closed: endless headers, unwanted bodies, answers nobody reads.
 
 The HTTP server underneath has a time-out between two requests and none inside one. This looks at its open connections
 twice a second. Covered: slow or silent headers, a refused body that goes on, a reader that has stopped. A slow body of

@@ -1,4 +1,4 @@
-"""The one thread that owns the model: it batches what waits, takes turns among the requests, and lets none spoil another.
+"""The one thread that owns the model: it batches what waits, takes turns, and lets no request spoil another.
 
 A request is accepted only while fewer than `queue` are unanswered; that is decided before any text is looked at. A
 large request is read in pieces, between which the others get their turn (round robin), so that nobody waits behind it.
