@@ -72,6 +72,22 @@ class Report:
         """The pairs of labels most often mixed up."""
         return confused_pairs(self.predictions)
 
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What a reader of the figures must know: labels with no row at all, or too few to say much."""
+        counts = {label: 0 for label in self.task.labels}
+        for prediction in self.predictions:
+            for label in prediction.references:
+                counts[label] += 1
+        absent = [label for label, count in counts.items() if count == 0]
+        rare = [label for label, count in counts.items() if 0 < count < 10]
+        said = []
+        if absent:
+            said.append(f"no row carries {', '.join(absent)}: their F1 counts as 0 in macro_f1")
+        if rare:
+            said.append(f"fewer than 10 rows carry {', '.join(rare)}: their F1 says little")
+        return tuple(said)
+
     def rows(self) -> list[dict[str, Any]]:
         """Every prediction as JSON types, one line of predictions.jsonl each."""
         return [prediction.to_row() for prediction in self.predictions]
@@ -95,6 +111,7 @@ class Report:
             "best": [asdict(sample) for sample in self.best],
             "worst": [asdict(sample) for sample in self.worst],
             "confused": [{**asdict(pair), "share": pair.share} for pair in self.confused],
+            "notes": list(self.notes),
             "seconds": self.seconds,
         }
 
