@@ -27,6 +27,10 @@ class Point:
     chosen: bool = False
 
 
+# Below this a time is taken for nothing, in seconds.
+_SHORTEST = 1e-6
+
+
 def _apart(box: Box, taken: Sequence[Box]) -> bool:
     return all(box[2] < other[0] or box[0] > other[2] or box[3] < other[1] or box[1] > other[3] for other in taken)
 
@@ -83,7 +87,7 @@ def _told(points: Sequence[Point], metric: str, line: Line | None) -> str:
 def _costs(drawing: Drawing, points: Sequence[Point], area: Box) -> Scale:
     """The axis of the cost, with its rules and words."""
     left, _, right, bottom = area
-    times = [point.seconds for point in points if point.seconds > 0] or [1.0]
+    times = [point.seconds for point in points if point.seconds > _SHORTEST] or [1.0]
     least, most = min(times), max(times)
     # A rung that cost nothing measurable stands at the left edge: a log axis has no zero.
     across = Scale(min(least / 2.2, most / 8), max(most * 2.2, least * 8), left, right, log=True)

@@ -1,5 +1,6 @@
 """The confusion matrix as a heat map: a row is what was expected, a column what was answered."""
 
+import math
 from dataclasses import dataclass
 
 from markupsafe import Markup
@@ -104,8 +105,9 @@ def _row(drawing: Drawing, confusion: Confusion, down: int, place: tuple[float, 
         inner = Drawing()
         inner.box((x, y), (cell - 1, cell - 1), "cell")
         if count:
+            # The root keeps the few errors of a good model visible beside its diagonal.
             kind = "heat right" if down == across else "heat wrong"
-            inner.box((x, y), (cell - 1, cell - 1), kind, _FAINTEST + (_STRONGEST - _FAINTEST) * share)
+            inner.box((x, y), (cell - 1, cell - 1), kind, _FAINTEST + (_STRONGEST - _FAINTEST) * math.sqrt(share))
             inner.text(x + cell / 2, y + cell / 2 + 4, _short(count, cell), "count", "middle")
         if not told:
             drawing.parts += inner.parts

@@ -65,11 +65,11 @@ def signed(value: float | None, digits: int = 3) -> str:
 
 def duration(seconds: float | None) -> str:
     """A time: 42 ms, 0.42 s, 12.3 s, 4 min 12 s, 1 h 05 min."""
-    if seconds is None:
+    if seconds is None or seconds < 0:
         return MISSING
-    if abs(seconds) < 0.0995:
-        return f"{_fixed(seconds * 1000, 1 if abs(seconds) < 0.00995 else 0)} ms" if seconds else "0 s"
-    if abs(seconds) < 59.95:
+    if seconds < 0.0995:
+        return f"{_fixed(seconds * 1000, 1 if seconds < 0.00995 else 0)} ms" if seconds else "0 s"
+    if seconds < 59.95:
         return f"{_fixed(seconds, _three(seconds))} s"
     minutes, rest = divmod(round(seconds), 60)
     if minutes < 60:

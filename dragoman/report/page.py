@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import cache
 from importlib.resources import files
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
@@ -58,6 +59,13 @@ SECTIONS = (
 )
 
 
+@cache
+def _templates() -> Environment:
+    """The templates, compiled once. Everything they print is escaped; a name that they do not know is a bug."""
+    loader = PackageLoader("dragoman.report", "templates")
+    return Environment(loader=loader, autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
+
+
 def render(record: Mapping[str, object]) -> str:
     """The page for the results of a run: UTF-8 HTML without scripts and without anything to fetch.
 
@@ -73,14 +81,9 @@ def render(record: Mapping[str, object]) -> str:
     names = {part["name"] for part in shown}
     unread = [section.key for section in SECTIONS if section.name not in names and not hollow(record.get(section.key))]
     style = files("dragoman.report").joinpath("templates", "style.css").read_text(encoding="utf-8")
-    environment = Environment(
-        loader=PackageLoader("dragoman.report", "templates"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
     # The style is ours and holds no text of the record, so it is the one thing that is not escaped.
-    return environment.get_template("page.html").render(
-        {"head": head, "sections": shown, "unread": unread, "style": Markup(style)}
+    return (
+        _templates()
+        .get_template("page.html")
+        .render({"head": head, "sections": shown, "unread": unread, "style": Markup(style)})
     )

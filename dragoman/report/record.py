@@ -11,6 +11,9 @@ __all__ = ["Figure", "Table", "count", "figure", "hollow", "number", "rows", "ta
 
 Table = Mapping[str, object]
 
+# Above this a figure is no measurement, and a scale drawn around it would overflow. NaN is not below it either.
+_LARGEST = 1e15
+
 
 @dataclass(frozen=True, slots=True)
 class Figure:
@@ -42,7 +45,7 @@ def number(value: object) -> float | None:
         found = float(value)
     except OverflowError:
         return None
-    return found if math.isfinite(found) else None
+    return found if abs(found) <= _LARGEST else None
 
 
 def count(value: object) -> int | None:

@@ -13,7 +13,7 @@ def view(record: Table) -> dict[str, object] | None:
     bins = []
     for row in rows(found.get("bins")):
         confidence, accuracy, size = number(row.get("confidence")), number(row.get("accuracy")), count(row.get("count"))
-        if confidence is not None and accuracy is not None and size:
+        if confidence is not None and accuracy is not None and size is not None and size > 0:
             bins.append(Bin(confidence, accuracy, size))
     error, null = figure(found.get("ece")), number(found.get("null"))
     if not bins and error is None:

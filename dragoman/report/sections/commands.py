@@ -10,5 +10,5 @@ def view(record: Table) -> dict[str, object] | None:
     commands = record.get("commands")
     if not isinstance(commands, list | tuple):
         return None
-    found = [words(command) for command in commands if words(command)]
+    found = [found for command in commands if (found := words(command).strip())]
     return {"text": "\n".join(found)} if found else None

@@ -43,7 +43,7 @@ def _rows(card: Table) -> Grid | None:
         if value is not None:
             drawing = share(f"rows-{place}", (f"rows {name}", whole(value)), value / most)
             lines.append([Cell(name), Cell(drawing=drawing), Cell(whole(value), kind="count")])
-    return grid("Rows", ("", "share", "rows"), lines)
+    return grid("Rows", ("step", "share", "rows"), lines)
 
 
 def _splits(card: Table) -> Grid | None:
@@ -84,7 +84,7 @@ def _lengths(card: Table) -> Grid | None:
         found = [number(table(lengths).get(key)) for key in ("p50", "p95", "max")]
         if any(value is not None for value in found):
             lines.append([Cell(words(name)), *(Cell(whole(value), kind="count") for value in found)])
-    return grid("Lengths", ("", "half are below", "95 % are below", "longest"), lines)
+    return grid("Lengths", ("measured in", "half are below", "95 % are below", "longest"), lines)
 
 
 def _duplicates(card: Table) -> Grid | None:

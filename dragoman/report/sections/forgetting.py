@@ -28,7 +28,7 @@ def view(record: Table) -> dict[str, object] | None:
     return {
         "probe": words(card.get("probe")),
         "said": _said(drop),
-        "grid": grid("Before and after", ("", "interval", "measured", "rows"), lines),
+        "grid": grid("Before and after", ("when", "interval", "measured", "rows"), lines),
     }
 
 

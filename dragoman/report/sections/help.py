@@ -1,6 +1,6 @@
 """What would help: more rows, cleaner labels, or labels that are easier to tell apart."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from dragoman.report.axes import NARROW, WIDE
 from dragoman.report.curves import Step, learning
@@ -21,7 +21,7 @@ def view(record: Table) -> dict[str, object] | None:
     if hollow(found):
         return None
     line, noise = target(record), table(found.get("noise"))
-    metric = line.metric if line else "score"
+    metric = (line.metric if line else "") or "score"
     measured, projected = _steps(found.get("curve")), _steps(found.get("projected"))
     advice = found.get("advice")
     return {
@@ -48,7 +48,7 @@ def _steps(value: object) -> list[Step]:
 
 def _told(sample: object) -> tuple[str, str]:
     """The text of a sample and what else is known of it."""
-    if not isinstance(sample, dict):
+    if not isinstance(sample, Mapping):
         return words(sample), ""
     others = {key: value for key, value in sample.items() if key != "text"}
     return words(sample.get("text")), words(others)

@@ -1,5 +1,6 @@
 """The ladder: every rung that was tried, from cheap to dear, and what each step upwards was worth."""
 
+import math
 from collections.abc import Sequence
 
 from dragoman.report.axes import NARROW, WIDE, Line
@@ -41,6 +42,8 @@ def view(record: Table) -> dict[str, object] | None:
         return None
     line = target(record)
     metric = words(steps[0].get("metric")) or (line.metric if line else "") or "quality"
+    if line is not None and line.metric not in ("", metric):
+        line = None  # a bound on another metric than the one that is drawn
     points = _points(steps)
     chosen = [place for place, step in enumerate(steps) if step.get("chosen") is True]
     return {
@@ -53,7 +56,7 @@ def view(record: Table) -> dict[str, object] | None:
             [_row(step, line) for step in steps],
             chosen[0] if chosen else -1,
         ),
-        "trials": [found for step in steps if (found := _trials(step))],
+        "trials": [found for step in steps if (found := _trials(step, line))],
         "notes": [(words(step.get("rung")), words(step.get("note"))) for step in steps if words(step.get("note"))],
     }
 
@@ -107,14 +110,16 @@ def _detectable(least: float | None) -> str:
     return "" if least is None else f"≥ {quality(least)}"
 
 
-def _trials(step: Table) -> dict[str, object] | None:
+def _trials(step: Table, line: Line | None) -> dict[str, object] | None:
     """The settings tried on one rung, best first, and the ones it was built with; None where there are none."""
     found = rows(step.get("trials"))
     settings = words(step.get("settings"))
     if not found and not settings:
         return None
     metric = words(step.get("metric"))
-    ordered = sorted(found, key=lambda trial: -(number(trial.get("score")) or float("-inf")))
+    sign = 1 if line is not None and not line.above else -1
+    scored = [(number(trial.get("score")), trial) for trial in found]
+    ordered = [trial for _, trial in sorted(scored, key=lambda one: math.inf if one[0] is None else sign * one[0])]
     lines = [
         [
             Cell(words(trial.get("settings")), kind="code"),
