@@ -21,7 +21,7 @@ from dragoman.serve.meters import Meters
 from dragoman.serve.refused import Gone, Refused, error_body
 from dragoman.serve.worker import Job, Worker
 
-__all__ = ["ACCESS", "build"]
+__all__ = ["ACCESS", "build", "result"]
 
 # Every route there is, and what it needs once the server has keys. What is not listed needs a key and is not there.
 ACCESS = {"/healthz": "open", "/metrics": "key", "/v1/classify": "key"}
@@ -58,7 +58,7 @@ def build(
     async def classify(request: Request) -> Response:
         worker.check_room()  # before a byte of the body is read
         texts = parse(await read(request, limits, held), limits)
-        answers = await wait(worker, worker.submit(texts), request)
+        answers = await _wait(worker, worker.submit(texts), request)
         results = [result(answer, labels) for answer in answers]
         body = json.dumps({"run": run, "model": model or run, "results": results}, ensure_ascii=False, allow_nan=False)
         return Response(body.encode(), media_type="application/json", headers={"X-Dragoman-Run": quote(run)})
@@ -78,8 +78,8 @@ def build(
     app.add_api_route("/v1/classify", classify, methods=["POST"], response_model=None)
     app.add_api_route("/healthz", health, methods=["GET"], response_model=None)
     app.add_api_route("/metrics", metrics, methods=["GET"], response_model=None)
-    app.add_exception_handler(HTTPException, told)
-    app.add_exception_handler(RequestValidationError, told)
+    app.add_exception_handler(HTTPException, _told)
+    app.add_exception_handler(RequestValidationError, _told)
     app.add_middleware(
         Guard, access=ACCESS, hosts=(*hosts, *limits.hosts), addresses=addresses, key_hashes=key_hashes, meters=meters
     )
@@ -87,7 +87,7 @@ def build(
     return app
 
 
-async def told(request: Request, error: Exception) -> Response:
+async def _told(request: Request, error: Exception) -> Response:
     """The framework's own errors in our shape, without the values that were sent."""
     status = error.status_code if isinstance(error, HTTPException) else 400
     allow = (error.headers or {}).get("Allow") if isinstance(error, HTTPException) else None
@@ -95,9 +95,9 @@ async def told(request: Request, error: Exception) -> Response:
     return Response(body, status, {"Allow": allow} if allow else None, "application/json")
 
 
-async def wait(worker: Worker, job: Job, request: Request) -> list[Answer]:
+async def _wait(worker: Worker, job: Job, request: Request) -> list[Answer]:
     """The answers of a job. Raises Gone when the client hangs up and Refused when time is up; both free its place."""
-    hangs_up = asyncio.create_task(hung_up(request))
+    hangs_up = asyncio.create_task(_hung_up(request))
     left = max(0.0, job.deadline - time.monotonic())
     ends: set[asyncio.Future[Any]] = {job.promise, hangs_up}
     try:
@@ -114,7 +114,7 @@ async def wait(worker: Worker, job: Job, request: Request) -> list[Answer]:
         worker.drop(job)
 
 
-async def hung_up(request: Request) -> None:
+async def _hung_up(request: Request) -> None:
     """Return once the client has closed its connection."""
     while (await request.receive())["type"] != "http.disconnect":
         pass

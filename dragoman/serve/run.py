@@ -140,13 +140,13 @@ def serve(
     if not private:
         sys.stderr.write("others can reach this address and its keys travel unencrypted: put TLS in front of it\n")
     sys.stderr.flush()
-    with noted_signals() as noted:
+    with _noted_signals() as noted:
         asyncio.run(run_server(make_server(app, limits), app, listener, limits))
     raise Stopped(noted[0] if noted else signal.SIGTERM, "the server stopped; every accepted request got its answer")
 
 
 @contextlib.contextmanager
-def noted_signals() -> Iterator[list[int]]:
+def _noted_signals() -> Iterator[list[int]]:
     """The signals that stopped the server. It raises each again once it has drained; here that only makes a note."""
     noted: list[int] = []
     if threading.current_thread() is not threading.main_thread():

@@ -1,12 +1,14 @@
-"""The import contracts cover every room there is."""
+"""The import contracts cover every room there is, and the check of shapes every file that states them."""
 
+import ast
 import tomllib
 
 import pytest
 
-from tests.house_rules.source import PACKAGE, ROOT
+from tests.house_rules.source import PACKAGE, ROOT, module_name, python_files, tree
 
-CONTRACTS = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["importlinter"]["contracts"]
+TOOLS = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]
+CONTRACTS = TOOLS["importlinter"]["contracts"]
 ROOMS = sorted(folder.name for folder in PACKAGE.iterdir() if folder.is_dir() and any(folder.glob("*.py")))
 WITH_TORCH = {"nn", "train", "compress", "models"}
 ALLOWED = {
@@ -43,3 +45,17 @@ def test_a_room_stands_in_one_wing(room: str) -> None:
     assert len(sources) == 2
     assert sum(room in names for names in sources) == 1
     assert all((room in WITH_TORCH) == (names <= WITH_TORCH) for names in sources if room in names)
+
+
+def test_every_stated_shape_is_checked() -> None:
+    option = next(
+        word for word in TOOLS["pytest"]["ini_options"]["addopts"] if word.startswith("--jaxtyping-packages=")
+    )
+    hooked = option.partition("=")[2].split(",")[:-1]
+    stated = [
+        module_name(path)
+        for path in python_files("dragoman")
+        for node in tree(path).body
+        if isinstance(node, ast.ImportFrom) and node.module == "jaxtyping"
+    ]
+    assert not [name for name in stated if not any(name == one or name.startswith(f"{one}.") for one in hooked)]
