@@ -15,7 +15,7 @@ from dragoman.evals.interval import Bounded, Z
 from dragoman.evals.resample import Summed, Units, draws, figures
 from dragoman.evals.run import Report
 
-__all__ = ["Comparison", "after_holm", "compare", "detectable_difference", "difference", "holm", "mcnemar"]
+__all__ = ["SURE", "Comparison", "after_holm", "compare", "detectable_difference", "difference", "holm", "mcnemar"]
 
 SURE = 0.05
 

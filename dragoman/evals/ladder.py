@@ -8,7 +8,7 @@ from typing import Literal
 from dragoman.core.doors import Metric, Row
 from dragoman.core.targets import Criterion
 from dragoman.core.types import Estimate
-from dragoman.evals.compare import Comparison, after_holm, difference
+from dragoman.evals.compare import SURE, Comparison, after_holm, difference
 from dragoman.evals.gate import Judged, weigh
 
 __all__ = ["Choice", "Move", "RungResult", "choose", "next_move", "standing"]
@@ -96,8 +96,8 @@ def choose(
     """The rung to take of those climbed, in the order climbed (cheap to dear).
 
     The cheapest that meets everything. Where none does: the incumbent starts as the cheapest within the limits (of
-    all when none is) and is replaced only by a rung the paired test calls better on the first target; ties and noise
-    never promote.
+    all when none is) and is replaced only by a rung the paired test calls better on the first target, the number
+    of rungs allowed for; ties and noise never promote.
     """
     if not done:
         raise ValueError("no rung was climbed")
@@ -112,9 +112,10 @@ def choose(
     able = [rung for rung in done if _within_limits(rung, criteria)] or list(done)
     best = able[0]
     for rung in able[1:]:
-        both = name in best.measured and name in rung.measured
-        if both and _compare(best, rung, name, metrics, resamples, seed).better == "b":
-            best = rung
+        if name in best.measured and name in rung.measured:
+            found = _compare(best, rung, name, metrics, resamples, seed)
+            if found.better == "b" and found.p * (len(able) - 1) <= SURE:  # Bonferroni: every rung had its chance
+                best = rung
     short = [judged.sentence for judged in standing(best, criteria) if judged.outcome != "met"]
     reason = f"no rung meets every target and limit; {best.name} is the cheapest that none beats: {'; '.join(short)}"
     return Choice(best.name, "none meets the target", reason, steps)

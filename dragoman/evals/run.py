@@ -75,7 +75,7 @@ class Report:
     @property
     def notes(self) -> tuple[str, ...]:
         """What a reader of the figures must know: labels with no row at all, or too few to say much."""
-        counts = {label: 0 for label in self.task.labels}
+        counts = dict.fromkeys(self.task.labels, 0)
         for prediction in self.predictions:
             for label in prediction.references:
                 counts[label] += 1

@@ -17,7 +17,7 @@ class WordEmbedder:
     words: tuple[str, ...]
 
     def embed(self, texts: Sequence[str]) -> NDArray[np.float32]:
-        """Unit vectors of shape [texts, words + 1]; the last number keeps a text of unknown words from being nothing."""
+        """Unit vectors of shape [texts, words + 1]; the last number keeps unknown words from being nothing."""
         counts = np.array([[text.split().count(word) for word in self.words] + [0.1] for text in texts])
         return (counts / np.linalg.norm(counts, axis=1, keepdims=True)).astype(np.float32)
 

@@ -29,7 +29,7 @@ def mixture(prior: Sequence[float], right: Sequence[float]) -> NDArray[np.float6
 
 
 def predictions(pairs: str, sure: float = 0.8) -> list[Prediction]:
-    """Predictions of pairs such as `aa ab`: the true label, then the predicted one, which is given the chance `sure`."""
+    """Predictions of pairs such as `aa ab`: the true label, then the predicted one with the chance `sure`."""
     made = []
     for number, pair in enumerate(pairs.split(), start=1):
         scores = {label: sure if label == pair[1] else (1 - sure) / 2 for label in LABELS}

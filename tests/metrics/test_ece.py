@@ -1,5 +1,7 @@
 """Stated confidence against the share that is right, with the figure a perfect model would show."""
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 
@@ -29,9 +31,7 @@ def test_ten_bins_of_equal_mass() -> None:
     right = random.random(103) < 0.5
     order = np.argsort(confidence)
     bounds = [number * 103 // 10 for number in range(11)]
-    plain = sum(
-        abs((confidence[order[low:high]] - right[order[low:high]]).sum()) for low, high in zip(bounds, bounds[1:])
-    )
+    plain = sum(abs((confidence[order[low:high]] - right[order[low:high]]).sum()) for low, high in pairwise(bounds))
     assert METRIC.combine(rows(confidence, right)) == pytest.approx(plain / 103)
     sizes = [n for _, _, n in METRIC.curve(rows(confidence, right))]
     assert sum(sizes) == 103
