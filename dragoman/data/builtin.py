@@ -90,7 +90,7 @@ def stdlib() -> list[Example]:
 def summaries(n: int) -> list[tuple[str, str]]:
     """`n` pairs (first sentence, the rest) of docstrings, spread over the library, each first sentence once.
 
-    To find the rest by its first sentence among all others is a task a sound embedder does: it shows what one has forgotten.
+    To find the rest by its first sentence is a task that a sound embedder does: it shows what one has forgotten.
     """
     pairs: dict[str, str] = {}
     for _, found in _corpus()[0]:
@@ -117,7 +117,7 @@ def _corpus() -> tuple[tuple[tuple[str, _Found], ...], tuple[tuple[str, int], ..
             left_out["private-docstring"] += 1  # the manual does not answer for it
         elif len(text) < SHORTEST:
             left_out["short-docstring"] += 1
-        elif words and words[0] == found.module.split(".")[-1].lstrip("_").lower():
+        elif words and words[0] in {part.lstrip("_") for part in found.module.lower().split(".")}:
             left_out["docstring-begins-with-its-module"] += 1
         elif (key := " ".join(words)) in seen:
             left_out["duplicate-docstring"] += 1

@@ -19,7 +19,7 @@ def _chapter(name: str, description: str, modules: str) -> Chapter:
 
 
 # Left out are the chapters with fewer than 40 docstrings, too few to be measured: Multimedia, Internationalization,
-# Software Packaging, Custom Interpreters, and the modules of one system (Windows, Unix) or on their way out (Superseded).
+# Software Packaging, Custom Interpreters, and modules of one system (Windows, Unix) or on their way out (Superseded).
 CHAPTERS: tuple[Chapter, ...] = (
     _chapter(
         "Built-in Functions and Types",
@@ -39,8 +39,8 @@ CHAPTERS: tuple[Chapter, ...] = (
     _chapter(
         "Data Types",
         "Containers and value types: dates and times, calendars, queues, arrays, enumerations, copying and printing.",
-        "datetime zoneinfo calendar collections _collections _collections_abc heapq _heapq bisect _bisect array weakref _weakref "
-        "_weakrefset types copy pprint reprlib enum graphlib",
+        "datetime calendar zoneinfo collections _collections _collections_abc heapq _heapq bisect _bisect array "
+        "weakref _weakref _weakrefset types copy pprint reprlib enum graphlib",
     ),
     _chapter(
         "Numeric and Mathematical",
@@ -79,7 +79,7 @@ CHAPTERS: tuple[Chapter, ...] = (
     ),
     _chapter(
         "Operating System Services",
-        "What the operating system offers: files and processes, input and output, time, command lines, logs and terminals.",
+        "What the operating system offers: files and processes, streams, time, command lines, logs and terminals.",
         "os posix io _io _pyio time argparse getopt logging getpass curses platform errno ctypes",
     ),
     _chapter(
@@ -130,7 +130,8 @@ CHAPTERS: tuple[Chapter, ...] = (
     _chapter(
         "Runtime Services",
         "The interpreter itself: its settings, warnings, data classes, context managers, tracebacks and introspection.",
-        "sys _sys sysconfig warnings dataclasses contextlib abc _py_abc atexit traceback __future__ gc inspect site code codeop",
+        "sys _sys sysconfig warnings dataclasses contextlib abc _py_abc atexit traceback __future__ gc inspect site "
+        "code codeop",
     ),
     _chapter(
         "Importing Modules",

@@ -1,9 +1,9 @@
-"""The preflight of a classification set: everything that would spoil the work is found before it, with a sample of each."""
+"""The preflight of a classification set: what would spoil the work is found before it, with a sample of each."""
 
 import math
 from collections import Counter
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from dragoman.core.types import Example
@@ -84,6 +84,7 @@ def preflight(
         found += _cut(data.examples, count([example.text for example in data.examples]), max_length)
     rows = len(test.examples) if test is not None else round(len(data.examples) * test_share)
     found += _provable(rows, bounds or {})
+    found = [replace(finding, message=mask(finding.message)) for finding in found]
     return sorted(found, key=lambda finding: ORDER[finding.severity])
 
 
@@ -106,7 +107,7 @@ def _reading(loaded: Loaded, keep_going: bool) -> list[Finding]:
         first = firsts[name]
         sample = Sample(mask(first.reason), str(first.place))
         hint = first.fix or "data.keep_going=true leaves the rows out and lists them in rejects.jsonl"
-        message = f"{count:,} in {loaded.source}: {mask(first.reason)}"
+        message = f"{count:,} in {loaded.source}: {first.reason}"
         found.append(Finding(name, "warning" if keep_going else "error", count, message, sample, hint))
     for name, count in loaded.notes.items():
         severity: Severity = "warning" if name in {"bidi", "invisible", "duplicate-id"} else "note"
@@ -202,7 +203,8 @@ def _overlaps(data: Loaded, part: Loaded, name: str, shared: Overlap, on_overlap
     if shared.exact:
         mine, other = shared.exact[0]
         rows = len({row for _, row in shared.exact})
-        message = f"{rows:,} {name} rows stand in the data to train on, the first at {data.examples[mine].meta.get('place', mine)}"
+        place = data.examples[mine].meta.get("place", mine)
+        message = f"{rows:,} {name} rows stand in the data to train on, the first at {place}"
         severity: Severity = "warning" if dropped else "error"
         found.append(Finding("overlap", severity, rows, message, _sample(part.examples[other]), hint))
     if shared.near:
@@ -251,7 +253,7 @@ def _private(examples: Sequence[Example]) -> list[Finding]:
             "secret" if kind in SECRETS else "personal-data",
             "warning",
             rows,
-            f"{rows:,} rows seem to hold a {kind}",
+            f"{kind} in {rows:,} row{'' if rows == 1 else 's'}, as it seems",
             _sample(first[kind]),
             "take it out of the data: a model can repeat what it was trained on",
         )
@@ -278,15 +280,13 @@ def _provable(rows: int, bounds: Mapping[str, float]) -> list[Finding]:
     found = []
     for metric, bound in bounds.items():
         half = Z * math.sqrt(max(bound * (1 - bound), 0.01) / max(rows, 1))
+        around = f"the interval is about {100 * half:.1f} points each way"
         if bound + half > 1:
-            message = f"{rows:,} test rows cannot prove {metric} >= {bound:g}: the interval is about {100 * half:.0f} points each way"
+            message = f"{rows:,} test rows cannot prove {metric} >= {bound:g}: {around}"
             found.append(
                 Finding("too-few-rows", "warning", rows, message, hint="more rows, or a larger share in data.split")
             )
         else:
-            message = (
-                f"{rows:,} test rows give an interval of about {100 * half:.1f} points each way: "
-                f"{metric} >= {bound:g} is proven from about {bound + half:.3f} on"
-            )
+            message = f"{rows:,} test rows: {around}, {metric} >= {bound:g} is proven from about {bound + half:.3f} on"
             found.append(Finding("provable", "note", rows, message))
     return found

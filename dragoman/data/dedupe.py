@@ -1,8 +1,8 @@
 """Finds texts that are the same or nearly the same, and same texts with different labels.
 
 Near means: the sets of 5-character shingles overlap by the threshold (Jaccard), or, from eight different words on,
-the sets of words do. Candidates come from MinHash with banding (Broder 1997; Leskovec, Rajaraman and Ullman, ch. 3)
-and every one is verified on the real sets, so an estimate never makes a false alarm.
+half of them do and the sets of words overlap by the threshold. Candidates come from MinHash with banding (Broder 1997;
+Leskovec, Rajaraman and Ullman, ch. 3) and every one is verified on the real sets: an estimate makes no false alarm.
 """
 
 import re
@@ -22,6 +22,7 @@ __all__ = ["Overlap", "canonical", "conflicts", "exact", "groups", "near", "over
 
 SHINGLE = 5
 WORDS_ENOUGH = 8  # in shorter sentences one other word is another sentence
+SHINGLES_ALSO = 0.5  # the same words in another order are another text
 PERMUTATIONS = 128
 SEED = 20251  # of the MinHash permutations; nothing that is drawn depends on it
 SLACK = 0.2  # candidates may lie this far under the threshold: an overlap in words can be one of fewer shingles
@@ -73,8 +74,8 @@ def similarity(one: str, other: str) -> float:
     shared = len(np.intersect1d(first, second, assume_unique=True))
     near_by = shared / (len(first) + len(second) - shared)
     words, others = _word_set(one), _word_set(other)
-    if min(len(words), len(others)) >= WORDS_ENOUGH:
-        near_by = max(near_by, len(words & others) / len(words | others))
+    if near_by >= SHINGLES_ALSO and min(len(words), len(others)) >= WORDS_ENOUGH:
+        return max(near_by, len(words & others) / len(words | others))
     return near_by
 
 
@@ -179,7 +180,7 @@ def unique(examples: Iterable[Example]) -> tuple[list[Example], int]:
 
 @dataclass(frozen=True, slots=True)
 class Overlap:
-    """Which rows of another part stand in training: pairs (training row, other row), near ones with their similarity."""
+    """Which rows of another part stand in training: pairs (training row, other row), near ones with the similarity."""
 
     exact: tuple[tuple[int, int], ...]
     near: tuple[tuple[int, int, float], ...]

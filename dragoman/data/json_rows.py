@@ -165,10 +165,12 @@ class _Window:
         self.at = 0
         self.line = 1
         self.column = 1
+        self.marked = False
 
     def more(self) -> bool:
         """Read on, twice as much as is held, so that retrying costs no more than reading; False at the end."""
         raw = self.stream.read(max(PIECE, len(self.text) - self.at))
+        self.marked = self.marked or (not self.text and raw.startswith(codecs.BOM_UTF8))
         self.move(self.at)
         self.text = self.text[self.at :] + self.decoder.decode(raw, final=not raw)
         self.at = 0
@@ -207,7 +209,10 @@ def _elements(window: _Window, name: str, max_line: int) -> Iterator[Row | Probl
         window.move(match.end() if match else window.at)
         return True
 
-    if not skip(SPACE) or window.text[window.at] != "[":
+    begun = skip(SPACE)
+    if window.marked:
+        yield Problem("bom", Place(name), "a byte order mark was left out", refused=False)
+    if not begun or window.text[window.at] != "[":
         yield Problem(
             "malformed", place(window.at), "a JSON file must be a list [...] of objects, or one object a line"
         )

@@ -1,4 +1,4 @@
-"""From a source to examples: rows are read, columns chosen from all of them, texts cleaned, and everything is counted."""
+"""From a source to examples: rows are read, columns chosen from all of them, texts cleaned, all of it counted."""
 
 from collections import Counter
 from collections.abc import Collection, Mapping

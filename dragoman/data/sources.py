@@ -74,7 +74,11 @@ def _pattern(pattern: Path, root: Path, source: str) -> Iterator[File | Problem]
     while parts and not any(mark in parts[0] for mark in "*?["):
         fixed /= parts.pop(0)
     base = fixed if pattern.is_absolute() else root / fixed
-    paths = sorted(path for path in base.glob(str(Path(*parts))) if path.is_file() or path.is_symlink())
+    paths = sorted(
+        path
+        for path in base.glob(str(Path(*parts)))
+        if (path.is_file() or path.is_symlink()) and (parts[-1].startswith(".") or not path.name.startswith("."))
+    )
     if not paths:
         raise UserError(f"no file matches {source}", "data.source=PATH names another file, pattern or folder")
     yield from _members(paths, base, fixed, source)

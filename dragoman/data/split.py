@@ -146,13 +146,13 @@ def _without_single(
     named = ", ".join(f"'{label}'" for label in single[:10]) + (
         f" and {len(single) - 10} more" if len(single) > 10 else ""
     )
-    noun = "the label" if len(single) == 1 else "the labels"
+    noun, stand = ("the label", "stands") if len(single) == 1 else ("the labels", "stand each")
     first = train[rows[0]].meta.get("place", rows[0])
     if not keep_going:
-        problem = f"{noun} {named} stands in one row (or one group of duplicates) only, first at {first}"
+        problem = f"{noun} {named} {stand} in one row (or one group of duplicates) only, first at {first}"
         raise UserError(problem, "add rows with it, or data.keep_going=true leaves it out")
     dropped["label-of-one-row"] += len(rows)
-    said.append(f"{noun} {named} was left out: one row cannot be both learnt and measured")
+    said.append(f"left out: {noun} {named}; one row cannot be both learnt and measured")
     gone = set(rows)
     kept = [index for index in range(len(train)) if index not in gone]
     return [train[index] for index in kept], [bound[index] for index in kept]
