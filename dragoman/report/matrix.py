@@ -76,7 +76,11 @@ def heat_map(confusion: Confusion, size: str = "wide") -> Markup:
     labels, room = confusion.labels, _ROOM[size]
     longest = max(advance(label, _FONT) for label in labels)
     left = min(longest, room) + 40
-    cell = min(max((_WIDTH - left - 52) / len(labels), 25.0), 92.0) if size == "wide" else 26.0
+    cell = (
+        min(max((_WIDTH - left - 52) / len(labels), 25.0), 92.0)
+        if size == "wide"
+        else min(max((350 - left - 52) / len(labels), 26.0), 60.0)
+    )
     # Columns carry their label where it fits, else its number, which is read more easily than a turned text.
     named = longest <= cell - 8
     width, height = left + cell * len(labels) + 52, _HEAD + cell * len(labels) + 8

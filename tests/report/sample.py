@@ -214,92 +214,32 @@ def _lineage() -> list[dict[str, Any]]:
     ]
 
 
-def record() -> dict[str, Any]:
-    """A new copy of the record: 20 labels, five rungs, the fourth chosen, one criterion unproven and one missed."""
-    draw = random.Random(7)
-    per_class = [
-        {
-            "label": label,
-            "f1": _figure(0.45 + 0.5 * draw.random(), 0.02 + 0.1 * draw.random(), 40),
-            "rows": draw.randint(9, 96),
-        }
-        for label in _LABELS
-    ]
-    per_class.append({"label": "معالجة النصوص", "f1": _figure(0.71, 0.1), "rows": 22})
-    confidences = [
-        (0.15, 0.22, 9),
-        (0.25, 0.28, 31),
-        (0.35, 0.31, 58),
-        (0.45, 0.42, 84),
-        (0.55, 0.49, 101),
-        (0.65, 0.58, 118),
-        (0.75, 0.66, 131),
-        (0.85, 0.79, 160),
-        (0.95, 0.93, 210),
-    ]
+def _criterion(metric: str, asked: str, kind: str, estimate: dict[str, Any], outcome: str) -> dict[str, Any]:
+    return {"metric": metric, "asked": asked, "kind": kind, "estimate": estimate, "outcome": outcome}
+
+
+def _judged() -> dict[str, Any]:
+    latency, size = (
+        {"value": 14.42, "low": 13.91, "high": 15.2, "n": 200},
+        {"value": 92.4, "low": 92.4, "high": 92.4, "n": 1},
+    )
     return {
-        "name": "stdlib-area",
-        "objective": "Send a question about Python's standard library to the chapter of the manual that answers it.",
-        "created": "2025-06-01 12:30 UTC",
-        "dragoman": "0.1.0",
-        "verdict": "met",
-        "headline": "lora reaches a macro F1 of 0.672 [0.643, 0.701], proven above the 0.60 that was asked.",
-        "rung": "lora",
         "test": {"rows": 902, "openings": 1},
         "criteria": [
-            {
-                "metric": "macro_f1",
-                "asked": ">= 0.60",
-                "kind": "target",
-                "estimate": _figure(0.672, 0.029),
-                "outcome": "met",
-            },
-            {
-                "metric": "p95_ms",
-                "asked": "<= 50",
-                "kind": "limit",
-                "estimate": {"value": 14.42, "low": 13.91, "high": 15.2, "n": 200},
-                "outcome": "met",
-            },
-            {
-                "metric": "size_mb",
-                "asked": "<= 120",
-                "kind": "limit",
-                "estimate": {"value": 92.4, "low": 92.4, "high": 92.4, "n": 1},
-                "outcome": "met",
-            },
-            {
-                "metric": "forgetting",
-                "asked": "<= 0.05",
-                "kind": "limit",
-                "estimate": _figure(0.031, 0.024),
-                "outcome": "unproven",
-            },
-            {
-                "metric": "accuracy",
-                "asked": ">= 0.70",
-                "kind": "limit",
-                "estimate": _figure(0.69961, 0.028),
-                "outcome": "missed",
-            },
+            _criterion("macro_f1", ">= 0.60", "target", _figure(0.672, 0.029), "met"),
+            _criterion("p95_ms", "<= 50", "limit", latency, "met"),
+            _criterion("size_mb", "<= 120", "limit", size, "met"),
+            _criterion("forgetting", "<= 0.05", "limit", _figure(0.031, 0.024), "unproven"),
+            _criterion("accuracy", ">= 0.70", "limit", _figure(0.69961, 0.028), "missed"),
         ],
         "metrics": {
             "macro_f1": _figure(0.672, 0.029),
             "accuracy": _figure(0.69961, 0.028),
             "mcc": _figure(0.661, 0.031),
             "log_loss": _figure(1.084, 0.09),
-            "p95_ms": {"value": 14.42, "low": 13.91, "high": 15.2, "n": 200},
+            "p95_ms": latency,
         },
-        "ladder": _ladder(),
         "target": {"metric": "macro_f1", "bound": 0.6, "op": ">="},
-        "confusion": _confusion(draw),
-        "calibration": {
-            "bins": [{"confidence": one, "accuracy": two, "count": three} for one, two, three in confidences],
-            "ece": _figure(0.0612, 0.014),
-            "null": 0.0273,
-        },
-        "per_class": per_class,
-        "samples": _samples(),
         "forgetting": {
             "probe": "sentence similarity on 500 held-out pairs",
             "before": _figure(0.842, 0.018, 500),
@@ -310,6 +250,47 @@ def record() -> dict[str, Any]:
             {"pair": pair, "difference": size, "tolerance": 1e-5, "same_answers": True}
             for pair, size in (("adapter = merged", 3.1e-7), ("merged = saved", 0.0), ("saved = served", 9.4e-7))
         ],
+    }
+
+
+def _answers() -> dict[str, Any]:
+    draw = random.Random(7)
+    counts = (9, 31, 58, 84, 101, 118, 131, 160, 210)
+    right = (0.22, 0.28, 0.31, 0.42, 0.49, 0.58, 0.66, 0.79, 0.93)
+    bins = [
+        {"confidence": 0.15 + place / 10, "accuracy": share, "count": size}
+        for place, (share, size) in enumerate(zip(right, counts, strict=True))
+    ]
+    per_class = [
+        {
+            "label": label,
+            "f1": _figure(0.45 + 0.5 * draw.random(), 0.02 + 0.03 * draw.random(), 40),
+            "rows": draw.randint(9, 96),
+        }
+        for label in _LABELS
+    ]
+    per_class.append({"label": "معالجة النصوص", "f1": _figure(0.71, 0.1), "rows": 22})
+    return {
+        "confusion": _confusion(draw),
+        "calibration": {"bins": bins, "ece": _figure(0.0612, 0.014), "null": 0.0273},
+        "per_class": per_class,
+        "samples": _samples(),
+    }
+
+
+def record() -> dict[str, Any]:
+    """A new copy of the record: 20 labels, five rungs, the fourth chosen, one criterion unproven and one missed."""
+    return {
+        "name": "stdlib-area",
+        "objective": "Send a question about Python's standard library to the chapter of the manual that answers it.",
+        "created": "2025-06-01 12:30 UTC",
+        "dragoman": "0.1.0",
+        "verdict": "not_met",
+        "headline": "lora is proven above the target, 0.672 [0.643, 0.701], but misses a limit and leaves another unproven.",
+        "rung": "lora",
+        **_judged(),
+        **_answers(),
+        "ladder": _ladder(),
         "help": _help(),
         "data": _data(),
         "warnings": [

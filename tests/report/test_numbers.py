@@ -1,7 +1,7 @@
 """Figures are written with few digits, a unit, and on their own side of a bound."""
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as some
 
 from dragoman.report.numbers import (
@@ -82,6 +82,7 @@ def test_a_value_that_misses_is_not_rounded_onto_the_bound() -> None:
     assert spread("f1", Figure(0.65, 0.5999, 0.7), 0.6) == "0.6500 [0.5999, 0.7000]"
 
 
+@settings(derandomize=True, deadline=None)
 @given(some.floats(0, 1), some.floats(0, 1))
 def test_what_is_shown_stands_on_its_side_of_the_bound(value: float, bound: float) -> None:
     value, bound = round(value, 7), round(bound, 2)

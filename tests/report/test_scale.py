@@ -1,7 +1,7 @@
 """Axes hold their figures and name round ones."""
 
 import pytest
-from hypothesis import assume, given
+from hypothesis import assume, given, settings
 from hypothesis import strategies as some
 
 from dragoman.report.scale import Scale, count_ticks, linear_ticks, stretch, time_ticks
@@ -14,6 +14,7 @@ def test_places() -> None:
     assert Scale(3, 3, 0, 10).place(3) == 5
 
 
+@settings(derandomize=True, deadline=None)
 @given(some.floats(-1e6, 1e6), some.floats(1e-6, 1e6))
 def test_ticks_lie_inside_and_are_few(low: float, span: float) -> None:
     assume(span > abs(low) * 1e-6)

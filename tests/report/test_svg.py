@@ -2,12 +2,13 @@
 
 from xml.etree import ElementTree
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as some
 
 from dragoman.report.svg import Drawing, Sheet, element
 
 
+@settings(derandomize=True, deadline=None)
 @given(some.text(), some.text())
 def test_any_words_make_a_well_formed_drawing(one: str, other: str) -> None:
     drawing, inner = Drawing(), Drawing()

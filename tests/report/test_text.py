@@ -1,11 +1,12 @@
 """Any text can be looked at: hidden characters are named, and what is too long is cut and counted."""
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as some
 
 from dragoman.report.text import advance, cut, fitted, visible
 
 
+@settings(derandomize=True, deadline=None)
 @given(some.text())
 def test_what_is_visible_can_be_written_and_stays_visible(text: str) -> None:
     shown = visible(text + "\ud800\x1b\u2066")

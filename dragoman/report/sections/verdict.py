@@ -47,13 +47,13 @@ def view(record: Table) -> dict[str, object]:
 def _proof(test: Table) -> str:
     """On how many sealed rows, opened how many times."""
     number, openings = count(test.get("rows")), count(test.get("openings"))
+    if openings == 0:
+        return "the sealed rows were not opened" if number is None else f"{whole(number)} sealed rows, not opened"
     parts = []
     if number is not None:
         parts.append(f"measured on {whole(number)} sealed rows")
     if openings is not None:
-        parts.append(
-            "never opened" if openings == 0 else "opened once" if openings == 1 else f"opened {whole(openings)} times"
-        )
+        parts.append("opened once" if openings == 1 else f"opened {whole(openings)} times")
     return ", ".join(parts)
 
 
