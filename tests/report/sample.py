@@ -286,7 +286,7 @@ def record() -> dict[str, Any]:
         "created": "2025-06-01 12:30 UTC",
         "dragoman": "0.1.0",
         "verdict": "not_met",
-        "headline": "lora is proven above the target, 0.672 [0.643, 0.701], but misses a limit and leaves another unproven.",
+        "headline": "lora is proven above the target, 0.672 [0.643, 0.701], but one limit is missed and one unproven.",
         "rung": "lora",
         **_judged(),
         **_answers(),
