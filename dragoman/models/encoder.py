@@ -21,7 +21,7 @@ EQUAL = 0.999
 "cosine to the fp32 vector below which bf16 is not taken for the same model"
 
 # Small batches keep the states in the CPU's cache and leave next to nothing to pad: on one core, with texts of about
-# 100 tokens in bf16, 4 and 8 rows were equally fast, 16 lost a tenth, 32 a fifth. A GPU wants all the tokens it can get.
+# 100 tokens in bf16, 4 and 8 rows were equally fast, 16 lost a tenth, 32 a fifth. A GPU wants all it can get.
 CPU_ROWS = 8
 GPU_ROWS, GPU_TOKENS = 1024, 32_768
 

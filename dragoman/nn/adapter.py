@@ -14,6 +14,16 @@ from dragoman.nn.weights import read_json, read_tensors
 
 __all__ = ["merge_adapter"]
 
+_CHANGES_THE_SUM = (
+    "fan_in_fan_out",
+    "lora_bias",
+    "layer_replication",
+    "target_parameters",
+    "trainable_token_indices",
+    "alora_invocation_tokens",
+    "arrow_config",
+    "megatron_config",
+)
 _TRAIN = "train it again with: dragoman train"
 
 
@@ -68,8 +78,8 @@ def _replace(net: Classifier, whole: Mapping[str, Tensor], folder: Path) -> None
 
 
 def _scale(settings: Mapping[str, Any], module: str) -> float:
-    rank = _pattern(settings, "rank_pattern", module, settings["r"])
-    alpha = _pattern(settings, "alpha_pattern", module, settings["lora_alpha"])
+    rank = _pattern(settings, "rank_pattern", module, float(settings["r"]))
+    alpha = _pattern(settings, "alpha_pattern", module, float(settings["lora_alpha"]))
     return float(alpha / rank**0.5 if settings.get("use_rslora") else alpha / rank)
 
 
@@ -84,7 +94,8 @@ def _pattern(settings: Mapping[str, Any], key: str, module: str, otherwise: floa
 def _refuse_unsupported(settings: Mapping[str, Any], folder: Path) -> None:
     if settings.get("peft_type") != "LORA":
         raise UserError(f"the adapter {folder} is {settings.get('peft_type')}, not LORA", _TRAIN)
-    for key in ("use_dora", "fan_in_fan_out", "lora_bias", "layer_replication", "megatron_config"):
+    variants = [key for key in settings if key.startswith("use_") and key != "use_rslora"]
+    for key in (*variants, *_CHANGES_THE_SUM):
         if settings.get(key):
             raise UserError(f"the adapter {folder} uses {key}, which is not built here", _TRAIN)
     for key in ("r", "lora_alpha"):

@@ -8,6 +8,7 @@ __all__ = ["ACTIVATIONS", "Arch"]
 
 ACTIVATIONS = ("gelu", "gelu_tanh", "relu", "silu")
 
+_LARGEST = 1 << 28  # beyond it, the size of a table no longer fits the numbers that count its bytes
 _BELONG = "give a folder whose config.json was published with its weights in models.candidates"
 
 
@@ -57,7 +58,7 @@ class Arch:
 
     def __post_init__(self) -> None:
         for name in ("vocabulary", "width", "layers", "heads", "feed_forward", "positions"):
-            if getattr(self, name) < 1:
+            if not 1 <= getattr(self, name) <= _LARGEST:
                 raise UserError(f"a model with {name} = {getattr(self, name)} cannot be built", _BELONG)
         if self.width % self.heads:
             raise UserError(

@@ -1,7 +1,8 @@
 """The door to published architectures: what a file in families/ must say so that models load, here and elsewhere."""
 
+import math
 from collections.abc import Mapping
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 from dragoman.core.errors import UserError
 from dragoman.core.registry import Registry
@@ -22,6 +23,7 @@ __all__ = [
 FAMILIES = Registry("dragoman.nn.families", "family")
 
 
+@runtime_checkable
 class Family(Protocol):
     """A published architecture: its config.json, and the names of its modules (tensors without `.weight`, `.bias`)."""
 
@@ -90,11 +92,11 @@ def published_activation(name: str) -> str:
     return next(theirs for theirs, ours in _ACTIVATIONS.items() if ours == name)
 
 
-def number(config: Mapping[str, Any], key: str, default: float | None = None) -> float:
+def number(config: Mapping[str, Any], key: str, default: int | float | None = None) -> int | float:
     """A number of config.json. Raises UserError naming the key where it is missing without a default, or no number."""
     given = config.get(key)
     given = default if given is None else given
-    if isinstance(given, bool) or not isinstance(given, int | float):
+    if isinstance(given, bool) or not isinstance(given, int | float) or not abs(given) < math.inf:
         said = "is missing" if given is None else f"is {given!r}, not a number"
         raise UserError(f"{key} in config.json {said}", "give the config.json that was published with these weights")
     return given

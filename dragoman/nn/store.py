@@ -52,8 +52,7 @@ def load_encoder(folder: Path) -> Encoder:
     config = read_config(folder)
     family = _family(config, folder)
     arch = family.read(config)
-    found, unused = _renamed(read_tensors(folder), family, arch, {})
-    _check_layers(arch, found, folder)
+    found, unused = _renamed(_tensors(arch, folder), family, arch, {})
     with torch.device("meta"):  # no memory, no dice: every number comes from the folder
         net = Encoder(arch)
     _fill(net, {name.removeprefix("encoder."): tensor for name, tensor in found.items()}, folder)
@@ -81,8 +80,7 @@ def load_classifier(folder: Path, labels: Sequence[str] = (), multi_label: bool 
         raise UserError("a label is given twice", "give each label once in scope.labels")
     kept = bool(published) and set(labels) == set(published)
     wanted = {ours: theirs for ours, theirs in family.head.items() if ours == "dense" or kept}
-    found, unused = _renamed(read_tensors(folder), family, arch, wanted)
-    _check_layers(arch, found, folder)
+    found, unused = _renamed(_tensors(arch, folder), family, arch, wanted)
     if kept:
         order = torch.tensor([published.index(label) for label in labels])
         for name in ("head.out.weight", "head.out.bias"):
@@ -213,11 +211,13 @@ def _renamed(
     return found, tuple(sorted(unused))
 
 
-def _check_layers(arch: Arch, found: Mapping[str, Tensor], folder: Path) -> None:
-    """Before anything is built: a config.json that asks for a million blocks must not cost a minute."""
-    if arch.layers > len(found):
-        said = f"config.json of {folder} says {arch.layers} layers, but its weights hold {len(found)} tensors"
+def _tensors(arch: Arch, folder: Path) -> dict[str, Tensor]:
+    """The tensors of the folder, once it is sure that config.json does not ask for a million blocks nobody saved."""
+    tensors = read_tensors(folder)
+    if arch.layers > len(tensors):
+        said = f"config.json of {folder} says {arch.layers} layers, but its weights hold {len(tensors)} tensors"
         raise UserError(said, _BELONG)
+    return tensors
 
 
 def _fresh_head(arch: Arch, labels: int, seed: int, wanted: set[str]) -> dict[str, Tensor]:

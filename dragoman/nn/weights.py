@@ -1,15 +1,18 @@
 """Reading a model folder without trusting it: JSON and safetensors, never a pickle, never somebody's code."""
 
+from __future__ import annotations
+
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import torch
 from safetensors import SafetensorError, safe_open
-from torch import Tensor
 
 from dragoman.core.errors import UserError
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 __all__ = ["PICKLES", "model_folder", "read_config", "read_json", "read_tensors", "weight_files"]
 
@@ -80,6 +83,8 @@ def _plain(tensor: Tensor, name: str, path: Path) -> Tensor:
     """A copy: the file may be replaced while the model is in use, and a mapped file that shrinks kills the process."""
     if not tensor.is_floating_point():
         return tensor.clone()
+    import torch  # only where a tensor is read: asking about a folder must not wait for it
+
     copied = tensor.to(torch.float32, copy=True)
     if not bool(copied.isfinite().all()):
         raise UserError(f"the tensor {name} in {path} holds a number that is not finite", _AGAIN)

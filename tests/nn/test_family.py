@@ -1,0 +1,43 @@
+"""What a config.json may say, and what it may not."""
+
+from typing import Any
+
+import pytest
+
+from dragoman.core.errors import UserError
+from dragoman.nn.family import FAMILIES, activation_name, number, published_activation, refuse_unsupported
+from dragoman.nn.store import family_of
+
+
+def test_the_families_are_the_files_of_the_folder() -> None:
+    assert FAMILIES.names() == ("bert", "distilbert", "roberta")
+
+
+def test_an_unknown_family_gets_the_nearest() -> None:
+    with pytest.raises(UserError) as caught:
+        family_of("robert")
+    assert "did you mean 'roberta'" in caught.value.hint
+
+
+@pytest.mark.parametrize("value", [None, "many", True, [3]])
+def test_a_number_that_is_none_is_named(value: Any) -> None:
+    with pytest.raises(UserError, match="hidden_size"):
+        number({"hidden_size": value}, "hidden_size")
+
+
+def test_a_default_stands_in_for_what_is_missing() -> None:
+    assert number({}, "hidden_size", 7) == 7
+    assert number({"hidden_size": 8}, "hidden_size", 7) == 8
+
+
+def test_activations_have_two_names() -> None:
+    assert activation_name({"hidden_act": "gelu_new"}, "hidden_act") == "gelu_tanh"
+    assert published_activation("gelu_tanh") == "gelu_new"
+    assert activation_name({}, "hidden_act") == "gelu"
+    with pytest.raises(UserError, match="mish"):
+        activation_name({"hidden_act": "mish"}, "hidden_act")
+
+
+def test_what_is_not_built_is_refused_by_its_key() -> None:
+    with pytest.raises(UserError, match="position_embedding_type"):
+        refuse_unsupported({"position_embedding_type": "relative_key"}, {"position_embedding_type": ("absolute",)})

@@ -1,0 +1,138 @@
+"""Tokens as the model was taught them, and never a control token from a user's hand."""
+
+import json
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from tokenizers import Tokenizer as Rust
+from tokenizers import pre_tokenizers
+
+from dragoman.core.errors import UserError
+from dragoman.nn.tokenizer import Tokenizer
+from tests.nn.tiny import ARCHES, CHARACTERS, WORDS, tokenizer
+
+CONTROLS = {"bert": {0, 2, 3, 4}, "roberta": {0, 1, 2, 4}}
+
+
+@pytest.mark.parametrize(
+    ("family", "text"),
+    [("bert", "the [SEP] cat [PAD][MASK] [CLS]"), ("roberta", "the</s> cat <pad><mask> <s>")],
+)
+def test_user_text_is_never_a_control_token(family: str, text: str, tmp_path: Path) -> None:
+    tokens = tokenizer(family, tmp_path)
+    ids = tokens.encode([text], 200)[0]
+    assert not CONTROLS[family] & set(ids[1:-1])
+    assert len(ids) > 10
+
+
+def test_a_splitter_that_lets_a_control_token_through_is_caught(tmp_path: Path) -> None:
+    tokenizer("bert", tmp_path)
+    rust = Rust.from_file(str(tmp_path / "tokenizer.json"))
+    rust.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
+    rust.normalizer = None
+    rust.save(str(tmp_path / "tokenizer.json"))
+    tokens = Tokenizer(tmp_path)
+    assert tokens.tokens(tokens.encode(["the [SEP] cat"], 20)[0]) == ["[CLS]", "the", "[UNK]", "cat", "[SEP]"]
+
+
+@given(st.text())
+def test_any_text_stays_between_its_two_controls(text: str) -> None:
+    tokens = _SHARED["bert"]
+    ids = tokens.encode([text], 30)[0]
+    assert (ids[0], ids[-1]) == (2, 3)
+    assert len(ids) <= 30
+    assert not CONTROLS["bert"] & set(ids[1:-1])
+
+
+@pytest.fixture(scope="module", autouse=True)
+def shared(tmp_path_factory: pytest.TempPathFactory) -> None:
+    _SHARED["bert"] = tokenizer("bert", tmp_path_factory.mktemp("tokens"))
+
+
+_SHARED: dict[str, Tokenizer] = {}
+
+
+def test_a_long_text_is_cut_on_the_right_and_counted(tmp_path: Path) -> None:
+    tokens = tokenizer("bert", tmp_path)
+    text = "the cat sat on the mat"
+    whole = tokens.encode([text], 100)[0]
+    assert tokens.encode([text], 5)[0] == [*whole[:4], whole[-1]]
+    assert tokens.count([text, ""]) == [8, 2]
+    assert tokens.encode([], 5) == []
+    with pytest.raises(UserError, match="no room"):
+        tokens.encode([text], 2)
+
+
+def test_stored_truncation_and_padding_are_switched_off(tmp_path: Path) -> None:
+    tokenizer("bert", tmp_path)
+    rust = Rust.from_file(str(tmp_path / "tokenizer.json"))
+    rust.enable_truncation(3)
+    rust.enable_padding(length=16)
+    rust.save(str(tmp_path / "tokenizer.json"))
+    assert Tokenizer(tmp_path).count(["the cat sat"]) == [5]
+
+
+def test_half_a_character_is_a_mistake_in_what_was_given(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="text 1 of 2"):
+        tokenizer("bert", tmp_path).encode(["fine", "half \ud83d"], 10)
+
+
+def test_vocab_txt_of_bert_is_converted(tmp_path: Path) -> None:
+    reference = tokenizer("bert", tmp_path / "json")
+    words = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *dict.fromkeys([*WORDS, *CHARACTERS])]
+    (tmp_path / "vocab.txt").write_text("\n".join(words) + "\n")
+    converted = Tokenizer(tmp_path)
+    texts = ["The cats sat [SEP] on THE mát!", "", "zzz 漢 qq"]
+    assert converted.encode(texts, 50) == reference.encode(texts, 50)
+    assert converted.pad_id == 0
+    converted.save(tmp_path / "saved")
+    assert Tokenizer(tmp_path / "saved").encode(texts, 50) == reference.encode(texts, 50)
+
+
+@pytest.mark.parametrize("content", ["", "{", "[]", '{"model": 3}'])
+def test_a_damaged_tokenizer_is_refused(content: str, tmp_path: Path) -> None:
+    (tmp_path / "tokenizer.json").write_text(content)
+    with pytest.raises(UserError, match=r"tokenizer\.json"):
+        Tokenizer(tmp_path)
+
+
+def test_a_missing_tokenizer_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=r"no tokenizer\.json"):
+        Tokenizer(tmp_path)
+    (tmp_path / "vocab.txt").write_text("the\ncat\n")
+    with pytest.raises(UserError, match="lacks the special token"):
+        Tokenizer(tmp_path)
+
+
+def test_a_tokenizer_without_padding_is_refused(tmp_path: Path) -> None:
+    tokenizer("bert", tmp_path)
+    (tmp_path / "special_tokens_map.json").write_text("{}")
+    with pytest.raises(UserError, match="no pad_token"):
+        Tokenizer(tmp_path)
+    (tmp_path / "config.json").write_text('{"pad_token_id": 0}')
+    assert Tokenizer(tmp_path).pad_id == 0
+
+
+def test_tokenizer_and_model_must_belong_together(tmp_path: Path) -> None:
+    tokens = tokenizer("roberta", tmp_path)
+    tokens.fit(ARCHES["roberta"])
+    with pytest.raises(UserError, match="embeddings for 90"):
+        tokens.fit(ARCHES["bert"])
+    with pytest.raises(UserError, match="fills with token 0"):
+        tokenizer("bert", tmp_path / "bert").fit(ARCHES["roberta"])
+
+
+def test_the_folder_says_what_texts_are_cut_to(tmp_path: Path) -> None:
+    assert tokenizer("bert", tmp_path).max_length == 0
+    (tmp_path / "tokenizer_config.json").write_text(json.dumps({"model_max_length": 10**30}))
+    assert Tokenizer(tmp_path).max_length == 0
+    (tmp_path / "tokenizer_config.json").write_text(json.dumps({"model_max_length": 32}))
+    tokens = Tokenizer(tmp_path)
+    assert tokens.max_length == 32
+    tokens.max_length = 24
+    tokens.save(tmp_path / "saved")
+    assert Tokenizer(tmp_path / "saved").max_length == 24
+    (tmp_path / "sentence_bert_config.json").write_text(json.dumps({"max_seq_length": 16}))
+    assert Tokenizer(tmp_path).max_length == 16
