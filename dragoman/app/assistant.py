@@ -1,4 +1,4 @@
-"""An assistant: a language model and the steps each question goes through. What is measured is what is served."""
+"""An assistant: a language model and the steps each question goes through, the same when measured and when served."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass

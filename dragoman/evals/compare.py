@@ -176,22 +176,19 @@ def _randomisation(metric: Metric, rows_a: Row, rows_b: Row, units: Units, resam
     """How often swapping the two at random, unit by unit, makes a difference as large (Noreen, 1989)."""
     seen = abs(metric.combine(rows_b) - metric.combine(rows_a)) - 1e-12
     random = np.random.default_rng([seed, 1])  # another stream than the bootstrap's
-    count = np.full(1, float(len(rows_a)))
-    total_a, total_b = rows_a.sum(axis=0), rows_b.sum(axis=0)
-    moved = units.totals(rows_b - rows_a)
-    block = max(1, 4_000_000 // units.count)
+    both, rows = np.concatenate([rows_a, rows_b]), len(rows_a)
+    alone = Units.of((), 2 * rows)
+    total_a, total_b, moved = rows_a.sum(axis=0), rows_b.sum(axis=0), units.totals(rows_b - rows_a)
+    block = max(1, 2_000_000 // rows)
     larger = 0
     for start in range(0, resamples, block):
         swap = (random.random((min(block, resamples - start), units.count)) < 0.5).astype(np.float64)
         if isinstance(metric, Summed):
-            shift, counts = swap @ moved, np.repeat(count, len(swap))
-            gaps = metric.of_sums(total_b - shift, counts) - metric.of_sums(total_a + shift, counts)
+            shift, size = swap @ moved, np.full(len(swap), float(rows))
+            gaps = metric.of_sums(total_b - shift, size) - metric.of_sums(total_a + shift, size)
         else:
-            gaps = np.array([_swapped(metric, rows_a, rows_b, one[units.of_row] > 0) for one in swap])
+            each = swap[:, units.of_row]
+            one = figures(metric, both, np.concatenate([1 - each, each], axis=1), alone)
+            gaps = figures(metric, both, np.concatenate([each, 1 - each], axis=1), alone) - one
         larger += int((np.abs(gaps) >= seen).sum())
     return (larger + 1) / (resamples + 1)
-
-
-def _swapped(metric: Metric, rows_a: Row, rows_b: Row, swap: Row) -> float:
-    mask = swap[:, None]
-    return metric.combine(np.where(mask, rows_a, rows_b)) - metric.combine(np.where(mask, rows_b, rows_a))

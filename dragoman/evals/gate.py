@@ -1,4 +1,4 @@
-"""The verdict: every target and limit against its measured interval. What is only likely does not pass."""
+"""The verdict: every target and limit against its measured interval, where what is only likely does not pass."""
 
 import math
 from collections.abc import Mapping, Sequence

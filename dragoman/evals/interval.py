@@ -20,7 +20,7 @@ from dragoman.core.doors import Metric, Row
 from dragoman.core.types import Estimate
 from dragoman.evals.resample import Summed, Units, resampled
 
-__all__ = ["Bounded", "WithNull", "at_quantile", "estimate", "estimates", "student", "wilson"]
+__all__ = ["Bounded", "WithNull", "Z", "at_quantile", "estimate", "estimates", "student", "wilson"]
 
 NORMAL = NormalDist()
 Z = NORMAL.inv_cdf(0.975)

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from dragoman.core.doors import Metric, Row
 
-__all__ = ["Summed", "Units", "draws", "figures", "resampled"]
+__all__ = ["Counted", "Summed", "Units", "draws", "figures", "resampled"]
 
 BLOCK = 4_000_000  # drawn numbers held at once: 32 MB
 
@@ -20,6 +20,15 @@ class Summed(Protocol):
 
     def of_sums(self, sums: Row, count: Row) -> Row:
         """One figure a case, from sums of shape [cases, width] over `count` rows each, of shape [cases]."""
+        ...
+
+
+@runtime_checkable
+class Counted(Protocol):
+    """A metric whose rows cannot be summed, but that can say the figure of many draws of the same rows at once."""
+
+    def of_counts(self, rows: Row, counts: Row) -> Row:
+        """One figure a draw, from how often it drew each row: `counts` of shape [draws, answers]."""
         ...
 
 
@@ -77,16 +86,29 @@ def figures(metric: Metric, rows: Row, counts: Row, units: Units) -> Row:
     """The figure of each draw, of shape [draws], from counts of shape [draws, units]."""
     if isinstance(metric, Summed):
         return metric.of_sums(counts @ units.totals(rows), counts @ units.sizes())
-    order = np.argsort(rows[:, 0], kind="stable")  # a metric that sorts, such as ece, then finds its work done
-    each = counts.astype(np.intp)[:, units.of_row[order]]
-    return np.array([metric.combine(rows[np.repeat(order, times)]) for times in each])
+    each = counts[:, units.of_row]
+    if isinstance(metric, Counted):
+        return metric.of_counts(rows, each)
+    places = np.arange(len(rows))
+    return np.array([metric.combine(rows[np.repeat(places, times)]) for times in each.astype(np.intp)])
 
 
 def resampled(
     metrics: Mapping[str, Metric], measured: Mapping[str, Row], units: Units, resamples: int, seed: int
 ) -> dict[str, Row]:
-    """For each metric the figure of each of many draws of the units, of shape [resamples]; all see the same draws."""
-    blocks = list[dict[str, Row]]()
+    """For each metric the figure of each of many draws of the units, of shape [resamples]; all see the same draws.
+
+    All rows that can be summed are summed in one matrix product: with a figure for each label, counts are read once.
+    """
+    quick = {name: metric for name, metric in metrics.items() if isinstance(metric, Summed)}
+    slow = {name: metric for name, metric in metrics.items() if name not in quick}
+    totals = np.concatenate([np.empty((units.count, 0)), *(units.totals(measured[name]) for name in quick)], axis=1)
+    starts = np.cumsum([0, *(measured[name].shape[1] for name in quick)])
+    found: dict[str, list[Row]] = {name: [] for name in metrics}
     for counts in draws(units.count, resamples, seed):
-        blocks.append({name: figures(metric, measured[name], counts, units) for name, metric in metrics.items()})
-    return {name: np.concatenate([block[name] for block in blocks]) for name in metrics}
+        size, sums = counts @ units.sizes(), counts @ totals
+        for (name, metric), start, end in zip(quick.items(), starts, starts[1:], strict=False):
+            found[name].append(metric.of_sums(sums[:, start:end], size))
+        for name, other in slow.items():
+            found[name].append(figures(other, measured[name], counts, units))
+    return {name: np.concatenate(blocks) for name, blocks in found.items()}

@@ -49,10 +49,10 @@ class Ece:
         confidence, outcome = rows[:, :half].ravel(), rows[:, half:].ravel()
         order = np.argsort(confidence, kind="stable")
         confidence, outcome = confidence[order], outcome[order]
-        fresh = np.append(True, confidence[1:] != confidence[:-1])
-        if not fresh.all():
-            starts = np.flatnonzero(fresh)
-            sizes = np.diff(np.append(starts, len(confidence)))
+        ends = _last_of_equals(confidence)
+        if len(ends) < len(confidence):
+            starts = np.append(0, ends[:-1] + 1)
+            sizes = ends + 1 - starts
             outcome = np.repeat(np.add.reduceat(outcome, starts) / sizes, sizes)
         return confidence, outcome
 
@@ -70,8 +70,28 @@ class Ece:
     def combine(self, rows: Row) -> float:
         """The mean over pairs of |confidence - share right| of their bin, from rows of shape [answers, width]."""
         check_rows(rows)
-        confidence, outcome = self.pairs(rows)
-        return float(np.abs(np.add.reduceat(confidence - outcome, self.edges(len(confidence)))).sum() / len(confidence))
+        return float(self.of_counts(rows, np.ones((1, len(rows))))[0])
+
+    def of_counts(self, rows: Row, counts: Row) -> Row:
+        """The figure of each draw, of shape [draws], from how often it drew each row, of shape [draws, answers].
+
+        Sorted by confidence, the sum of the gaps up to a place is a line within equal confidences, so a bin's sum is
+        the difference of two readings of it: rows are sorted once, not once a draw.
+        """
+        half = rows.shape[1] // 2
+        confidence, outcome = rows[:, :half].ravel(), rows[:, half:].ravel()
+        order = np.argsort(confidence, kind="stable")
+        gap, row = (confidence - outcome)[order], order // half
+        ends = np.append(0, _last_of_equals(confidence[order]) + 1)
+        figures = np.empty(len(counts))
+        for number, count in enumerate(counts):
+            times = count[row]
+            reached = np.append(0.0, np.cumsum(times))[ends]
+            summed = np.append(0.0, np.cumsum(times * gap))[ends]
+            total = round(reached[-1])
+            bounds = np.append(self.edges(total), total)
+            figures[number] = np.abs(np.diff(np.interp(bounds, reached, summed))).sum() / total
+        return figures
 
     def null(self, rows: Row, draws: int = 1000, seed: int = 0) -> Estimate:
         """The figure a perfectly calibrated model of the same confidences would show: its mean and 95 % range.
@@ -88,3 +108,8 @@ class Ece:
             figures[draw] = np.abs(np.add.reduceat(gap, starts)).sum() / len(confidence)
         low, high = np.quantile(figures, [0.025, 0.975])
         return Estimate(float(figures.mean()), float(low), float(high), len(rows))
+
+
+def _last_of_equals(ordered: Row) -> NDArray[np.intp]:
+    """The last place of each run of equal values."""
+    return np.flatnonzero(np.append(ordered[1:] != ordered[:-1], True))

@@ -48,6 +48,18 @@ def test_equal_confidences_do_not_depend_on_order() -> None:
     assert len(figures) == 1
 
 
+def test_many_draws_at_once_are_as_one_by_one() -> None:
+    random = np.random.default_rng(2)
+    for metric, found in (
+        (METRIC, rows(np.round(random.random(90), 1), random.random(90) < 0.5)),
+        (Ece(("a", "b"), multi_label=True), np.round(random.random((60, 4)), 1)),
+    ):
+        counts = random.multinomial(len(found), np.full(len(found), 1 / len(found)), size=20)
+        together = metric.of_counts(found, counts.astype(float))
+        alone = [metric.combine(np.repeat(found, times, axis=0)) for times in counts]
+        assert together == pytest.approx(alone, abs=1e-12)
+
+
 def test_always_sure_and_always_wrong() -> None:
     assert METRIC.combine(rows(np.ones(20), np.zeros(20))) == 1.0
     assert METRIC.combine(rows(np.ones(3), np.ones(3))) == 0.0
