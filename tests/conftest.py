@@ -16,6 +16,10 @@ from pathlib import Path
 
 import pytest
 
+from tests.shapes import check_shapes
+
+check_shapes()
+
 ROOT = Path(__file__).resolve().parent.parent
 OUTGOING: list[str] = []
 

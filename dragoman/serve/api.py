@@ -15,7 +15,7 @@ from starlette.exceptions import HTTPException
 from dragoman.app.assistant import Assistant
 from dragoman.core.types import Answer
 from dragoman.serve.body import Held, parse, read
-from dragoman.serve.guard import LOOPBACK, Guard
+from dragoman.serve.guard import CLASSIFY, LOOPBACK, Guard
 from dragoman.serve.limits import Limits
 from dragoman.serve.meters import Meters
 from dragoman.serve.refused import Gone, Refused, error_body
@@ -24,7 +24,7 @@ from dragoman.serve.worker import Job, Worker
 __all__ = ["ACCESS", "build", "result"]
 
 # Every route there is, and what it needs once the server has keys. What is not listed needs a key and is not there.
-ACCESS = {"/healthz": "open", "/metrics": "key", "/v1/classify": "key"}
+ACCESS = {"/healthz": "open", "/metrics": "key", CLASSIFY: "key"}
 SENTENCES = {404: "there is no such route", 405: "this route does not know that method"}
 
 
@@ -56,7 +56,6 @@ def build(
         worker.stop()
 
     async def classify(request: Request) -> Response:
-        worker.check_room()  # before a byte of the body is read
         texts = parse(await read(request, limits, held), limits)
         answers = await _wait(worker, worker.submit(texts), request)
         results = [result(answer, labels) for answer in answers]
@@ -75,13 +74,19 @@ def build(
     app = FastAPI(
         title="Dragoman", docs_url=None, redoc_url=None, openapi_url=None, lifespan=live, redirect_slashes=False
     )
-    app.add_api_route("/v1/classify", classify, methods=["POST"], response_model=None)
+    app.add_api_route(CLASSIFY, classify, methods=["POST"], response_model=None)
     app.add_api_route("/healthz", health, methods=["GET"], response_model=None)
     app.add_api_route("/metrics", metrics, methods=["GET"], response_model=None)
     app.add_exception_handler(HTTPException, _told)
     app.add_exception_handler(RequestValidationError, _told)
     app.add_middleware(
-        Guard, access=ACCESS, hosts=(*hosts, *limits.hosts), addresses=addresses, key_hashes=key_hashes, meters=meters
+        Guard,
+        access=ACCESS,
+        hosts=(*hosts, *limits.hosts),
+        addresses=addresses,
+        key_hashes=key_hashes,
+        meters=meters,
+        worker=worker,
     )
     app.state.worker = worker
     return app

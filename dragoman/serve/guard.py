@@ -11,10 +11,11 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from dragoman.serve.keys import matches, presented
 from dragoman.serve.meters import Meters
 from dragoman.serve.refused import Gone, Refused, error_body
-from dragoman.serve.worker import complain
+from dragoman.serve.worker import Worker, complain
 
-__all__ = ["LOOPBACK", "Guard", "host_name", "is_address"]
+__all__ = ["CLASSIFY", "LOOPBACK", "Guard", "host_name", "is_address"]
 
+CLASSIFY = "/v1/classify"
 LOOPBACK = ("localhost", "127.0.0.1", "::1")
 SAFE = [
     (b"content-type", b"application/json"),
@@ -59,6 +60,7 @@ class Guard:
         addresses: bool,
         key_hashes: Sequence[str],
         meters: Meters,
+        worker: Worker,
     ) -> None:
         self.app = app
         self.access = access
@@ -66,6 +68,7 @@ class Guard:
         self.addresses = addresses
         self.key_hashes = tuple(key_hashes)
         self.meters = meters
+        self.worker = worker
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request; nothing raised inside leaves here."""
@@ -84,6 +87,8 @@ class Guard:
 
         try:
             self.admit(scope)
+            if scope["path"] == CLASSIFY:
+                self.worker.check_room()  # before routing, and before a byte of the body is read
             await self.app(scope, receive, speak)
         except Gone:
             status = 499  # nobody is left to hear it; counted as such

@@ -6,9 +6,9 @@ import tomllib
 import pytest
 
 from tests.house_rules.source import PACKAGE, ROOT, module_name, python_files, tree
+from tests.shapes import SHAPED
 
-TOOLS = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]
-CONTRACTS = TOOLS["importlinter"]["contracts"]
+CONTRACTS = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["importlinter"]["contracts"]
 ROOMS = sorted(folder.name for folder in PACKAGE.iterdir() if folder.is_dir() and any(folder.glob("*.py")))
 WITH_TORCH = {"nn", "train", "compress", "models"}
 ALLOWED = {
@@ -48,14 +48,10 @@ def test_a_room_stands_in_one_wing(room: str) -> None:
 
 
 def test_every_stated_shape_is_checked() -> None:
-    option = next(
-        word for word in TOOLS["pytest"]["ini_options"]["addopts"] if word.startswith("--jaxtyping-packages=")
-    )
-    hooked = option.partition("=")[2].split(",")[:-1]
     stated = [
         module_name(path)
         for path in python_files("dragoman")
         for node in tree(path).body
         if isinstance(node, ast.ImportFrom) and node.module == "jaxtyping"
     ]
-    assert not [name for name in stated if not any(name == one or name.startswith(f"{one}.") for one in hooked)]
+    assert not [name for name in stated if not any(name == one or name.startswith(f"{one}.") for one in SHAPED)]

@@ -3,6 +3,7 @@
 import concurrent.futures
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -46,6 +47,12 @@ def test_is_loopback(host: str, expected: bool) -> None:
     assert is_loopback(host) is expected
 
 
+def test_small_answers_are_sent_at_once() -> None:
+    """asyncio turns Nagle's delay (40 ms an answer) off only on sockets that say they are TCP."""
+    with listen("127.0.0.1", 0) as listener:
+        assert listener.proto == socket.IPPROTO_TCP
+
+
 @pytest.mark.parametrize("host", ["0.0.0.0", "::", "", "10.0.0.1", "example.org"])
 def test_no_key_no_open_address(fake: Fake, host: str) -> None:
     with pytest.raises(UserError) as error:
@@ -67,7 +74,6 @@ def test_a_taken_port_is_told(fake: Fake) -> None:
 )
 def test_an_address_that_is_none(host: str, port: int, monkeypatch: pytest.MonkeyPatch) -> None:
     if host == "1.2.3.4.5":  # a name nobody knows, without asking anybody
-        import socket
 
         def unknown(*_: object, **__: object) -> None:
             raise socket.gaierror
