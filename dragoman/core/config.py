@@ -12,7 +12,6 @@ import tomllib
 import typing
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from functools import cache
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -47,6 +46,8 @@ def read_toml(path: Path) -> dict[str, Any]:
         return tomllib.loads(path.read_bytes().decode("utf-8"))
     except UnicodeDecodeError as error:
         raise UserError(f"{path} is not UTF-8: {error.reason} at byte {error.start}", "save the file as UTF-8") from None
+    except OSError as error:
+        raise UserError(f"{path} cannot be read: {error.strerror}", "give a project file that can be read") from None
     except tomllib.TOMLDecodeError as error:
         raise UserError(f"{path} is not valid TOML: {error}", 'a text value stands in quotes: name = "value"') from None
 
@@ -67,7 +68,7 @@ def merge(table: Mapping[str, Any], path: tuple[str, ...], value: Any) -> dict[s
     """A copy of the nested tables in which the setting at `path` is `value`; a bare value for a table stands under `""`."""
     grown = dict(table)
     if len(path) == 1:
-        old = grown.get(path[0])
+        old = grown.pop(path[0], None)  # what is given last stands last, so that it wins over the same setting bare
         grown[path[0]] = {**old, "": value} if isinstance(old, Mapping) and not isinstance(value, Mapping) else value
         return grown
     inner = grown.get(path[0], {})
@@ -127,7 +128,6 @@ def _known(kind: type[Any], table: Any, where: str) -> Any:
     return clean
 
 
-@cache
 def _hints(kind: type[Any]) -> dict[str, Any]:
     return typing.get_type_hints(kind)
 

@@ -1,5 +1,6 @@
 """The project: what is wanted (scope), from what (data, models) and how far it may go (ladder, budget), as one file says it."""
 
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
@@ -130,9 +131,13 @@ class Project:
     """The whole project file."""
 
     scope: Scope = field(default_factory=Scope)
+    "What the application is for, and what good enough means."
     data: Data = field(default_factory=Data)
+    "Where the rows come from and how they are split."
     models: Models = field(default_factory=Models)
+    "Which models may be adapted."
     ladder: Ladder = field(default_factory=Ladder)
+    "How far the adaptation may go."
     train: Mapping[str, Any] = field(default_factory=dict)
     "Settings of the training loop for every rung, such as batch or seed."
     runs: str = "runs"
@@ -148,7 +153,7 @@ class Project:
     def place(self, spec: str) -> str:
         """A path of the project file as seen from here; builtin:, hf: and - stay as they are."""
         outside = spec in ("", "-") or spec.startswith(("builtin:", "hf:"))
-        return spec if outside else str(self.root / spec)
+        return spec if outside else os.path.normpath(self.root / spec)
 
 
 def locate(word: str) -> Path:
@@ -167,7 +172,9 @@ def load(file: Path, words: Sequence[str] = ()) -> Project:
     Raises UserError at the first unknown key, bad value or comparison that cannot be read.
     """
     table = read_toml(file)
-    if "source" not in table.get("data", {}) and not any(word.startswith(("data=", "data.source=")) for word in words):
+    data = table.get("data", {})
+    said = not isinstance(data, Mapping) or "source" in data
+    if not said and not any(word.startswith(("data=", "data.source=")) for word in words):
         raise UserError(f"{file} does not say where the data is", 'add source = "rows.jsonl" under [data], or say data=PATH')
     return overlay({**table, "root": str(file.parent)}, words)
 
@@ -186,6 +193,7 @@ def overlay(table: Mapping[str, Any], words: Sequence[str]) -> Project:
     project.scope.criteria()
     project.scope.budget.bytes()
     project.scope.budget.seconds()
+    parse_bytes(project.data.max_line, "data.max_line")
     total = sum(project.data.split)
     if not 0.999 < total < 1.001 or min(project.data.split) <= 0:
         raise UserError(f"data.split cannot be {list(project.data.split)}", "give three shares above 0 that sum to 1")

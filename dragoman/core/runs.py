@@ -82,7 +82,7 @@ class Run:
             "verb": verb,
             "version": __version__,
             "status": "started",
-            "started": datetime.now(UTC).isoformat(timespec="seconds"),
+            "started": datetime.now(UTC).isoformat(timespec="microseconds"),  # finer than two runs in a row
             "settings": plain,
             "inputs": known,
             "results": {},
