@@ -42,6 +42,7 @@ UNSAFE = {
 SIGNATURE = re.compile(r"^[\w.\[\]=, ]*\w\([^\n]*\)\s*(->[^\n]*)?(\n|$)")
 PRIVATE = re.compile(r"_(?!_.*__$)")
 EXAMPLE = re.compile(r"^\s*(>>>|\.\.\. )")
+HEADING = re.compile(r"(module\s+)?[`'\"]*(?P<name>[\w.]+)[`'\"]*\s*[-:—–]+\s+", re.IGNORECASE)
 SENTENCE = re.compile(r"(?<=[.!?])\s+(?=[A-Z`'\"(])")
 
 
@@ -205,8 +206,8 @@ def _paragraphs(text: str) -> str:
 
 def _without_name(text: str, found: _Found) -> str:
     """The text without a heading such as `json: ...` or `threading.py - ...`, which would give the answer away."""
-    for name in {found.module, found.module.split(".")[-1], found.name.split(".")[-1]}:
-        match = re.match(rf"(module\s+)?[`'\"]*{re.escape(name)}(\.py)?[`'\"]*\s*(--?|:|—|–)+\s+", text, re.IGNORECASE)
-        if match:
-            text = text[match.end() :]
+    names = {name.lower() for name in (found.module, found.module.split(".")[-1], found.name.split(".")[-1])}
+    match = HEADING.match(text)
+    if match and match["name"].lower().removesuffix(".py") in names:
+        return text[match.end() :]
     return text

@@ -11,7 +11,7 @@ from dragoman.core.errors import UserError
 from dragoman.core.types import Example
 from dragoman.data.examples import read_examples, write_examples
 
-__all__ = ["Opening", "open_sealed", "openings", "write_sealed"]
+__all__ = ["Opening", "open_sealed", "openings", "read_again", "write_sealed"]
 
 PART = "part"
 LOG = "openings.jsonl"
@@ -44,12 +44,27 @@ def open_sealed(folder: Path, why: str) -> tuple[list[Example], int]:
 
     The opening is on the disk before any row is read. Raises UserError when the part is absent, damaged or was changed.
     """
-    wrong = durable.problems(folder / PART)
-    if wrong:
-        raise UserError(f"the sealed test set is not as it was sealed: {wrong[0]}", "dragoman prepare seals it anew")
+    _intact(folder)
     opening = {"time": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()), "why": why}
     durable.append(folder / LOG, json.dumps(opening, ensure_ascii=False))
     return read_examples(folder / PART / "examples.jsonl"), len(openings(folder))
+
+
+def read_again(folder: Path) -> tuple[list[Example], int]:
+    """The examples of a seal that was opened before, to show a verdict once more; this counts as no opening.
+
+    Raises UserError when it was never opened, and where `open_sealed` does.
+    """
+    _intact(folder)
+    if not openings(folder):
+        raise UserError("the sealed test set was never opened", "dragoman judge opens it")
+    return read_examples(folder / PART / "examples.jsonl"), len(openings(folder))
+
+
+def _intact(folder: Path) -> None:
+    wrong = durable.problems(folder / PART)
+    if wrong:
+        raise UserError(f"the sealed test set is not as it was sealed: {wrong[0]}", "dragoman prepare seals it anew")
 
 
 def openings(folder: Path) -> list[Opening]:

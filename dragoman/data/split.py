@@ -13,7 +13,7 @@ from dragoman.core.errors import UserError
 from dragoman.core.types import Example
 from dragoman.data.dedupe import Overlap, canonical, groups, overlap
 
-__all__ = ["Parts", "sample", "split"]
+__all__ = ["NEAR_ALLOWED", "Parts", "sample", "split"]
 
 NEAR_ALLOWED = 0.01  # the share of a given part's rows that may have a near duplicate in training
 SHOWN = 3

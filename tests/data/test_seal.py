@@ -6,7 +6,7 @@ import pytest
 
 from dragoman.core.errors import UserError
 from dragoman.core.types import Example, Message
-from dragoman.data.seal import open_sealed, openings, write_sealed
+from dragoman.data.seal import open_sealed, openings, read_again, write_sealed
 
 ROWS = [Example((Message("user", f"text {number}"),), ("a",), meta={"place": f"a:{number}"}) for number in range(5)]
 
@@ -46,3 +46,12 @@ def test_a_broken_line_of_the_record_still_counts(tmp_path: Path) -> None:
     with (tmp_path / "test" / "openings.jsonl").open("a") as file:
         file.write('{"time": "20')
     assert len(openings(tmp_path / "test")) == 2
+
+
+def test_what_was_opened_can_be_read_again(tmp_path: Path) -> None:
+    write_sealed(tmp_path / "test", ROWS)
+    with pytest.raises(UserError, match="never opened"):
+        read_again(tmp_path / "test")
+    open_sealed(tmp_path / "test", "judge")
+    assert read_again(tmp_path / "test") == (ROWS, 1)
+    assert len(openings(tmp_path / "test")) == 1
