@@ -27,7 +27,13 @@ def commands() -> str:
         lines += _table(stage.Settings, "")
         if stage.SECTIONS:
             lines += ["", "Any setting of the project file can be given too."]
-    lines += ["", "## The project file", "", "`dragoman.toml`; every key can be given as a word, such as `data.seed=1`.", ""]
+    lines += [
+        "",
+        "## The project file",
+        "",
+        "`dragoman.toml`; every key can be given as a word, such as `data.seed=1`.",
+        "",
+    ]
     lines += _table(Project, "")
     lines += ["", "## Rungs and tunings", ""]
     from dragoman.train.doors import OBJECTIVES, TUNINGS, How

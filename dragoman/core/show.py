@@ -15,7 +15,14 @@ from dragoman.core.types import Estimate
 __all__ = ["Board", "Show", "Tick", "figure", "silent"]
 
 Tick = Callable[[float, str], None]
-SIGNS = {"met": "[green]✓ met[/]", "unproven": "[yellow]? unproven[/]", "missed": "[red]✗ missed[/]"}
+SIGNS = {
+    "met": ("✓ met", "green"),
+    "unproven": ("? unproven", "yellow"),
+    "missed": ("✗ missed", "red"),
+    "error": ("✗ error", "red"),
+    "warning": ("! warning", "yellow"),
+    "note": ("· note", "dim"),
+}
 
 
 def silent(done: float, text: str = "") -> None:
@@ -51,7 +58,7 @@ class Show:
         grid.add_column(style="bold", no_wrap=True)
         grid.add_column(overflow="fold")
         for name, value in rows:
-            grid.add_row(name, SIGNS.get(value, value))
+            grid.add_row(_cell(name), _cell(value))
         style = {"good": "green", "bad": "red", "wait": "yellow"}.get(mark, "cyan")
         self._print(Panel(grid, title=title, title_align="left", border_style=style, expand=False))
 
@@ -64,7 +71,7 @@ class Show:
         for column in columns:
             drawn.add_column(column, overflow="fold")
         for row in rows:
-            drawn.add_row(*(SIGNS.get(cell, cell) for cell in row))
+            drawn.add_row(*map(_cell, row))
         self._print(drawn)
 
     def _print(self, thing: Any) -> None:
@@ -90,6 +97,15 @@ class Show:
 
         with Live(get_renderable=board.draw, console=Console(stderr=True), refresh_per_second=8, transient=False):
             yield board
+
+
+def _cell(text: str) -> Any:
+    """A cell as it is, never read as markup: it may hold a user's text. A last word such as `met` gets its sign."""
+    from rich.text import Text
+
+    front, _, last = text.rpartition(" ")
+    sign, style = SIGNS.get(last, ("", ""))
+    return Text.assemble(f"{front} " if front else "", (sign, style)) if sign else Text(text)
 
 
 @dataclass

@@ -101,6 +101,11 @@ class Memory:
         """All parts together."""
         return self.weights + self.gradients + self.optimizer + self.activations
 
+    @property
+    def beside_weights(self) -> int:
+        """What training adds to a process in which the model is loaded already."""
+        return self.total - self.weights
+
     @staticmethod
     def of_training(shape: Shape, learnt: int, batch: int, length: int, layers: int, half: bool) -> "Memory":
         """The memory of one step: `learnt` weights learn, the gradient runs back through the top `layers` layers.

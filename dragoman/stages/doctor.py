@@ -42,7 +42,11 @@ def run(settings: Settings, words: tuple[str, ...], show: Show) -> int:
     """Look at the machine, the packages and the runs; exit code 1 when something stored is damaged."""
     machine = environment()
     rows = [(name, str(value)) for name, value in machine.items()]
-    rows += [("memory", _memory()), ("disk free", show_bytes(shutil.disk_usage(Path.cwd()).free)), ("accelerator", _accelerator())]
+    rows += [
+        ("memory", _memory()),
+        ("disk free", show_bytes(shutil.disk_usage(Path.cwd()).free)),
+        ("accelerator", _accelerator()),
+    ]
     show.card("this machine", rows)
     packages = []
     for module, (extra, use) in EXTRAS.items():
@@ -59,7 +63,12 @@ def run(settings: Settings, words: tuple[str, ...], show: Show) -> int:
         count = len(all_runs(root))
         state = [(text, "") for text in damage] or [(f"{count} runs", "every published folder matches its manifest")]
         show.card(f"runs in {root}", state + [("left over", text) for text in stray], mark="bad" if damage else "good")
-    report = {"machine": machine, "packages": {name: state for name, state, _ in packages}, "damage": damage, "left_over": stray}
+    report = {
+        "machine": machine,
+        "packages": {name: state for name, state, _ in packages},
+        "damage": damage,
+        "left_over": stray,
+    }
     show.result(report)
     return 1 if damage else 0
 
@@ -71,7 +80,9 @@ def _leftovers(root: Path) -> list[str]:
 
 
 def _size(path: Path) -> int:
-    return sum(file.stat().st_size for file in path.rglob("*") if file.is_file()) if path.is_dir() else path.stat().st_size
+    return (
+        sum(file.stat().st_size for file in path.rglob("*") if file.is_file()) if path.is_dir() else path.stat().st_size
+    )
 
 
 def _version(module: str) -> str:

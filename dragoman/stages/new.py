@@ -56,7 +56,7 @@ def run(settings: Settings, words: tuple[str, ...], show: Show) -> int:
     file = folder / "dragoman.toml"
     if file.exists():
         raise UserError(f"{file} exists already", "edit it, or give another folder: dragoman new FOLDER")
-    columns, labels, source = "", "# [scope.labels]\n# name = \"what it means\"\n", settings.data
+    columns, labels, source = "", '# [scope.labels]\n# name = "what it means"\n', settings.data
     if not source.startswith(("builtin:", "hf:")):
         columns, labels = _look(source)
         source = str(Path(source).absolute())
@@ -66,7 +66,9 @@ def run(settings: Settings, words: tuple[str, ...], show: Show) -> int:
         folder.mkdir(parents=True, exist_ok=True)
         file.write_text(text, encoding="utf-8")
     except OSError as error:
-        raise UserError(f"{file} cannot be written: {error.strerror}", "give another folder: dragoman new FOLDER") from None
+        raise UserError(
+            f"{file} cannot be written: {error.strerror}", "give another folder: dragoman new FOLDER"
+        ) from None
     where = "" if settings.folder == "." else f" {settings.folder}"
     show.card("a project to start from", [("file", str(file)), ("then", f"dragoman check{where}")])
     show.result({"file": str(file), "next": f"dragoman check{where}"})
@@ -75,13 +77,18 @@ def run(settings: Settings, words: tuple[str, ...], show: Show) -> int:
 
 def _look(source: str) -> tuple[str, str]:
     """The columns and labels found in the data, as lines of the project file."""
-    from dragoman.stages.prepare import gather
     from dragoman.core.project import Data, Project
+    from dragoman.stages.prepare import gather
 
-    gathered = gather(Project(data=Data(source=source, keep_going=True)))
-    columns = f"columns = {{ text = {json.dumps(gathered.columns.text)}, label = {json.dumps(gathered.columns.label)} }}\n"
-    labels: Sequence[str] = sorted({label for example in gathered.examples for label in example.answers})
+    loaded = gather(Project(data=Data(source=source, keep_going=True))).source
+    columns = (
+        f"columns = {{ text = {json.dumps(loaded.columns.text)}, label = {json.dumps(loaded.columns.label)} }}\n"
+    )
+    labels: Sequence[str] = sorted({label for example in loaded.examples for label in example.answers})
     if len(labels) > 40:
         return columns, ""
-    lines = [f"{json.dumps(label, ensure_ascii=False)} = {json.dumps(label.replace('_', ' '), ensure_ascii=False)}" for label in labels]
+    lines = [
+        f"{json.dumps(label, ensure_ascii=False)} = {json.dumps(label.replace('_', ' '), ensure_ascii=False)}"
+        for label in labels
+    ]
     return columns, "[scope.labels]\n" + "\n".join(lines) + "\n"

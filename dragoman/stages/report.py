@@ -1,6 +1,8 @@
 """Write the report of a run as one HTML page that needs nothing but a browser."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from dragoman.core import durable
 from dragoman.core.errors import UserError
@@ -37,10 +39,10 @@ def run(settings: Settings, words: tuple[str, ...], show: Show) -> int:
     return 0
 
 
-def write_report(one: Run, results: dict[str, object] | object) -> str:
+def write_report(one: Run, results: Mapping[str, Any]) -> str:
     """Render the results of a run into report.html in its folder, and return the path."""
     from dragoman.report.page import render
 
     page = one.folder / "report.html"
-    durable.write(page, render(dict(results)).encode("utf-8"))  # type: ignore[call-overload]
+    durable.write(page, render(results).encode("utf-8"))
     return str(page)

@@ -78,7 +78,9 @@ def _line(one: Run) -> tuple[str, ...]:
 
 def _one(one: Run, show: Show) -> None:
     rows = [("folder", str(one.folder)), ("state", str(one.record["status"])), ("dragoman", str(one.record["version"]))]
-    rows += [(f"input {name}", f"{entry['path']} {entry['sha256'][:12]}") for name, entry in one.record["inputs"].items()]
+    rows += [
+        (f"input {name}", f"{entry['path']} {entry['sha256'][:12]}") for name, entry in one.record["inputs"].items()
+    ]
     for name, value in dump(one.settings).items() if isinstance(dump(one.settings), dict) else ():
         rows.append((name, str(value)))
     rows += [(name, figure(value)) for name, value in (one.results.get("metrics") or {}).items()]

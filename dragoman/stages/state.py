@@ -15,7 +15,11 @@ def run(show: Show) -> int:
     except UserError:
         show.card(
             "dragoman",
-            [("here", "no dragoman.toml in this folder"), ("begin with", "dragoman new"), ("all verbs", "dragoman --help")],
+            [
+                ("here", "no dragoman.toml in this folder"),
+                ("begin with", "dragoman new"),
+                ("all verbs", "dragoman --help"),
+            ],
         )
         show.result({"project": None, "next": "dragoman new"})
         return 0
@@ -31,7 +35,14 @@ def run(show: Show) -> int:
         rows += [(name, figure(value)) for name, value in list((last.results.get("metrics") or {}).items())[:3]]
     rows.append(("next", step))
     show.card(project.scope.name, rows)
-    show.result({"project": str(file), "runs": len(runs), "verdict": last.results.get("verdict") if last else None, "next": step})
+    show.result(
+        {
+            "project": str(file),
+            "runs": len(runs),
+            "verdict": last.results.get("verdict") if last else None,
+            "next": step,
+        }
+    )
     return 0
 
 

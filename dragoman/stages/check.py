@@ -1,0 +1,60 @@
+"""Look for everything that would spoil the work, before any work is done.
+
+Each finding has a name, a count, an offending row with its place, and what mends it. Exit code 2 when one is an error.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from dragoman.core.config import dump
+from dragoman.core.project import load, locate
+from dragoman.core.show import Show
+from dragoman.data.check import Finding
+from dragoman.evals.task import check_names
+from dragoman.stages.prepare import counter, gather, inspect, labels_of
+
+__all__ = ["PLACES", "SECTIONS", "Settings", "run", "tell"]
+
+PLACES = ("project",)
+SECTIONS = True
+
+
+@dataclass(frozen=True)
+class Settings:
+    """The words of `dragoman check`."""
+
+    project: str = ""
+    "The project file or its folder; empty is the folder you stand in."
+
+
+def run(settings: Settings, words: tuple[str, ...], show: Show) -> int:
+    """Check a project and show the findings."""
+    project = load(locate(settings.project), words)
+    with show.board(project.scope.name) as board, board.step("check") as tick:
+        gathered = gather(project, tick)
+        labels = labels_of(project, gathered)
+        check_names([one.metric for one in project.scope.criteria()], labels, project.scope.multi_label)
+        tick(0.5, "looking for what would spoil the work")
+        found = inspect(project, gathered, counter(project))
+        tick(1.0, f"{len(gathered.source.examples):,} rows, {len(labels)} labels, {len(found)} findings")
+    tell(found, show)
+    errors = sum(one.severity == "error" for one in found)
+    warnings = sum(one.severity == "warning" for one in found)
+    state = f"{errors} errors: mend them first" if errors else "nothing stands in the way: dragoman run"
+    show.card(
+        "check",
+        [("errors", str(errors)), ("warnings", str(warnings)), ("then", state)],
+        mark="bad" if errors else "good",
+    )
+    show.result({"errors": errors, "warnings": warnings, "findings": [dump(one) for one in found]})
+    return 2 if errors else 0
+
+
+def tell(found: Sequence[Finding], show: Show) -> None:
+    """Show findings with their sample and what mends them."""
+    rows = []
+    for one in found:
+        sample = f"\n{one.sample.place}: {one.sample.text}" if one.sample and one.sample.text else ""
+        rows.append((one.severity, one.name, f"{one.message}{sample}", one.hint))
+    if rows:
+        show.table("findings", ("", "name", "what", "what mends it"), rows)

@@ -1,0 +1,245 @@
+"""Climbs the ladder: each rung is made, measured on validation, compared with the one below, until one is proven good enough."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from dragoman.core.config import dump
+from dragoman.core.doors import Metric, Row
+from dragoman.core.project import Project
+from dragoman.core.runs import Run
+from dragoman.core.show import Board, Tick, figure
+from dragoman.core.targets import Criterion
+from dragoman.core.types import Example
+from dragoman.evals.advice import advise, learning_curve, suspected_noise
+from dragoman.evals.ladder import Choice, RungResult, choose, next_move, standing
+from dragoman.stages.assistants import open_assistant
+from dragoman.stages.evaluate import Measured, measure
+from dragoman.stages.plan import RungPlan, how_of, keep_correction
+from dragoman.stages.prepare import part
+from dragoman.stages.prompts import Base, few_shot, open_base, zero_shot
+from dragoman.stages.train import Plan, train, watched
+
+__all__ = ["Climbed", "Rung", "advice", "climb", "pick_base"]
+
+Say = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Rung:
+    """One rung that was climbed."""
+
+    plan: RungPlan
+    run: Run
+    trials: tuple[Run, ...]
+    measured: Measured
+    seconds: float
+    "What it took: every trial, the training, and the evaluation."
+
+    def result(self) -> RungResult:
+        """What the stop rule reads."""
+        report = self.measured.report
+        return RungResult(self.plan.rung, self.measured.estimates, self.seconds, report.measured, report.groups)
+
+
+@dataclass(frozen=True)
+class Climbed:
+    """The ladder as far as it was climbed, and the rung that is taken."""
+
+    rungs: tuple[Rung, ...]
+    choice: Choice
+    skipped: tuple[RungPlan, ...]
+
+    @property
+    def chosen(self) -> Rung:
+        """The rung that is taken."""
+        return next(rung for rung in self.rungs if rung.plan.rung == self.choice.rung)
+
+
+def pick_base(project: Project, prepared: Run, tick: Tick) -> tuple[Base, list[dict[str, Any]]]:
+    """The candidate that climbs: the only one, or the one whose few-shot vote is right most often on training rows left out."""
+    bases = [open_base(project, spec) for spec in project.models.candidates]
+    if len(bases) == 1:
+        return bases[0], []
+    found = []
+    for base in bases:
+        tick(0.1, f"comparing candidates: {base.spec}")
+        found.append((float(few_shot(project, prepared, base, tick).results["left_out_accuracy"]), base))
+    best = max(found, key=lambda pair: pair[0])[1]
+    return best, [{"model": base.spec, "left_out_accuracy": score, "chosen": base is best} for score, base in found]
+
+
+def climb(project: Project, prepared: Run, base: Base, plans: Sequence[RungPlan], board: Board, say: Say) -> Climbed:
+    """Climb until the stop rule says stop. Everything done is a run, so a killed climb goes on where it was."""
+    criteria = project.scope.criteria()
+    names = [one.rung for one in plans if one.fits]
+    by_name = {one.rung: one for one in plans}
+    validation = part(prepared, "validation")
+    rungs: list[Rung] = []
+    while True:
+        move = next_move([rung.result() for rung in rungs], names, criteria, project.ladder.all)
+        if move.action == "stop":
+            break
+        with board.step(move.rung) as tick:
+            rung = _rung(project, prepared, base, by_name[move.rung], validation, say, tick)
+            found = rung.measured.estimates[watched(project).metric]
+            tick(1.0, f"{watched(project).metric} {figure(found)}")
+        rungs.append(rung)
+    metrics: Mapping[str, Metric] = rungs[0].measured.report.task.metrics
+    choice = choose([rung.result() for rung in rungs], criteria, metrics)
+    _correct(project, rungs)
+    return Climbed(tuple(rungs), choice, tuple(one for one in plans if not one.fits))
+
+
+def _rung(
+    project: Project, prepared: Run, base: Base, plan: RungPlan, validation: Sequence[Example], say: Say, tick: Tick
+) -> Rung:
+    """Make one rung and measure it on validation."""
+    trials: list[Run] = []
+    if plan.rung == "zero_shot":
+        made = zero_shot(project, prepared, base, tick)
+    elif plan.rung == "few_shot":
+        made = few_shot(project, prepared, base, tick)
+    else:
+        made, trials = _trained(project, prepared, base, plan, say, tick)
+    opened = open_assistant(made, base.embedder)
+
+    def measuring(done: float, text: str = "") -> None:
+        tick(0.8 + 0.2 * done, text)
+
+    measured = measure(opened, validation, "validation", measuring)
+    spent = sum(float(one.results["seconds"]) for one in [made, *trials]) + float(measured.run.record["seconds"] or 0.0)
+    return Rung(plan, made, tuple(trials), measured, spent)
+
+
+def _trained(
+    project: Project, prepared: Run, base: Base, plan: RungPlan, say: Say, tick: Tick
+) -> tuple[Run, list[Run]]:
+    """Try each learning rate, short where that is planned, then train with the best of them."""
+    watch = watched(project)
+    trials = []
+    rate = plan.rates[0]
+    for number, one in enumerate(plan.rates if plan.trial_epochs else ()):
+
+        def trying(done: float, text: str = "", number: int = number) -> None:
+            tick((number + done) / (len(plan.rates) + 2), f"rate {number + 1} of {len(plan.rates)}: {text}")
+
+        how = how_of(project, plan, one, plan.trial_epochs)
+        trials.append(train(project, prepared, Plan(base.spec, plan.rung, how), say, trying, trial=True))
+    if trials:
+        scores = [float(trial.results["best"][watch.metric]) for trial in trials]
+        rate = plan.rates[scores.index(max(scores) if watch.higher else min(scores))]
+
+    def training(done: float, text: str = "") -> None:
+        start = len(trials) / (len(trials) + 2)
+        tick(start + (0.8 - start) * done, text)
+
+    how = how_of(project, plan, rate, plan.epochs)
+    return train(project, prepared, Plan(base.spec, plan.rung, how), say, training), trials
+
+
+def _correct(project: Project, rungs: Sequence[Rung]) -> None:
+    """Keep how far the predictions of time were off."""
+    keep_correction(
+        project, {rung.plan.rung: rung.seconds / rung.plan.seconds for rung in rungs if rung.plan.seconds > 0}
+    )
+
+
+def ladder_rows(climbed: Climbed, criteria: Sequence[Criterion]) -> list[dict[str, Any]]:
+    """The ladder as the report and programs read it."""
+    leading = criteria[0].metric
+    compared = {challenger: (against, one) for against, challenger, one in climbed.choice.comparisons}
+    rows = []
+    for rung in climbed.rungs:
+        name, found = rung.plan.rung, rung.measured.estimates
+        outcomes = [judged.outcome for judged in standing(rung.result(), criteria)]
+        row: dict[str, Any] = {
+            "rung": name,
+            "metric": leading,
+            "estimate": asdict(found[leading]),
+            "metrics": {key: asdict(value) for key, value in found.items()},
+            "seconds": rung.seconds,
+            "p50_ms": found["p50_ms"].value,
+            "p95_ms": found["p95_ms"].value,
+            "size_mb": found["size_mb"].value,
+            "outcome": "met" if all(one == "met" for one in outcomes) else next(o for o in outcomes if o != "met"),
+            "chosen": name == climbed.choice.rung,
+            "predicted": {"memory_mb": rung.plan.memory / 1e6, "seconds": rung.plan.seconds},
+            "measured": {
+                "memory_mb": max(rung.run.results["memory"] / 1e6, found["memory_mb"].value),
+                "seconds": rung.seconds,
+            },
+            "trials": [_trial(trial, leading) for trial in rung.trials],
+            "settings": rung.run.settings.get("train", {}) | rung.run.settings.get("tuning", {}),
+            "run": rung.run.id,
+            "note": rung.plan.note,
+        }
+        if name in compared:
+            against, one = compared[name]
+            row["comparison"] = {
+                "against": against,
+                "difference": asdict(one.difference),
+                "mcnemar_p": one.exact,
+                "p": one.p,
+                "minimum_detectable": one.detectable,
+                "better": {"a": against, "b": name, "tie": "tie"}[one.better],
+            }
+        rows.append(row)
+    return rows
+
+
+def _trial(trial: Run, leading: str) -> dict[str, Any]:
+    how = trial.settings["train"]
+    settings = {"rate": how["rate"], "epochs": how["epochs"]}
+    return {"settings": settings, "score": trial.results["best"].get(leading), "seconds": trial.results["seconds"]}
+
+
+def advice(project: Project, prepared: Run, base: Base, climbed: Climbed, say: Say, tick: Tick) -> dict[str, Any]:
+    """What would help where none meets the target: a learning curve from parts of the rows, disputed labels, mixed-up pairs."""
+    best, target = climbed.chosen, watched(project)
+    report = best.measured.report
+    rows = len(part(prepared, "train"))
+    points: list[tuple[int, Any]] = [(rows, best.measured.estimates[target.metric])]
+    metrics: Mapping[str, Row] = report.measured
+    if best.trials or best.plan.rates:
+        for number, share in enumerate((0.25, 0.5)):
+            count = int(rows * share)
+
+            def drawing(done: float, text: str = "", number: int = number, count: int = count) -> None:
+                tick((number + done) / 2, f"learning curve, {count:,} rows: {text}")
+
+            how = how_of(project, best.plan, best.run.settings["train"]["rate"], best.plan.epochs)
+            plan = Plan(base.spec, best.plan.rung, how, rows=count)
+            smaller = train(project, prepared, plan, say, drawing)
+            measured = measure(open_assistant(smaller), part(prepared, "validation"), "validation", requests=0)
+            points.append((count, measured.estimates[target.metric]))
+    curve = learning_curve(sorted(points), target.higher) if len(points) > 1 and target.metric in metrics else None
+    noise = suspected_noise(report.predictions, report.task.labels) if not report.task.multi_label else None
+    projected = [curve.at(rows * times) for times in (2, 4)] if curve else []
+    return {
+        "curve": [
+            {"rows": count, "score": one.value, "low": one.low, "high": one.high} for count, one in sorted(points)
+        ],
+        "projected": [{"rows": one.n, "score": one.value, "low": one.low, "high": one.high} for one in projected],
+        "noise": {"count": len(noise.doubts), "samples": [_doubt(one) for one in noise.doubts[:5]]} if noise else {},
+        "confused": [
+            {
+                "expected": one.true,
+                "answer": one.taken,
+                "count": one.count,
+                "sample": one.examples[0].text if one.examples else "",
+            }
+            for one in report.confused
+        ],
+        "advice": list(advise(target, curve, noise, report.confused)),
+    }
+
+
+def _doubt(one: Any) -> dict[str, Any]:
+    facts: dict[str, Any] = dump(one)
+    return {
+        "text": facts["text"],
+        "expected": facts["given"],
+        "answer": facts["suggested"],
+        "confidence": facts["confidence"],
+    }

@@ -1,0 +1,244 @@
+"""Measure a run on any file: every metric with its interval, held against the run's scope.
+
+The assistant that answers is the one the server serves. Exit code 0 when the scope is met on this file, 1 when it is not.
+"""
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from dragoman.core import durable
+from dragoman.core.errors import UserError
+from dragoman.core.project import Project, overlay
+from dragoman.core.runs import Run, find
+from dragoman.core.show import Show, Tick, figure, silent
+from dragoman.core.sizing import peak_memory, reset_peak_memory
+from dragoman.core.types import Estimate, Example
+from dragoman.data.load import require
+from dragoman.evals.gate import judge
+from dragoman.evals.run import Report, evaluate, from_rows
+from dragoman.evals.task import make_task
+from dragoman.stages.assistants import RUNGS, Opened, open_assistant, size_mb
+from dragoman.stages.prepare import gather
+from dragoman.stages.report import write_report
+from dragoman.stages.runs import folder_of
+
+__all__ = ["PLACES", "SECTIONS", "Measured", "Settings", "criteria_rows", "measure", "run", "rung_of", "shown", "views"]
+
+PLACES = ("run",)
+SECTIONS = True
+ROWS = "predictions"
+
+
+@dataclass(frozen=True)
+class Settings:
+    """The words of `dragoman evaluate`; `data=PATH` and `data.columns` say on which rows."""
+
+    run: str = ""
+    "The run to measure: its name, the start of it, a rung such as lora, or its folder; empty takes the newest verdict's."
+    project: str = ""
+    "The project file or its folder, whose runs are searched; empty is the folder you stand in."
+    runs: str = ""
+    "The folder of the runs, where it is not the project's own."
+
+
+@dataclass(frozen=True)
+class Measured:
+    """An evaluation: its run, the report with all rows, and every figure that a target or limit may name."""
+
+    run: Run
+    report: Report
+    estimates: Mapping[str, Estimate]
+
+
+def run(settings: Settings, words: tuple[str, ...], show: Show) -> int:
+    """Evaluate a run on a file and hold it against the scope."""
+    root = folder_of(settings.project, settings.runs, settings.run)
+    made = rung_of(find(root, settings.run, () if settings.run else ("run", *RUNGS)), root)
+    if not any(word.startswith(("data=", "data.source=")) for word in words):
+        raise UserError(
+            "dragoman evaluate needs rows to measure on", f"name a file: dragoman evaluate {made.id} data=PATH"
+        )
+    known = {**made.results["project"], "runs": str(root.absolute()), "root": "."}
+    known["data"] = {**known["data"], "validation": "", "test": "", "keep_going": False}
+    project = overlay(known, words)
+    with show.board(f"evaluate {made.id}") as board, board.step("evaluate") as tick:
+        opened = open_assistant(made)
+        labelled = replace(project, scope=replace(project.scope, labels={label: label for label in opened.labels}))
+        loaded = gather(_free(labelled, words), tick).source
+        require(loaded, project.data.keep_going)
+        done = measure(opened, loaded.examples, loaded.source, tick)
+    verdict = judge(done.estimates, project.scope.criteria())
+    record = {
+        "name": project.scope.name,
+        "objective": project.scope.objective,
+        "headline": verdict.headline,
+        "verdict": "met" if verdict.passed else "not_met",
+        "rung": made.verb,
+        "criteria": criteria_rows(verdict.criteria),
+        "metrics": {name: asdict(value) for name, value in done.estimates.items()},
+        **views(done.report, opened.labels),
+        "lineage": [{"run": one.id, "verb": one.verb, "inputs": one.record["inputs"]} for one in (made, done.run)],
+        "environment": made.record["environment"],
+        "commands": [f"dragoman evaluate {made.id} data={project.data.source}"],
+    }
+    page = write_report(done.run, record)
+    shown(f"{made.id} on {loaded.source}", record, page, show)
+    return 0 if verdict.passed else 1
+
+
+def _free(project: Project, words: Sequence[str]) -> Project:
+    """Columns that were chosen for another file are only wishes: guess again unless they were given here."""
+    if any(word.startswith("data.columns") for word in words):
+        return project
+    path = project.data.source
+    if path.endswith((".jsonl", ".json", ".csv", ".tsv", ".parquet", ".gz")) and Path(project.place(path)).is_file():
+        from dragoman.data.problems import Row
+        from dragoman.data.read import scan
+
+        first = next((row for row in scan(project.place(path)) if isinstance(row, Row)), None)
+        chosen = project.data.columns
+        if first is not None and {chosen.text, chosen.label} <= first.values.keys():
+            return project
+    return replace(project, data=replace(project.data, columns=type(project.data.columns)()))
+
+
+def rung_of(run: Run, root: Path) -> Run:
+    """The rung that answers for a run: itself, or the one a `dragoman run` or `dragoman judge` chose."""
+    if run.verb in RUNGS:
+        return run
+    name = run.results.get("rung_run")
+    if not name:
+        raise UserError(f"{run.id} holds no model", "name a rung's run, such as lora: dragoman runs lists them")
+    return find(root, str(name))
+
+
+def measure(
+    opened: Opened, examples: Sequence[Example], source: str, tick: Tick = silent, requests: int = 100, seed: int = 0
+) -> Measured:
+    """Answer every row and measure it; the same assistant on the same rows is measured once.
+
+    The figures of the rung itself (size, forgetting) stand beside those of the rows.
+    """
+    task = make_task(examples, opened.labels, multi_label=opened.multi_label)
+    rows = {source: _digest(examples)}
+    settings = {"requests": requests, "seed": seed, "batch": 64}
+    run = Run.begin(opened.run.folder.parent, "evaluate", settings, {"model": opened.run, **rows})
+    if run.finished:
+        lines = (run.folder / ROWS / "predictions.jsonl").read_text(encoding="utf-8").splitlines()
+        stored = tuple(run.results["latencies"])
+        report = from_rows([json.loads(line) for line in lines], task, latencies=stored, seed=seed)
+        tick(1.0, "found again")
+        return Measured(run, report, _with_limits(report, run.results["memory_mb"], opened))
+    reset_peak_memory()
+    total = len(examples)
+
+    def progress(count: int) -> None:
+        tick(count / total, f"{count:,} of {total:,} rows answered")
+
+    report = evaluate(opened.assistant, task, seed=seed, requests=requests, progress=progress)
+    memory = peak_memory() / 1e6
+
+    def fill(stage: Path) -> None:
+        lines = [json.dumps(row, ensure_ascii=False) for row in report.rows()]
+        (stage / "predictions.jsonl").write_text("\n".join(lines) + "\n", encoding="utf-8")
+
+    durable.publish(run.folder / ROWS, fill)
+    estimates = _with_limits(report, memory, opened)
+    run = run.finish(
+        {
+            "metrics": {name: asdict(value) for name, value in estimates.items()},
+            "latencies": list(report.latencies),
+            "memory_mb": memory,
+            "rung_run": opened.run.id,
+            "rows": total,
+        },
+        published=(ROWS,),
+    )
+    return Measured(run, report, estimates)
+
+
+def _with_limits(report: Report, memory: float, opened: Opened) -> dict[str, Estimate]:
+    size = size_mb(opened.run)
+    figures = {
+        **report.estimates,
+        "size_mb": Estimate(size, size, size, 1),
+        "memory_mb": Estimate(memory, memory, memory, 1),
+    }
+    lost = opened.run.results.get("forgetting")
+    # A rung that learns no weight forgets nothing: that needs no measurement.
+    figures["forgetting"] = Estimate(**lost["drop"]) if lost else Estimate(0.0, 0.0, 0.0, 1)
+    return figures
+
+
+def _digest(examples: Sequence[Example]) -> str:
+    whole = hashlib.sha256()
+    for example in examples:
+        whole.update(repr((example.text, example.answers)).encode())
+    return whole.hexdigest()
+
+
+def criteria_rows(judged: Sequence[Any]) -> list[dict[str, Any]]:
+    """The criteria as the report and programs read them."""
+    return [
+        {
+            "metric": one.criterion.metric,
+            "asked": one.criterion.asked,
+            "kind": one.criterion.kind,
+            "estimate": asdict(one.estimate) if one.estimate else None,
+            "outcome": one.outcome,
+        }
+        for one in judged
+    ]
+
+
+def views(report: Report, labels: Sequence[str]) -> dict[str, Any]:
+    """What the report draws of an evaluation: confusion, calibration, each label, best and worst samples."""
+    facts = report.summary()
+    counts = [row[: len(labels)] for row in facts["confusion"]] if not report.task.multi_label else []
+    held = [sum(label in one.references for one in report.predictions) for label in labels]
+    drawn: dict[str, Any] = {
+        "per_class": [
+            {"label": label, "f1": facts["estimates"].get(f"f1:{label}"), "rows": rows}
+            for label, rows in zip(labels, held, strict=True)
+        ],
+        "samples": {"best": [_sample(one) for one in report.best], "worst": [_sample(one) for one in report.worst]},
+    }
+    if counts:
+        drawn["confusion"] = {"labels": list(labels), "counts": counts}
+    if facts["reliability"]:
+        bins = [
+            {"confidence": one["confidence"], "accuracy": one["right"], "count": one["n"]}
+            for one in facts["reliability"]
+        ]
+        null = facts["ece_null"]
+        drawn["calibration"] = {"bins": bins, "ece": facts["estimates"].get("ece"), "null": null and null["value"]}
+    return drawn
+
+
+def _sample(one: Any) -> dict[str, Any]:
+    expected, answer = ", ".join(one.references), ", ".join(one.labels)
+    return {"text": one.text, "expected": expected, "answer": answer, "confidence": one.confidence}
+
+
+def shown(title: str, record: Mapping[str, Any], page: str, show: Show, extra: Sequence[tuple[str, str]] = ()) -> None:
+    """Show a verdict on the terminal and as the one JSON object."""
+    rows = [("verdict", str(record["headline"])), *extra]
+    for one in record["criteria"]:
+        found = figure(one["estimate"]) if one["estimate"] else "not measured"
+        rows.append((f"{one['kind']} {one['metric']} {one['asked']}", f"{found} {one['outcome']}"))
+    rows += [("report", page)]
+    mark = {"met": "good", "no_adaptation_needed": "good"}.get(str(record["verdict"]), "bad")
+    show.card(title, rows, mark=mark)
+    keys = ("verdict", "rung", "metrics")
+    show.result(
+        {
+            **{key: record.get(key) for key in keys},
+            "run": Path(page).parent.name,
+            "report": page,
+            "headline": record["headline"],
+        }
+    )

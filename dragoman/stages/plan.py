@@ -1,0 +1,320 @@
+"""Predict memory and time of every rung on this machine, and fit them into the budget.
+
+A few real steps are timed. What does not fit is cut in this order: trials, epochs, the rung. The report shows predicted against
+measured, and the ratio of the two corrects the next plan.
+"""
+
+import json
+import math
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from dragoman.core import durable
+from dragoman.core.config import nearest
+from dragoman.core.errors import UserError
+from dragoman.core.project import Project, load, locate
+from dragoman.core.runs import Run
+from dragoman.core.show import Show, Tick, silent
+from dragoman.core.sizing import Memory, Shape, peak_memory, reset_peak_memory, show_bytes, show_seconds
+from dragoman.core.types import Example
+from dragoman.stages.assistants import RUNGS
+from dragoman.stages.prepare import gather, part, prepare
+from dragoman.stages.train import planned
+from dragoman.train.doors import OBJECTIVES, TUNINGS, How, settle
+
+__all__ = ["PLACES", "SECTIONS", "Pace", "RungPlan", "Settings", "allot", "keep_correction", "plan", "plans_of", "run"]
+
+PLACES = ("project",)
+SECTIONS = True
+UNTRAINED = ("zero_shot", "few_shot")
+GRID = (1.0, 0.5, 2.0, 0.25, 4.0)
+REQUESTS = 105  # single requests timed in each evaluation, warm-up included
+PROBED = 300 * 2  # texts embedded for the forgetting card
+SHORT = 10.0  # seconds under which a trial may run its full length
+
+
+@dataclass(frozen=True)
+class Settings:
+    """The words of `dragoman plan`."""
+
+    project: str = ""
+    "The project file or its folder; empty is the folder you stand in."
+
+
+@dataclass(frozen=True)
+class Pace:
+    """What was measured on this machine, in seconds: one step, and one text in each kind of pass."""
+
+    step: float
+    embed: float
+    classify: float
+    single: float
+    memory: int
+
+
+@dataclass(frozen=True)
+class RungPlan:
+    """One rung as it is to be climbed, with what it is expected to take."""
+
+    rung: str
+    seconds: float = 0.0
+    memory: int = 0
+    epochs: float = 0.0
+    trials: int = 1
+    rates: tuple[float, ...] = ()
+    trial_epochs: float = 0.0
+    accumulation: int = 1
+    fits: bool = True
+    note: str = ""
+
+
+def run(settings: Settings, words: tuple[str, ...], show: Show) -> int:
+    """Plan a project and show the table."""
+    project = load(locate(settings.project), words)
+    with show.board(project.scope.name) as board:
+        with board.step("prepare") as tick:
+            prepared = prepare(project, gather(project, tick), tick)
+        with board.step("plan") as tick:
+            done = plan(project, prepared, tick)
+    rungs = plans_of(done)
+    rows = [
+        (one.rung, show_seconds(one.seconds), show_bytes(one.memory), f"{one.epochs:g}", str(one.trials), one.note)
+        for one in rungs
+    ]
+    show.table("plan", ("rung", "time", "memory", "epochs", "trials", "note"), rows)
+    total = sum(one.seconds for one in rungs if one.fits)
+    budget = f"{show_seconds(total)} of {project.scope.budget.time} if every rung is climbed"
+    show.card("budget", [("time", budget), ("memory", project.scope.budget.memory), ("then", "dragoman run")])
+    show.result({"run": done.id, "rungs": [asdict(one) for one in rungs], "seconds": total})
+    return 0
+
+
+def plans_of(done: Run) -> list[RungPlan]:
+    """The rungs of a finished plan."""
+    return [RungPlan(**{**one, "rates": tuple(one["rates"])}) for one in done.results["rungs"]]
+
+
+def plan(project: Project, prepared: Run, tick: Tick = silent) -> Run:
+    """The run that holds the plan; once made it is kept, so that a run that is gone on with makes the same choices.
+
+    Raises UserError when the budget is too small for any rung, or a rung or setting is not known.
+    """
+    for rung in project.ladder.rungs:
+        if rung not in RUNGS:
+            raise UserError(f"there is no rung named '{rung}'", nearest(rung, RUNGS))
+    if not project.ladder.rungs:
+        raise UserError("ladder.rungs is empty", 'name at least one: ladder.rungs=["head"]')
+    budget, ladder = project.scope.budget, project.ladder
+    settings: dict[str, Any] = {"budget": asdict(budget), "ladder": asdict(ladder), "train": dict(project.train)}
+    settings |= {"models": list(project.models.candidates), "max_length": project.models.max_length}
+    done = Run.begin(project.runs_folder, "plan", settings, {"parts": prepared})
+    if done.finished:
+        tick(1.0, "found again")
+        return done
+    paces, memory = _measure(project, prepared, tick)
+    sizes = (prepared.results["card"]["parts"]["train"], prepared.results["card"]["parts"]["validation"])
+    correction = _correction(project)
+    rungs = allot(project, sizes, paces, memory, correction)
+    if not any(one.fits for one in rungs):
+        cheapest = min(rungs, key=lambda one: one.seconds)
+        raise UserError(
+            f"the budget of {budget.time} and {budget.memory} is too small for any rung: "
+            f"{cheapest.rung} needs about {show_seconds(cheapest.seconds)} and {show_bytes(cheapest.memory)}",
+            f'give more: scope.budget.time="{math.ceil(cheapest.seconds / 60) + 1} min" scope.budget.memory="4 GiB"',
+        )
+    tick(1.0, f"{sum(one.fits for one in rungs)} of {len(rungs)} rungs fit into {budget.time}")
+    facts = {"rungs": [asdict(one) for one in rungs], "correction": correction}
+    return done.finish({**facts, "paces": {name: asdict(pace) for name, pace in paces.items()}})
+
+
+def allot(
+    project: Project,
+    sizes: tuple[int, int],
+    paces: Mapping[str, Pace],
+    memory: Mapping[str, tuple[int, int]],
+    correction: Mapping[str, float],
+) -> list[RungPlan]:
+    """Share the budget among the rungs by what each costs, cutting trials, then epochs, then the rung itself."""
+    rungs = list(project.ladder.rungs)
+    whole = {rung: _options(rung, project, sizes, paces[rung], correction) for rung in rungs}
+    wanted = {
+        rung: options[-1].seconds if len(options) == 1 else _plain(options).seconds for rung, options in whole.items()
+    }
+    left, found = project.scope.budget.seconds(), []
+    for number, rung in enumerate(rungs):
+        share = left * wanted[rung] / max(sum(wanted[later] for later in rungs[number:]), 1e-9)
+        options = whole[rung]
+        one = next((option for option in options if option.seconds <= share), None)
+        one = one or next((option for option in options[-1:] if option.seconds <= left), None)
+        held, parts = memory[rung]
+        if one is None:
+            note = f"needs about {show_seconds(options[-1].seconds)}, and {show_seconds(max(left, 0))} of the budget are left"
+            one = replace(options[-1], fits=False, note=note)
+        one = replace(one, memory=held, accumulation=parts)
+        if held > project.scope.budget.bytes():
+            note = f"needs {show_bytes(held)}; the nearest that fits is a smaller model or models.max_length"
+            one = replace(one, fits=False, note=note)
+        left -= one.seconds if one.fits else 0.0
+        found.append(one)
+    return found
+
+
+def _plain(options: Sequence[RungPlan]) -> RungPlan:
+    """The option with one trial at full length: what a rung costs by itself."""
+    return next((one for one in options if one.trials == 1), options[-1])
+
+
+def _options(
+    rung: str, project: Project, sizes: tuple[int, int], pace: Pace, correction: Mapping[str, float]
+) -> list[RungPlan]:
+    """Every way to climb a rung, dearest first."""
+    rows, held = sizes
+    requests = REQUESTS * pace.single
+    if rung in UNTRAINED:
+        embedded = held + (rows if rung == "few_shot" else 0)
+        return [RungPlan(rung, (embedded * pace.embed + requests) * correction.get(rung, 1.0))]
+    kind = TUNINGS.kind(rung)
+    how = planned(project, {"epochs": project.ladder.epochs} if project.ladder.epochs else {})
+    epochs = how.epochs or kind.epochs
+    rate = how.rate or kind.rate
+    steps = math.ceil(rows / how.batch)
+
+    def cost(length: float) -> float:
+        measured = (min(length, 5.0) + 0.5) * held * pace.classify
+        states = rows * pace.embed if rung == "head" else 0.0
+        return length * steps * pace.step + measured + states
+
+    after = held * pace.classify + requests + PROBED * pace.embed
+    found = []
+    for trials in range(max(project.ladder.trials, 1), 0, -1):
+        for short in sorted({epochs} if cost(epochs) < SHORT else {max(1.0, round(epochs / 3))}, reverse=True):
+            extra = trials * cost(short) if trials > 1 else 0.0
+            seconds = (extra + cost(epochs) + after) * correction.get(rung, 1.0)
+            rates = tuple(rate * factor for factor in GRID[:trials])
+            found.append(RungPlan(rung, seconds, 0, epochs, trials, rates, short if trials > 1 else 0.0))
+    for fewer in (round(epochs * 0.75), round(epochs * 0.5), 2, 1):
+        if 1 <= fewer < epochs:
+            note = f"{fewer} epochs instead of {epochs:g}, to fit the time"
+            found.append(
+                RungPlan(rung, (cost(fewer) + after) * correction.get(rung, 1.0), 0, fewer, 1, (rate,), note=note)
+            )
+    return sorted(found, key=lambda one: (-one.trials, -one.epochs))
+
+
+def _measure(project: Project, prepared: Run, tick: Tick) -> tuple[dict[str, Pace], dict[str, tuple[int, int]]]:
+    """Seconds and bytes of each rung: a few real steps with the real rows, on the first candidate."""
+    from dragoman.app.assistant import Assistant
+    from dragoman.app.steps.classify import Classify
+    from dragoman.models.classifier import LocalClassifier
+    from dragoman.models.open import open_embedder
+    from dragoman.models.source import resolve
+    from dragoman.nn.store import load_classifier
+    from dragoman.nn.tokenizer import Tokenizer
+
+    rows = part(prepared, "train")
+    some = rows[:: max(1, len(rows) // 96)][:96]
+    labels, several = tuple(prepared.results["labels"]), project.scope.multi_label
+    folder = resolve(project.place(project.models.candidates[0]))
+    tokenizer = Tokenizer(folder)
+    tokenizer.max_length = project.models.max_length
+    texts = [example.text for example in some]
+    reset_peak_memory()
+    embedder = open_embedder(folder, max_length=project.models.max_length)
+    embed = _timed(lambda: embedder.embed(texts)) / len(texts)
+    net = load_classifier(folder, labels, several)
+    assistant = Assistant(LocalClassifier(net, tokenizer), (Classify(labels, several),))
+    classify = _timed(lambda: assistant.answer(texts)) / len(texts)
+    single = _timed(lambda: [assistant.answer([text]) for text in texts[:10]]) / 10
+    idle = peak_memory()
+    paces: dict[str, Pace] = {}
+    memory: dict[str, tuple[int, int]] = {}
+    for number, rung in enumerate(project.ladder.rungs):
+        tick(0.3 + 0.6 * number / len(project.ladder.rungs), f"timing {rung}")
+        step, held, parts = (
+            (0.0, idle, 1) if rung in UNTRAINED else _step(project, folder, labels, several, rung, some, idle)
+        )
+        paces[rung] = Pace(step, embed, classify, single, held)
+        memory[rung] = (held, parts)
+    return paces, memory
+
+
+def _timed(work: Callable[[], object], times: int = 3) -> float:
+    """Seconds of the quickest of a few calls after one to warm up: what other programs take is not the work's."""
+    work()
+    spent = []
+    for _ in range(times):
+        begun = time.perf_counter()
+        work()
+        spent.append(time.perf_counter() - begun)
+    return min(spent)
+
+
+def _step(
+    project: Project, folder: Path, labels: tuple[str, ...], several: bool, rung: str, rows: list[Example], idle: int
+) -> tuple[float, int, int]:
+    """Seconds of one step, bytes at the peak, and into how many parts a step is cut to stay in the memory."""
+    from dragoman.nn.store import load_classifier
+    from dragoman.nn.tokenizer import Tokenizer
+    from dragoman.train.loop import begin, fit
+
+    tuning, objective = TUNINGS.make(rung, {}), OBJECTIVES.make("classify", {})
+    how = settle(planned(project, {}), tuning)
+    net, tokenizer = load_classifier(folder, labels, several), Tokenizer(folder)
+    shape = _shape(net)
+    training = begin(net, tokenizer, objective, tuning, rows, replace(how, epochs=50.0))
+    lengths = sorted(len(ids) for ids in training.encoded.ids)
+    layers = {"head": 0, "layers": min(getattr(tuning, "top", 2), shape.layers)}.get(rung, shape.layers)
+    learnt = sum(weight.numel() for weight in training.learning().values())
+    budget, parts = project.scope.budget.bytes(), 1
+    half = training.kit.precision == "bf16"
+    while True:
+        held = (
+            idle + Memory.of_training(shape, learnt, -(-how.batch // parts), lengths[-1], layers, half).beside_weights
+        )
+        if held <= budget or parts >= how.batch:
+            break
+        parts *= 2
+    steps = fit(training)
+    # The quickest third of some steps: their texts differ in length, and another program may take the machine meanwhile.
+    spent = sorted(_timed(lambda: next(steps), 1) for _ in range(4))
+    return sum(spent[:2]) / 2, held, parts
+
+
+def _shape(net: Any) -> Shape:
+    arch = net.arch
+    embeddings = sum(weight.numel() for weight in net.encoder.embeddings.parameters())
+    body = sum(weight.numel() for weight in net.parameters()) - embeddings
+    return Shape(body, embeddings, arch.width, arch.feed_forward, arch.heads, arch.layers)
+
+
+def _corrections(project: Project) -> Path:
+    return project.runs_folder / "corrections.json"
+
+
+def _correction(project: Project) -> dict[str, float]:
+    """Measured over predicted time of each rung, from the runs before; 1 where there was none."""
+    try:
+        stored = json.loads(_corrections(project).read_bytes())
+        return {str(rung): min(max(float(ratio), 0.2), 5.0) for rung, ratio in stored.items()}
+    except (OSError, ValueError, AttributeError, TypeError):
+        return {}
+
+
+def keep_correction(project: Project, ratios: Mapping[str, float]) -> None:
+    """Remember how far each prediction was off, half of it the newest run's."""
+    old = _correction(project)
+    mixed = {**old, **{rung: old.get(rung, 1.0) * (0.5 + 0.5 * ratio) for rung, ratio in ratios.items()}}
+    durable.write_json(_corrections(project), mixed)
+
+
+def loop_settings(one: RungPlan, rate: float, epochs: float) -> dict[str, Any]:
+    """What a rung's plan says to the training loop; validation is measured about five times."""
+    return {"rate": rate, "epochs": epochs, "every": max(1.0, epochs / 5), "accumulation": one.accumulation}
+
+
+def how_of(project: Project, one: RungPlan, rate: float, epochs: float) -> How:
+    """The settings of the loop for one training of a rung."""
+    return planned(project, loop_settings(one, rate, epochs))

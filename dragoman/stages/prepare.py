@@ -1,0 +1,233 @@
+"""Read the data, clean it, and split it into train, validation and a sealed test.
+
+Near duplicates stay in one part. Everything left out is counted, and the test part is opened by `dragoman judge` alone.
+"""
+
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from dragoman.core import durable
+from dragoman.core.config import dump
+from dragoman.core.errors import UserError
+from dragoman.core.project import Project, load, locate
+from dragoman.core.runs import Run
+from dragoman.core.show import Show, Tick, silent
+from dragoman.core.sizing import parse_bytes
+from dragoman.core.types import Example
+from dragoman.data.builtin import descriptions
+from dragoman.data.card import card
+from dragoman.data.check import Finding, preflight
+from dragoman.data.dedupe import unique
+from dragoman.data.examples import read_examples, write_examples
+from dragoman.data.load import Loaded, require
+from dragoman.data.load import load as load_rows
+from dragoman.data.problems import write_rejects
+from dragoman.data.seal import write_sealed
+from dragoman.data.split import Parts, sample, split
+from dragoman.evals.task import check_names
+
+__all__ = ["PLACES", "SECTIONS", "Gathered", "Settings", "counter", "gather", "labels_of", "part", "prepare", "run"]
+
+PLACES = ("project",)
+SECTIONS = True
+SEAL = "sealed"
+PARTS = "parts"
+
+
+@dataclass(frozen=True)
+class Settings:
+    """The words of `dragoman prepare`."""
+
+    project: str = ""
+    "The project file or its folder; empty is the folder you stand in."
+
+
+@dataclass(frozen=True)
+class Gathered:
+    """The sources of a project after reading: the rows to learn from, and the validation and test files where given."""
+
+    source: Loaded
+    validation: Loaded | None
+    test: Loaded | None
+
+    @property
+    def all(self) -> tuple[Loaded, ...]:
+        """Those that are there."""
+        return tuple(loaded for loaded in (self.source, self.validation, self.test) if loaded is not None)
+
+
+def run(settings: Settings, words: tuple[str, ...], show: Show) -> int:
+    """Prepare the data of a project and say what it is."""
+    project = load(locate(settings.project), words)
+    with show.board(project.scope.name) as board, board.step("prepare") as tick:
+        done = prepare(project, gather(project, tick), tick)
+    rows = done.results["card"]["rows"]
+    left = {**rows["refused"], **rows["dropped"]}
+    lines = [(name, f"{count:,} rows") for name, count in done.results["card"]["parts"].items()]
+    lines += [("left out", ", ".join(f"{count:,} {why}" for why, count in left.items()) or "nothing")]
+    lines += [("guessed", text) for text in done.results["card"]["said"]]
+    show.card("prepared", [*lines, ("run", done.id), ("then", "dragoman plan, or dragoman run")])
+    show.result({"run": done.id, "folder": str(done.folder), "data": done.results["card"]})
+    return 0
+
+
+def gather(project: Project, tick: Tick = silent) -> Gathered:
+    """Read every source of the project. Raises UserError where one or its columns are not there."""
+    tick(0.05, f"reading {project.data.source}")
+    return Gathered(
+        _read(project, project.data.source),
+        _read(project, project.data.validation) if project.data.validation else None,
+        _read(project, project.data.test) if project.data.test else None,
+    )
+
+
+def _read(project: Project, spec: str) -> Loaded:
+    data = project.data
+    return load_rows(
+        project.place(spec),
+        columns=data.columns,
+        labels=tuple(project.scope.labels),
+        multi_label=project.scope.multi_label,
+        max_line=parse_bytes(data.max_line, "data.max_line"),
+        stdin=sys.stdin.buffer if spec == "-" else None,
+    )
+
+
+def prepare(project: Project, gathered: Gathered, tick: Tick = silent) -> Run:
+    """The run that holds the parts: found again when the same rows and settings were prepared before.
+
+    Raises UserError for everything the preflight calls an error, and where the data cannot be split.
+    """
+    data = project.data
+    for loaded in gathered.all:
+        require(loaded, data.keep_going)
+    check_names(
+        [one.metric for one in project.scope.criteria()], labels_of(project, gathered), project.scope.multi_label
+    )
+    wanted = dump(replace(data, source="", validation="", test=""))
+    settings = {
+        "data": wanted,
+        "scope": {"labels": dump(project.scope.labels), "multi_label": project.scope.multi_label},
+    }
+    settings |= {"model": project.models.candidates[0], "max_length": project.models.max_length}
+    inputs = {loaded.source: _digest(loaded) for loaded in gathered.all}
+    prepared = Run.begin(project.runs_folder, "prepare", settings, inputs)
+    if prepared.finished:
+        tick(1.0, "found again: nothing has changed")
+        return prepared
+    with durable.lock(prepared.folder):
+        return _prepare(project, gathered, prepared, tick)
+
+
+def _prepare(project: Project, gathered: Gathered, prepared: Run, tick: Tick) -> Run:
+    data, count = project.data, counter(project)
+    tick(0.3, "looking for what would spoil the work")
+    found = inspect(project, gathered, count)
+    tick(0.6, "splitting")
+    rows, repeated = unique(gathered.source.examples)
+    parts = split(
+        sample(rows, data.rows, data.seed),
+        validation=gathered.validation.examples if gathered.validation else None,
+        test=gathered.test.examples if gathered.test else None,
+        shares=data.split,
+        near_duplicate=data.near_duplicate,
+        on_overlap=data.overlap,
+        keep_going=data.keep_going,
+        seed=data.seed,
+    )
+    if repeated:
+        parts = replace(parts, dropped={**parts.dropped, "exact duplicate": repeated})
+    tick(0.8, "writing the parts")
+
+    def fill(stage: Path) -> None:
+        write_examples(stage / "train.jsonl", parts.train)
+        write_examples(stage / "validation.jsonl", parts.validation)
+
+    durable.publish(prepared.folder / PARTS, fill)
+    write_sealed(prepared.folder / SEAL, parts.test)
+    refused = [problem for loaded in gathered.all for problem in loaded.problems]
+    if refused:
+        write_rejects(prepared.folder / "rejects.jsonl", refused)
+    drawn = card(
+        gathered.all, parts, near_duplicate=data.near_duplicate, count=count, max_length=project.models.max_length
+    )
+    results = {"card": drawn, "labels": list(_labels(project, parts)), "findings": [dump(one) for one in found]}
+    results |= {"descriptions": described(project, _labels(project, parts))}
+    tick(1.0, f"{len(parts.train):,} train, {len(parts.validation):,} validation, {len(parts.test):,} sealed")
+    return prepared.finish(results, published=(PARTS,))
+
+
+def inspect(project: Project, gathered: Gathered, count: Callable[[Sequence[str]], list[int]]) -> list[Finding]:
+    """Every finding of the preflight, errors first."""
+    bounds = {one.metric: one.bound for one in project.scope.criteria() if one.kind == "target" and 0 < one.bound < 1}
+    return preflight(
+        gathered.source,
+        validation=gathered.validation,
+        test=gathered.test,
+        labels=tuple(project.scope.labels),
+        near_duplicate=project.data.near_duplicate,
+        on_overlap=project.data.overlap,
+        keep_going=project.data.keep_going,
+        test_share=project.data.split[2],
+        bounds=bounds,
+        count=count,
+        max_length=project.models.max_length,
+    )
+
+
+def counter(project: Project) -> Callable[[Sequence[str]], list[int]]:
+    """How many tokens the first candidate makes of each text; the tokenizer alone is opened, not the model."""
+    from dragoman.models.source import resolve
+    from dragoman.nn.tokenizer import Tokenizer
+
+    return Tokenizer(resolve(project.place(project.models.candidates[0]))).count
+
+
+def labels_of(project: Project, gathered: Gathered) -> tuple[str, ...]:
+    """The labels of the scope, or those of the data."""
+    seen = {label for loaded in gathered.all for example in loaded.examples for label in example.answers}
+    return tuple(project.scope.labels) or tuple(sorted(seen))
+
+
+def _labels(project: Project, parts: Parts) -> tuple[str, ...]:
+    seen = {label for _, rows in parts.items() for example in rows for label in example.answers}
+    return tuple(project.scope.labels) or tuple(sorted(seen))
+
+
+def described(project: Project, labels: Sequence[str]) -> Mapping[str, str]:
+    """One sentence for each label: the scope's, the built-in data's own, or the label's words."""
+    known = descriptions() if project.data.source == "builtin:stdlib" else {}
+    return {label: project.scope.labels.get(label) or known.get(label) or label.replace("_", " ") for label in labels}
+
+
+def _digest(loaded: Loaded) -> str:
+    """What identifies a source: every text and label it gave, wherever it lay."""
+    import hashlib
+
+    whole = hashlib.sha256()
+    for example in loaded.examples:
+        whole.update(repr((example.text, example.answers, sorted(example.meta.items()))).encode())
+    return whole.hexdigest()
+
+
+def part(prepared: Run, name: str) -> list[Example]:
+    """The rows of `train` or `validation`. Raises UserError when they are damaged; the sealed part has its own door."""
+    wrong = durable.problems(prepared.folder / PARTS)
+    if wrong:
+        raise UserError(wrong[0], "make the parts again with: dragoman prepare")
+    rows: list[Example] = read_examples(prepared.folder / PARTS / f"{name}.jsonl")
+    return rows
+
+
+def seal_of(prepared: Run) -> Path:
+    """The folder of the sealed part."""
+    return prepared.folder / SEAL
+
+
+def summary(results: Mapping[str, Any]) -> str:
+    """One line on a prepared set."""
+    parts = results["card"]["parts"]
+    return ", ".join(f"{count:,} {name}" for name, count in parts.items())
