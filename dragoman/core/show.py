@@ -109,33 +109,44 @@ def _cell(text: str) -> Any:
 
 
 @dataclass
+class Line:
+    """One step on the board."""
+
+    begun: float
+    state: str = "running"
+    text: str = ""
+    done: float = 0.0
+    spent: float = 0.0
+
+
+@dataclass
 class Board:
     """The steps of a job as they go: their state, what they said last, and how long they took."""
 
     title: str
-    lines: dict[str, list[Any]] = field(default_factory=dict)
+    lines: dict[str, Line] = field(default_factory=dict)
 
     @contextlib.contextmanager
     def step(self, name: str) -> Iterator[Tick]:
         """Show a step as running until the block ends; the tick it yields moves its bar and its words."""
-        self.lines[name] = line = ["running", "", 0.0, time.monotonic()]
-        spoken = time.monotonic()
+        self.lines[name] = line = Line(time.monotonic())
+        spoken = line.begun
 
         def tick(done: float, text: str = "") -> None:
             nonlocal spoken
-            line[1:3] = [text or line[1], min(done, 1.0)]
+            line.text, line.done = text or line.text, min(done, 1.0)
             if not sys.stderr.isatty() and time.monotonic() - spoken > 15:
                 spoken = time.monotonic()
-                print(f"  {name} {done:.0%} {line[1]}", file=sys.stderr, flush=True)
+                print(f"  {name} {done:.0%} {line.text}", file=sys.stderr, flush=True)
 
         try:
             yield tick
         except BaseException:
-            line[0] = "stopped"
+            line.state = "stopped"
             raise
-        line[0], line[3] = "done", time.monotonic() - line[3]
+        line.state, line.spent = "done", time.monotonic() - line.begun
         if not sys.stderr.isatty():
-            print(f"  {name}: {line[1]} ({show_seconds(line[3])})", file=sys.stderr, flush=True)
+            print(f"  {name}: {line.text} ({show_seconds(line.spent)})", file=sys.stderr, flush=True)
 
     def draw(self) -> Any:
         """The board as rich draws it."""
@@ -145,9 +156,10 @@ class Board:
         from rich.text import Text
 
         grid = Table.grid(padding=(0, 1))
-        for name, (state, text, done, clock) in self.lines.items():
-            mark: Any = {"done": "[green]✓[/]", "stopped": "[red]✗[/]"}.get(state) or Spinner("dots")
-            spent = clock if state == "done" else time.monotonic() - clock
-            middle: Any = ProgressBar(total=1, completed=done, width=24) if state == "running" and done else Text("")
-            grid.add_row(mark, Text(name, style="bold"), Text(text), middle, Text(show_seconds(spent), style="dim"))
+        for name, line in self.lines.items():
+            running = line.state == "running"
+            mark: Any = {"done": "[green]✓[/]", "stopped": "[red]✗[/]"}.get(line.state) or Spinner("dots")
+            spent = time.monotonic() - line.begun if running else line.spent
+            middle: Any = ProgressBar(total=1, completed=line.done, width=24) if running and line.done else Text("")
+            grid.add_row(mark, Text(name, style="bold"), Text(line.text), middle, Text(show_seconds(spent), style="dim"))
         return grid

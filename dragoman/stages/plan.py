@@ -267,7 +267,7 @@ def _step(
     training = begin(net, tokenizer, objective, tuning, rows, replace(how, epochs=50.0))
     lengths = sorted(len(ids) for ids in training.encoded.ids)
     layers = {"head": 0, "layers": min(getattr(tuning, "top", 2), shape.layers)}.get(rung, shape.layers)
-    learnt = sum(weight.numel() for weight in training.learning().values())
+    learnt = sum(weight.numel() for weight in training.net.parameters() if weight.requires_grad)
     budget, parts = project.scope.budget.bytes(), 1
     half = training.kit.precision == "bf16"
     while True:
