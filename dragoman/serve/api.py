@@ -63,10 +63,8 @@ def build(
         return Response(body.encode(), media_type="application/json", headers={"X-Dragoman-Run": quote(run)})
 
     async def health() -> Response:
-        ready = worker.ready
-        return Response(
-            json.dumps({"live": True, "ready": ready}), 200 if ready else 503, media_type="application/json"
-        )
+        body = json.dumps({"live": True, "ready": worker.ready})
+        return Response(body, 200 if worker.ready else 503, media_type="application/json")
 
     async def metrics() -> Response:
         return Response(meters.page(), media_type="text/plain; version=0.0.4; charset=utf-8")
@@ -79,14 +77,9 @@ def build(
     app.add_api_route("/metrics", metrics, methods=["GET"], response_model=None)
     app.add_exception_handler(HTTPException, _told)
     app.add_exception_handler(RequestValidationError, _told)
+    names = (*hosts, *limits.hosts)
     app.add_middleware(
-        Guard,
-        access=ACCESS,
-        hosts=(*hosts, *limits.hosts),
-        addresses=addresses,
-        key_hashes=key_hashes,
-        meters=meters,
-        worker=worker,
+        Guard, access=ACCESS, hosts=names, addresses=addresses, key_hashes=key_hashes, meters=meters, worker=worker
     )
     app.state.worker = worker
     return app

@@ -38,11 +38,11 @@ def test_nothing_is_pickled() -> None:
 
 
 def unsafe(node: ast.Call) -> bool:
-    """Whether a call runs or unpickles what it is given. `np.load` is safe only when it says so."""
+    """Whether a call runs or unpickles what it is given. `np.load` does only when it is told to."""
     name = called(node)
     if name in ("np.load", "numpy.load"):
         said = {word.arg: ast.unparse(word.value) for word in node.keywords}
-        return said.get("allow_pickle") != "False"
+        return said.get("allow_pickle", "False") != "False"
     return name in CALLS
 
 
@@ -122,8 +122,8 @@ def test_nothing_of_ours_is_inherited_but_protocols_errors_and_modules() -> None
     [
         ("eval('1')", True),
         ("torch.load('x')", True),
-        ("np.load('x')", True),
-        ("np.load('x', allow_pickle=False)", False),
+        ("np.load('x', allow_pickle=True)", True),
+        ("np.load('x')", False),
         ("model.eval()", False),
         ("ast.literal_eval('1')", False),
     ],

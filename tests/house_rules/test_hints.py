@@ -88,8 +88,8 @@ def settings_of_stages() -> frozenset[str]:
 def exists(name: str) -> bool:
     """Whether a dotted setting can be given: in the project, in a verb's own settings, or in a plug-in."""
     first, *rest = name.split(".")
-    if not rest and first in settings_of_stages():
-        return True
+    if first in settings_of_stages() and not hasattr(Project, first):
+        return not rest or any(rest == [field] for fields in fields_by_class().values() for field in fields)
     kind: typing.Any = Project
     for position, part in enumerate(name.split(".")):
         if not dataclasses.is_dataclass(kind):  # a free table, such as scope.target or a plug-in's settings
