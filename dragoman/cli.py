@@ -1,7 +1,7 @@
 """The command line: words become settings, settings go to one stage, errors become one message and an exit code.
 
-Exit codes: 0 done (for `run`, `judge` and `evaluate`: the scope is met), 1 the scope is not met, 2 a mistake in what was
-given, 130 and 143 stopped by Ctrl-C or SIGTERM with everything saved. Anything else is a bug.
+Exit codes: 0 done (for `run`, `judge` and `evaluate`: the scope is met), 1 the scope is not met, 2 a mistake in what
+was given, 130 and 143 stopped by Ctrl-C or SIGTERM with everything saved. Anything else is a bug.
 """
 
 import importlib
@@ -74,7 +74,9 @@ def _call(verb: str, words: list[str], show: Show) -> int:
         if word.startswith("--"):
             name, _, text = word[2:].replace("-", "_").partition("=")
             if name not in own:
-                raise UserError(f"dragoman {verb} has no option {word}", nearest(name, own) + f"; see dragoman {verb} --help")
+                raise UserError(
+                    f"dragoman {verb} has no option {word}", nearest(name, own) + f"; see dragoman {verb} --help"
+                )
             table = merge(table, (name,), parse_word(f"{name}={text or 'true'}")[1])
         elif "=" in word and not word.startswith(("=", "/", "./", "../")):
             path, value = parse_word(word)
@@ -102,7 +104,11 @@ def overview() -> str:
     lines = ["dragoman takes a narrow language-model project from a written scope to a measured application.", ""]
     lines += ["usage: dragoman VERB [WORDS] [section.key=value ...] [--json]", ""]
     lines += [f"  {verb:<9} {summary(verb)}" for verb in VERBS]
-    lines += ["", "dragoman VERB --help tells the words and settings of a verb; dragoman alone tells what to do next.", ""]
+    lines += [
+        "",
+        "dragoman VERB --help tells the words and settings of a verb; dragoman alone tells what to do next.",
+        "",
+    ]
     lines += ["exit codes: 0 done or met, 1 not met, 2 a mistake in what was given, 130/143 stopped and saved"]
     return "\n".join(lines)
 

@@ -52,8 +52,8 @@ def write_card(folder: Path, card: Mapping[str, Any]) -> None:
 def open_assistant(run: Run, embedder: Embedder | None = None) -> Opened:
     """The assistant of a finished rung, its files held against their manifest first.
 
-    `embedder` saves loading the base model again where it is open already. Raises UserError when the run is not finished,
-    holds no model, or is damaged.
+    `embedder` saves loading the base model again where it is open already. Raises UserError when the run is not
+    finished, holds no model, or is damaged.
     """
     folder = run.folder / MODEL
     if not run.finished or not (folder / CARD).exists():

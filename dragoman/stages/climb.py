@@ -1,4 +1,4 @@
-"""Climbs the ladder: each rung is made, measured on validation, compared with the one below, until one is proven good enough."""
+"""Climbs the ladder: each rung is made, measured and compared with the one below, until one is proven good enough."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -57,7 +57,7 @@ class Climbed:
 
 
 def pick_base(project: Project, prepared: Run, tick: Tick) -> tuple[Base, list[dict[str, Any]]]:
-    """The candidate that climbs: the only one, or the one whose few-shot vote is right most often on training rows left out."""
+    """The candidate that climbs: the only one, or the one whose few-shot vote on left-out training rows is best."""
     bases = [open_base(project, spec) for spec in project.models.candidates]
     if len(bases) == 1:
         return bases[0], []
@@ -195,7 +195,7 @@ def _trial(trial: Run, leading: str) -> dict[str, Any]:
 
 
 def advice(project: Project, prepared: Run, base: Base, climbed: Climbed, say: Say, tick: Tick) -> dict[str, Any]:
-    """What would help where none meets the target: a learning curve from parts of the rows, disputed labels, mixed-up pairs."""
+    """What would help where none meets the target: a learning curve, disputed labels, mixed-up pairs."""
     best, target = climbed.chosen, watched(project)
     report = best.measured.report
     rows = len(part(prepared, "train"))

@@ -1,6 +1,6 @@
 """Measure a run on any file: every metric with its interval, held against the run's scope.
 
-The assistant that answers is the one the server serves. Exit code 0 when the scope is met on this file, 1 when it is not.
+The assistant that answers is the one the server serves. Exit code 0 when the scope is met on this file, 1 when not.
 """
 
 import hashlib
@@ -38,7 +38,7 @@ class Settings:
     """The words of `dragoman evaluate`; `data=PATH` and `data.columns` say on which rows."""
 
     run: str = ""
-    "The run to measure: its name, the start of it, a rung such as lora, or its folder; empty takes the newest verdict's."
+    "The run: its name, the start of it, a rung such as lora, or its folder; empty takes the newest verdict's."
     project: str = ""
     "The project file or its folder, whose runs are searched; empty is the folder you stand in."
     runs: str = ""

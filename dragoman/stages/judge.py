@@ -1,7 +1,7 @@
 """Open the sealed test once for a rung, and hold every target and limit against what it shows.
 
-Each opening is written down before a row is read, and counted in every report. The same rung is judged once: asked again, the
-verdict is found again and nothing is opened. Exit code 0 when the scope is met, 1 when it is not.
+Each opening is written down before a row is read, and counted in every report. The same rung is judged once: asked
+again, the verdict is found again and nothing is opened. Exit code 0 when the scope is met, 1 when it is not.
 """
 
 from dataclasses import asdict, dataclass
@@ -91,7 +91,8 @@ def judge_rung(project: Project, made: Run, tick: Tick = silent) -> Judgement:
         measured = measure(opened, rows, "sealed test", tick)
         verdict = judge(measured.estimates, criteria)
         if not run.finished:
-            facts: dict[str, Any] = {"verdict": "met" if verdict.passed else "not_met", "headline": verdict.headline, "rung": made.verb}
+            facts: dict[str, Any] = {"verdict": "met" if verdict.passed else "not_met", "headline": verdict.headline}
+            facts |= {"rung": made.verb}
             facts |= {"metrics": {name: asdict(value) for name, value in measured.estimates.items()}, "openings": count}
             run = run.finish({**facts, "rung_run": made.id, "evaluation": measured.run.id})
     tick(1.0, verdict.headline)

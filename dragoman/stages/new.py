@@ -81,9 +81,7 @@ def _look(source: str) -> tuple[str, str]:
     from dragoman.stages.prepare import gather
 
     loaded = gather(Project(data=Data(source=source, keep_going=True))).source
-    columns = (
-        f"columns = {{ text = {json.dumps(loaded.columns.text)}, label = {json.dumps(loaded.columns.label)} }}\n"
-    )
+    columns = f"columns = {{ text = {json.dumps(loaded.columns.text)}, label = {json.dumps(loaded.columns.label)} }}\n"
     labels: Sequence[str] = sorted({label for example in loaded.examples for label in example.answers})
     if len(labels) > 40:
         return columns, ""

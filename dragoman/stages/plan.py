@@ -1,7 +1,7 @@
 """Predict memory and time of every rung on this machine, and fit them into the budget.
 
-A few real steps are timed. What does not fit is cut in this order: trials, epochs, the rung. The report shows predicted against
-measured, and the ratio of the two corrects the next plan.
+A few real steps are timed. What does not fit is cut in this order: trials, epochs, the rung. The report shows predicted
+against measured, and the ratio of the two corrects the next plan.
 """
 
 import json
@@ -151,7 +151,7 @@ def allot(
         one = one or next((option for option in options[-1:] if option.seconds <= left), None)
         held, parts = memory[rung]
         if one is None:
-            note = f"needs about {show_seconds(options[-1].seconds)}, and {show_seconds(max(left, 0))} of the budget are left"
+            note = f"needs about {show_seconds(options[-1].seconds)}, {show_seconds(max(left, 0))} of the budget left"
             one = replace(options[-1], fits=False, note=note)
         one = replace(one, memory=held, accumulation=parts)
         if held > project.scope.budget.bytes():
@@ -278,7 +278,7 @@ def _step(
             break
         parts *= 2
     steps = fit(training)
-    # The quickest third of some steps: their texts differ in length, and another program may take the machine meanwhile.
+    # The quicker half of some steps: their texts differ in length, and other programs may take the machine meanwhile.
     spent = sorted(_timed(lambda: next(steps), 1) for _ in range(4))
     return sum(spent[:2]) / 2, held, parts
 

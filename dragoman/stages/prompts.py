@@ -1,4 +1,4 @@
-"""The two rungs that learn no weight: by label descriptions (zero_shot) and by the nearest labelled examples (few_shot)."""
+"""The two rungs that learn no weight: by label descriptions (zero_shot), by nearest labelled examples (few_shot)."""
 
 import json
 import time
@@ -76,7 +76,7 @@ def zero_shot(project: Project, prepared: Run, base: Base, tick: Tick = silent) 
 
 
 def few_shot(project: Project, prepared: Run, base: Base, tick: Tick = silent) -> Run:
-    """The rung that asks the nearest labelled examples; how many vote is found by leaving each training row out once."""
+    """The rung that asks the nearest labelled examples; how many vote is found by leaving each row out once."""
     labels = tuple(prepared.results["labels"])
     settings = {"max_length": project.models.max_length, "seed": project.data.seed}
     run = Run.begin(project.runs_folder, "few_shot", settings, {"parts": prepared, base.spec: base.fingerprint})

@@ -61,7 +61,7 @@ def warnings(project: Project, prepared: Run, climbed: Climbed, judgement: Judge
     said = []
     if judgement.openings > 1:
         said.append(
-            f"The sealed test was opened {judgement.openings} times; each further look makes its figures a little too good."
+            f"The sealed test was opened {judgement.openings} times; each look more makes its figures a bit too good."
         )
     for one in climbed.skipped:
         said.append(f"The rung {one.rung} was not climbed: {one.note}.")

@@ -1,7 +1,7 @@
 """Take a project from its scope to a verdict: check, prepare, plan, climb, judge, report.
 
-Every step is a run of its own and is found again when its settings and inputs are the same: killed at any instant, the same
-command goes on. Exit code 0 when the scope is met, 1 when it is not, 2 for a mistake in what was given.
+Every step is a run of its own and is found again when its settings and inputs are the same: killed at any instant, the
+same command goes on. Exit code 0 when the scope is met, 1 when it is not, 2 for a mistake in what was given.
 """
 
 import time

@@ -1,6 +1,6 @@
 """Serve a judged classifier over HTTP, exactly as it was measured.
 
-Loopback by default; any other address needs a key. Bodies, texts, queue and time are bounded. Every answer names its run.
+Loopback by default; any other address needs a key. Bodies, texts, queue and time are bounded. Answers name their run.
 """
 
 from dataclasses import dataclass, field
