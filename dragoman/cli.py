@@ -16,7 +16,7 @@ from dragoman.core.config import build, describe, merge, nearest, parse_word
 from dragoman.core.errors import Stopped, UserError
 from dragoman.core.show import Show
 
-__all__ = ["VERBS", "main"]
+__all__ = ["VERBS", "help_of", "main", "overview", "stage_of", "summary"]
 
 VERBS = ("new", "check", "plan", "prepare", "train", "evaluate", "run", "judge", "serve", "runs", "report", "doctor")
 
@@ -65,7 +65,7 @@ def _answer(words: list[str], show: Show) -> int:
 
 def _call(verb: str, words: list[str], show: Show) -> int:
     """Sort the words into the verb's own settings and those of the project, then run the stage."""
-    stage = _stage(verb)
+    stage = stage_of(verb)
     own = {field.name for field in fields(stage.Settings)}
     table: dict[str, object] = {}
     project: list[str] = []
@@ -95,7 +95,8 @@ def _call(verb: str, words: list[str], show: Show) -> int:
     return code
 
 
-def _stage(verb: str) -> ModuleType:
+def stage_of(verb: str) -> ModuleType:
+    """The module that does a verb."""
     return importlib.import_module(f"dragoman.stages.{verb}")
 
 
@@ -115,14 +116,14 @@ def overview() -> str:
 
 def summary(verb: str) -> str:
     """The sentence a stage opens with."""
-    return (_stage(verb).__doc__ or "").strip().splitlines()[0]
+    return (stage_of(verb).__doc__ or "").strip().splitlines()[0]
 
 
 def help_of(verb: str) -> str:
     """What `dragoman VERB --help` prints."""
     from dragoman.core.project import Project
 
-    stage = _stage(verb)
+    stage = stage_of(verb)
     text = (stage.__doc__ or "").strip()
     usage = " ".join(["usage: dragoman", verb, *(f"[{place.upper()}]" for place in stage.PLACES)])
     lines = [text, "", usage + " [key=value ...] [--json]", ""]

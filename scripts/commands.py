@@ -5,7 +5,7 @@ from dataclasses import fields, is_dataclass
 from pathlib import Path
 from typing import Any, get_type_hints
 
-from dragoman.cli import VERBS, _stage, summary
+from dragoman.cli import VERBS, stage_of, summary
 from dragoman.core.config import describe
 from dragoman.core.project import Project
 
@@ -21,7 +21,7 @@ def commands() -> str:
     lines += ["| verb | what it does |", "| --- | --- |"]
     lines += [f"| [{verb}](#dragoman-{verb}) | {summary(verb)} |" for verb in VERBS]
     for verb in VERBS:
-        stage = _stage(verb)
+        stage = stage_of(verb)
         words = " ".join(f"[{place.upper()}]" for place in stage.PLACES)
         lines += ["", f"## dragoman {verb}", "", (stage.__doc__ or "").strip(), "", f"`dragoman {verb} {words}`", ""]
         lines += _table(stage.Settings, "")

@@ -1,6 +1,8 @@
-"""Settings: TOML files and `section.key=value` words become frozen dataclasses, checked, with a did-you-mean for each mistake.
+"""Settings: TOML files and `section.key=value` words become frozen dataclasses, checked, with a did-you-mean for each
+mistake.
 
-The dataclass is the only place where a setting stands: its default, its type and, in the string under the field, its help.
+The dataclass is the only place where a setting stands: its default, its type and, in the string under the field, its
+help.
 """
 
 import ast
@@ -45,7 +47,9 @@ def read_toml(path: Path) -> dict[str, Any]:
     try:
         return tomllib.loads(path.read_bytes().decode("utf-8"))
     except UnicodeDecodeError as error:
-        raise UserError(f"{path} is not UTF-8: {error.reason} at byte {error.start}", "save the file as UTF-8") from None
+        raise UserError(
+            f"{path} is not UTF-8: {error.reason} at byte {error.start}", "save the file as UTF-8"
+        ) from None
     except OSError as error:
         raise UserError(f"{path} cannot be read: {error.strerror}", "give a project file that can be read") from None
     except tomllib.TOMLDecodeError as error:
@@ -65,7 +69,8 @@ def parse_word(word: str) -> tuple[tuple[str, ...], Any]:
 
 
 def merge(table: Mapping[str, Any], path: tuple[str, ...], value: Any) -> dict[str, Any]:
-    """A copy of the nested tables in which the setting at `path` is `value`; a bare value for a table stands under `""`."""
+    """A copy of the nested tables in which the setting at `path` is `value`; a bare value for a table stands under
+    `""`."""
     grown = dict(table)
     if len(path) == 1:
         old = grown.pop(path[0], None)  # what is given last stands last, so that it wins over the same setting bare
@@ -79,8 +84,8 @@ def merge(table: Mapping[str, Any], path: tuple[str, ...], value: Any) -> dict[s
 def build(kind: type[T], table: Any, where: str = "") -> T:
     """An instance of a frozen dataclass from nested tables, all names and values checked.
 
-    A dataclass field may be given as a bare value, which then is its first field: `data=rows.csv` is `data.source=rows.csv`.
-    Raises UserError that names the setting, what was wrong and the nearest known name.
+    A dataclass field may be given as a bare value, which then is its first field: `data=rows.csv` is
+    `data.source=rows.csv`. Raises UserError that names the setting, what was wrong and the nearest known name.
     """
     from pydantic import TypeAdapter, ValidationError
 
@@ -90,7 +95,7 @@ def build(kind: type[T], table: Any, where: str = "") -> T:
     except ValidationError as error:
         first = error.errors()[0]
         place = ".".join([where, *map(str, first["loc"])] if where else map(str, first["loc"]))
-        if first["type"] == "missing":
+        if first["type"] == "missing" and isinstance(first["loc"][-1], str):
             raise UserError(f"the setting {place} is missing", f"add it to the file, or say {place}=...") from None
         message = first["msg"].removeprefix("Value error, ")
         raise UserError(
@@ -106,7 +111,8 @@ def _example(kind: type[Any], loc: tuple[int | str, ...]) -> str:
 
 
 def _known(kind: type[Any], table: Any, where: str) -> Any:
-    """The table with unknown names refused, bare values of sections wrapped, and numbers made text where text is asked."""
+    """The table with unknown names refused, bare values of sections wrapped, and numbers made text where text is
+    asked."""
     fields = {field.name: field for field in dataclasses.fields(kind) if field.init}
     if isinstance(table, kind):
         return table
@@ -122,6 +128,8 @@ def _known(kind: type[Any], table: Any, where: str) -> Any:
         inner = hints[key]
         if dataclasses.is_dataclass(inner) and isinstance(inner, type):
             value = _known(inner, value, f"{where}.{key}" if where else key)
+        elif typing.get_origin(inner) is tuple and isinstance(value, str):
+            value = [value]
         elif inner is str and isinstance(value, int | float) and not isinstance(value, bool):
             value = str(value)
         clean[key] = value
@@ -144,7 +152,8 @@ def dump(settings: Any) -> Any:
 
 
 def describe(kind: type[Any]) -> tuple[Setting, ...]:
-    """Name, type, default and help (the string under the field) of each setting, read from the source of the dataclass."""
+    """Name, type, default and help (the string under the field) of each setting, read from the source of the
+    dataclass."""
     tree = ast.parse(textwrap.dedent(inspect.getsource(kind))).body[0]
     assert isinstance(tree, ast.ClassDef)
     found = []

@@ -3,7 +3,8 @@
 Exception
 ├── UserError            a mistake in what was given: one message, one command that mends it, exit code 2
 │   └── Busy             somebody else holds the folder
-└── Stopped              asked to stop (Ctrl-C, SIGTERM): everything is saved, the same command goes on, exit code 128 + signal
+└── Stopped              asked to stop (Ctrl-C, SIGTERM): everything is saved, the same command goes on, exit code 128
++ signal
 
 Anything else that reaches the top is a bug in Dragoman and is shown as one.
 """
@@ -12,7 +13,8 @@ __all__ = ["Busy", "Stopped", "UserError"]
 
 
 class UserError(Exception):
-    """A mistake in what was given. `problem` says what is wrong and where, `hint` the command or setting that mends it."""
+    """A mistake in what was given. `problem` says what is wrong and where, `hint` the command or setting that mends
+    it."""
 
     def __init__(self, problem: str, hint: str) -> None:
         super().__init__(problem)

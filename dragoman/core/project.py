@@ -1,4 +1,5 @@
-"""The project: what is wanted (scope), from what (data, models) and how far it may go (ladder, budget), as one file says it."""
+"""The project: what is wanted (scope), from what (data, models) and how far it may go (ladder, budget), as one file
+says it."""
 
 import os
 from collections.abc import Mapping, Sequence
@@ -49,7 +50,7 @@ class Scope:
     multi_label: bool = False
     "Whether several labels may hold for one text."
     target: Mapping[str, str] = field(default_factory=lambda: {"macro_f1": ">= 0.80"})
-    "What good enough means: a metric and a comparison, such as macro_f1 = \">= 0.60\"."
+    'What good enough means: a metric and a comparison, such as macro_f1 = ">= 0.60".'
     limits: Mapping[str, str] = field(default_factory=dict)
     "What must not be exceeded: p50_ms, p95_ms, size_mb, memory_mb, forgetting or any metric."
     budget: Budget = field(default_factory=Budget)
@@ -89,7 +90,8 @@ class Data:
     split: tuple[float, float, float] = (0.7, 0.15, 0.15)
     "The shares of train, validation and test."
     near_duplicate: float = 0.8
-    "Texts whose 5-character shingles overlap at least this much (Jaccard) count as near duplicates."
+    """Texts whose 5-character shingles overlap at least this much (Jaccard) count as near duplicates; or, from eight words
+    on, whose words do."""
     overlap: Literal["refuse", "drop"] = "refuse"
     "What to do with training rows that stand in a given validation or test file."
     keep_going: bool = False
@@ -175,7 +177,9 @@ def load(file: Path, words: Sequence[str] = ()) -> Project:
     data = table.get("data", {})
     said = not isinstance(data, Mapping) or "source" in data
     if not said and not any(word.startswith(("data=", "data.source=")) for word in words):
-        raise UserError(f"{file} does not say where the data is", 'add source = "rows.jsonl" under [data], or say data=PATH')
+        raise UserError(
+            f"{file} does not say where the data is", 'add source = "rows.jsonl" under [data], or say data=PATH'
+        )
     return overlay({**table, "root": str(file.parent)}, words)
 
 
@@ -190,6 +194,7 @@ def overlay(table: Mapping[str, Any], words: Sequence[str]) -> Project:
         table = merge(table, path, value)
     table = {name: value for name, value in table.items() if name != "project"}
     project = _with_labels(build(Project, table))
+    _in_range(project)
     project.scope.criteria()
     project.scope.budget.bytes()
     project.scope.budget.seconds()
@@ -202,6 +207,21 @@ def overlay(table: Mapping[str, Any], words: Sequence[str]) -> Project:
     if not project.models.candidates:
         raise UserError("models.candidates is empty", 'name a model: models.candidates=["builtin:minilm"]')
     return project
+
+
+def _in_range(project: Project) -> None:
+    """Raise UserError for a number that means nothing."""
+    wrong = [
+        ("data.near_duplicate", project.data.near_duplicate, 0.1, 1.0),
+        ("data.rows", project.data.rows, 0, float("inf")),
+        ("ladder.trials", project.ladder.trials, 1, 5),
+        ("ladder.epochs", project.ladder.epochs, 0, 10_000),
+        ("models.max_length", project.models.max_length, 8, float("inf")),
+    ]
+    for name, value, low, high in wrong:
+        if not low <= value <= high:
+            most = "" if high == float("inf") else f" and {high:g} at the most"
+            raise UserError(f"{name} cannot be {value}", f"it must be {low:g} at the least{most}: {name}={low:g}")
 
 
 def _from_here(path: tuple[str, ...], value: Any) -> Any:

@@ -1,7 +1,9 @@
-"""Plug-ins found by file name: a file dropped in a folder is the plug-in, and its one frozen dataclass holds its settings.
+"""Plug-ins found by file name: a file dropped in a folder is the plug-in, and its one frozen dataclass holds its
+settings.
 
 `Registry("dragoman.train.tuning", "tuning")` knows `lora` because dragoman/train/tuning/lora.py exists and holds the
-class `Lora`. Another package adds one through the entry point group `dragoman.tuning`. Listing the names imports nothing.
+class `Lora`. Another package adds one through the entry point group `dragoman.tuning`. Listing the names imports
+nothing.
 """
 
 import dataclasses
@@ -50,7 +52,8 @@ class Registry:
         return found
 
     def make(self, name: str, settings: Mapping[str, Any], where: str = "") -> Any:
-        """The plug-in with its settings filled in and checked. Raises UserError that names the setting and the nearest one."""
+        """The plug-in with its settings filled in and checked. Raises UserError that names the setting and the
+        nearest one."""
         kind = self.kind(name)
         if not dataclasses.is_dataclass(kind):
             raise TypeError(f"{kind} is a plug-in and must be a dataclass")

@@ -1,7 +1,8 @@
 """Runs: every verb leaves a folder that says with which settings, on which inputs, and what came out.
 
-The name of a run is the hash of its verb, settings and inputs, so the same work is found again instead of done again, and a
-run that was killed is gone on with. A run is the input of the next one, so every served answer can be traced to its scope.
+The name of a run is the hash of its verb, settings and inputs, so the same work is found again instead of done again,
+and a run that was killed is gone on with. A run is the input of the next one, so every served answer can be traced to
+its scope.
 """
 
 import hashlib
@@ -63,8 +64,8 @@ class Run:
     def begin(root: Path, verb: str, settings: Any, inputs: Mapping[str, "Run | Path | str"]) -> "Run":
         """The run of this work: a new one, the killed one to go on with, or the finished one to reuse.
 
-        An input is a run, a path (hashed by content) or any text that identifies it. A finished run whose published folders
-        no longer match their manifests is set aside and begun again.
+        An input is a run, a path (hashed by content) or any text that identifies it. A finished run whose published
+        folders no longer match their manifests is set aside and begun again.
         """
         known = {name: _input(value) for name, value in inputs.items()}
         plain = dump(settings)

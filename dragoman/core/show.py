@@ -109,7 +109,7 @@ def _cell(text: str) -> Any:
 
 
 @dataclass
-class Line:
+class _Line:
     """One step on the board."""
 
     begun: float
@@ -124,12 +124,12 @@ class Board:
     """The steps of a job as they go: their state, what they said last, and how long they took."""
 
     title: str
-    lines: dict[str, Line] = field(default_factory=dict)
+    lines: dict[str, _Line] = field(default_factory=dict)
 
     @contextlib.contextmanager
     def step(self, name: str) -> Iterator[Tick]:
         """Show a step as running until the block ends; the tick it yields moves its bar and its words."""
-        self.lines[name] = line = Line(time.monotonic())
+        self.lines[name] = line = _Line(time.monotonic())
         spoken = line.begun
 
         def tick(done: float, text: str = "") -> None:
@@ -161,5 +161,7 @@ class Board:
             mark: Any = {"done": "[green]✓[/]", "stopped": "[red]✗[/]"}.get(line.state) or Spinner("dots")
             spent = time.monotonic() - line.begun if running else line.spent
             middle: Any = ProgressBar(total=1, completed=line.done, width=24) if running and line.done else Text("")
-            grid.add_row(mark, Text(name, style="bold"), Text(line.text), middle, Text(show_seconds(spent), style="dim"))
+            grid.add_row(
+                mark, Text(name, style="bold"), Text(line.text), middle, Text(show_seconds(spent), style="dim")
+            )
         return grid

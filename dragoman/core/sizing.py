@@ -1,4 +1,5 @@
-"""Bytes, seconds and the memory a training run will take: words into numbers, numbers into words, and the arithmetic between."""
+"""Bytes, seconds and the memory a training run will take: words into numbers, numbers into words, and the arithmetic
+between."""
 
 import re
 import resource
@@ -8,9 +9,28 @@ from pathlib import Path
 
 from dragoman.core.errors import UserError
 
-__all__ = ["Memory", "Shape", "parse_bytes", "parse_seconds", "peak_memory", "reset_peak_memory", "show_bytes", "show_seconds"]
+__all__ = [
+    "Memory",
+    "Shape",
+    "parse_bytes",
+    "parse_seconds",
+    "peak_memory",
+    "reset_peak_memory",
+    "show_bytes",
+    "show_seconds",
+]
 
-BYTES = {"b": 1, "kb": 10**3, "mb": 10**6, "gb": 10**9, "tb": 10**12, "kib": 2**10, "mib": 2**20, "gib": 2**30, "tib": 2**40}
+BYTES = {
+    "b": 1,
+    "kb": 10**3,
+    "mb": 10**6,
+    "gb": 10**9,
+    "tb": 10**12,
+    "kib": 2**10,
+    "mib": 2**20,
+    "gib": 2**30,
+    "tib": 2**40,
+}
 SECONDS = {"s": 1, "sec": 1, "second": 1, "min": 60, "minute": 60, "h": 3600, "hour": 3600, "d": 86400, "day": 86400}
 AMOUNT = re.compile(r"\s*(\d+(?:\.\d+)?)\s*([A-Za-z]+)\s*")
 
@@ -55,7 +75,8 @@ def show_seconds(seconds: float) -> str:
 
 
 def reset_peak_memory() -> None:
-    """Start a new peak for this process where the system allows it (Linux); elsewhere the peak is that of the whole process."""
+    """Start a new peak for this process where the system allows it (Linux); elsewhere the peak is that of the whole
+    process."""
     path = Path("/proc/self/clear_refs")
     if path.exists():
         try:
@@ -89,7 +110,8 @@ class Shape:
 
 @dataclass(frozen=True, slots=True)
 class Memory:
-    """What a training run holds at its peak, in bytes, part by part; AdamW keeps two float32 numbers for each learnt weight."""
+    """What a training run holds at its peak, in bytes, part by part; AdamW keeps two float32 numbers for each learnt
+    weight."""
 
     weights: int
     gradients: int

@@ -1,4 +1,5 @@
-"""What good enough means: a metric, a comparison and a bound, written as `macro_f1 = ">= 0.60"` before any work is done."""
+"""What good enough means: a metric, a comparison and a bound, written as `macro_f1 = ">= 0.60"` before any work is
+done."""
 
 import re
 from collections.abc import Mapping
@@ -35,11 +36,17 @@ class Criterion:
 
     def holds(self, value: float) -> bool:
         """Whether a single figure passes. A figure that is not a number never does."""
-        passes = {">=": value >= self.bound, "<=": value <= self.bound, ">": value > self.bound, "<": value < self.bound}
+        passes = {
+            ">=": value >= self.bound,
+            "<=": value <= self.bound,
+            ">": value > self.bound,
+            "<": value < self.bound,
+        }
         return passes[self.op]
 
     def outcome(self, estimate: Estimate) -> Outcome:
-        """`met` when the bad-side end of the interval passes too, `unproven` when only the figure does, else `missed`."""
+        """`met` when the bad-side end of the interval passes too, `unproven` when only the figure does, else
+        `missed`."""
         if not self.holds(estimate.value):
             return "missed"
         return "met" if self.holds(estimate.low if self.higher else estimate.high) else "unproven"
@@ -50,7 +57,9 @@ def parse(metric: str, text: str, kind: Literal["target", "limit"] = "target") -
     match = COMPARISON.fullmatch(text)
     if match is None:
         raise UserError(
-            f'scope.{kind}.{metric} cannot be "{text}"' if kind == "target" else f'scope.limits.{metric} cannot be "{text}"',
+            f'scope.{kind}.{metric} cannot be "{text}"'
+            if kind == "target"
+            else f'scope.limits.{metric} cannot be "{text}"',
             f'write a comparison and a number, such as {metric} = ">= 0.80"',
         )
     op, number, percent = match.groups()

@@ -35,7 +35,8 @@ class Example:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What an assistant answered: the text and, where it chose among labels, the chosen ones and the probability of each."""
+    """What an assistant answered: the text and, where it chose among labels, the chosen ones and the probability of
+    each."""
 
     text: str
     labels: tuple[str, ...] = ()

@@ -17,10 +17,10 @@ from dragoman.stages.assistants import open_assistant
 from dragoman.stages.evaluate import Measured, measure
 from dragoman.stages.plan import RungPlan, how_of, keep_correction
 from dragoman.stages.prepare import part
-from dragoman.stages.prompts import Base, few_shot, open_base, zero_shot
+from dragoman.stages.prompts import Candidate, few_shot, open_base, zero_shot
 from dragoman.stages.train import Plan, train, watched
 
-__all__ = ["Climbed", "Rung", "advice", "climb", "pick_base"]
+__all__ = ["Climbed", "Rung", "advice", "climb", "ladder_rows", "pick_base"]
 
 Say = Callable[[str], None]
 
@@ -56,7 +56,7 @@ class Climbed:
         return next(rung for rung in self.rungs if rung.plan.rung == self.choice.rung)
 
 
-def pick_base(project: Project, prepared: Run, tick: Tick) -> tuple[Base, list[dict[str, Any]]]:
+def pick_base(project: Project, prepared: Run, tick: Tick) -> tuple[Candidate, list[dict[str, Any]]]:
     """The candidate that climbs: the only one, or the one whose few-shot vote on left-out training rows is best."""
     bases = [open_base(project, spec) for spec in project.models.candidates]
     if len(bases) == 1:
@@ -69,7 +69,9 @@ def pick_base(project: Project, prepared: Run, tick: Tick) -> tuple[Base, list[d
     return best, [{"model": base.spec, "left_out_accuracy": score, "chosen": base is best} for score, base in found]
 
 
-def climb(project: Project, prepared: Run, base: Base, plans: Sequence[RungPlan], board: Board, say: Say) -> Climbed:
+def climb(
+    project: Project, prepared: Run, base: Candidate, plans: Sequence[RungPlan], board: Board, say: Say
+) -> Climbed:
     """Climb until the stop rule says stop. Everything done is a run, so a killed climb goes on where it was."""
     criteria = project.scope.criteria()
     names = [one.rung for one in plans if one.fits]
@@ -92,7 +94,13 @@ def climb(project: Project, prepared: Run, base: Base, plans: Sequence[RungPlan]
 
 
 def _rung(
-    project: Project, prepared: Run, base: Base, plan: RungPlan, validation: Sequence[Example], say: Say, tick: Tick
+    project: Project,
+    prepared: Run,
+    base: Candidate,
+    plan: RungPlan,
+    validation: Sequence[Example],
+    say: Say,
+    tick: Tick,
 ) -> Rung:
     """Make one rung and measure it on validation."""
     trials: list[Run] = []
@@ -113,7 +121,7 @@ def _rung(
 
 
 def _trained(
-    project: Project, prepared: Run, base: Base, plan: RungPlan, say: Say, tick: Tick
+    project: Project, prepared: Run, base: Candidate, plan: RungPlan, say: Say, tick: Tick
 ) -> tuple[Run, list[Run]]:
     """Try each learning rate, short where that is planned, then train with the best of them."""
     watch = watched(project)
@@ -194,7 +202,7 @@ def _trial(trial: Run, leading: str) -> dict[str, Any]:
     return {"settings": settings, "score": trial.results["best"].get(leading), "seconds": trial.results["seconds"]}
 
 
-def advice(project: Project, prepared: Run, base: Base, climbed: Climbed, say: Say, tick: Tick) -> dict[str, Any]:
+def advice(project: Project, prepared: Run, base: Candidate, climbed: Climbed, say: Say, tick: Tick) -> dict[str, Any]:
     """What would help where none meets the target: a learning curve, disputed labels, mixed-up pairs."""
     best, target = climbed.chosen, watched(project)
     report = best.measured.report

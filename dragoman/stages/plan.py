@@ -25,7 +25,19 @@ from dragoman.stages.prepare import gather, part, prepare
 from dragoman.stages.train import planned
 from dragoman.train.doors import OBJECTIVES, TUNINGS, How, settle
 
-__all__ = ["PLACES", "SECTIONS", "Pace", "RungPlan", "Settings", "allot", "keep_correction", "plan", "plans_of", "run"]
+__all__ = [
+    "PLACES",
+    "SECTIONS",
+    "Pace",
+    "RungPlan",
+    "Settings",
+    "allot",
+    "how_of",
+    "keep_correction",
+    "plan",
+    "plans_of",
+    "run",
+]
 
 PLACES = ("project",)
 SECTIONS = True
@@ -310,11 +322,11 @@ def keep_correction(project: Project, ratios: Mapping[str, float]) -> None:
     durable.write_json(_corrections(project), mixed)
 
 
-def loop_settings(one: RungPlan, rate: float, epochs: float) -> dict[str, Any]:
+def _loop_settings(one: RungPlan, rate: float, epochs: float) -> dict[str, Any]:
     """What a rung's plan says to the training loop; validation is measured about five times."""
     return {"rate": rate, "epochs": epochs, "every": max(1.0, epochs / 5), "accumulation": one.accumulation}
 
 
 def how_of(project: Project, one: RungPlan, rate: float, epochs: float) -> How:
     """The settings of the loop for one training of a rung."""
-    return planned(project, loop_settings(one, rate, epochs))
+    return planned(project, _loop_settings(one, rate, epochs))

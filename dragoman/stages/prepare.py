@@ -3,11 +3,11 @@
 Near duplicates stay in one part. Everything left out is counted, and the test part is opened by `dragoman judge` alone.
 """
 
+import hashlib
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 from dragoman.core import durable
 from dragoman.core.config import dump
@@ -29,7 +29,20 @@ from dragoman.data.seal import write_sealed
 from dragoman.data.split import Parts, sample, split
 from dragoman.evals.task import check_names
 
-__all__ = ["PLACES", "SECTIONS", "Gathered", "Settings", "counter", "gather", "labels_of", "part", "prepare", "run"]
+__all__ = [
+    "PLACES",
+    "SECTIONS",
+    "Gathered",
+    "Settings",
+    "counter",
+    "gather",
+    "inspect",
+    "labels_of",
+    "part",
+    "prepare",
+    "run",
+    "seal_of",
+]
 
 PLACES = ("project",)
 SECTIONS = True
@@ -99,7 +112,7 @@ def _read(project: Project, spec: str) -> Loaded:
 def prepare(project: Project, gathered: Gathered, tick: Tick = silent) -> Run:
     """The run that holds the parts: found again when the same rows and settings were prepared before.
 
-    Raises UserError for everything the preflight calls an error, and where the data cannot be split.
+    Raises UserError where rows are refused, and where the data cannot be split.
     """
     data = project.data
     for loaded in gathered.all:
@@ -155,7 +168,7 @@ def _prepare(project: Project, gathered: Gathered, prepared: Run, tick: Tick) ->
         gathered.all, parts, near_duplicate=data.near_duplicate, count=count, max_length=project.models.max_length
     )
     results = {"card": drawn, "labels": list(_labels(project, parts)), "findings": [dump(one) for one in found]}
-    results |= {"descriptions": described(project, _labels(project, parts))}
+    results |= {"descriptions": _described(project, _labels(project, parts))}
     tick(1.0, f"{len(parts.train):,} train, {len(parts.validation):,} validation, {len(parts.test):,} sealed")
     return prepared.finish(results, published=(PARTS,))
 
@@ -197,7 +210,7 @@ def _labels(project: Project, parts: Parts) -> tuple[str, ...]:
     return tuple(project.scope.labels) or tuple(sorted(seen))
 
 
-def described(project: Project, labels: Sequence[str]) -> Mapping[str, str]:
+def _described(project: Project, labels: Sequence[str]) -> Mapping[str, str]:
     """One sentence for each label: the scope's, the built-in data's own, or the label's words."""
     known = descriptions() if project.data.source == "builtin:stdlib" else {}
     return {label: project.scope.labels.get(label) or known.get(label) or label.replace("_", " ") for label in labels}
@@ -205,8 +218,6 @@ def described(project: Project, labels: Sequence[str]) -> Mapping[str, str]:
 
 def _digest(loaded: Loaded) -> str:
     """What identifies a source: every text and label it gave, wherever it lay."""
-    import hashlib
-
     whole = hashlib.sha256()
     for example in loaded.examples:
         whole.update(repr((example.text, example.answers, sorted(example.meta.items()))).encode())
@@ -225,9 +236,3 @@ def part(prepared: Run, name: str) -> list[Example]:
 def seal_of(prepared: Run) -> Path:
     """The folder of the sealed part."""
     return prepared.folder / SEAL
-
-
-def summary(results: Mapping[str, Any]) -> str:
-    """One line on a prepared set."""
-    parts = results["card"]["parts"]
-    return ", ".join(f"{count:,} {name}" for name, count in parts.items())

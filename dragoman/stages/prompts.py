@@ -21,13 +21,13 @@ from dragoman.stages.assistants import MODEL, write_card
 from dragoman.stages.prepare import part
 from dragoman.stages.train import stored_project
 
-__all__ = ["Base", "few_shot", "open_base", "zero_shot"]
+__all__ = ["Candidate", "few_shot", "open_base", "zero_shot"]
 
 TEMPERATURE = 0.05  # of the cosines to label descriptions; nothing is fitted, so that zero-shot means zero
 
 
 @dataclass(frozen=True)
-class Base:
+class Candidate:
     """An untouched model, open as an embedder."""
 
     spec: str
@@ -48,16 +48,16 @@ class Base:
         }
 
 
-def open_base(project: Project, spec: str) -> Base:
+def open_base(project: Project, spec: str) -> Candidate:
     """Open a candidate as it was published."""
     from dragoman.models.open import open_embedder
     from dragoman.models.source import fingerprint, resolve
 
     folder = resolve(project.place(spec))
-    return Base(spec, folder, fingerprint(folder), open_embedder(folder, max_length=project.models.max_length))
+    return Candidate(spec, folder, fingerprint(folder), open_embedder(folder, max_length=project.models.max_length))
 
 
-def zero_shot(project: Project, prepared: Run, base: Base, tick: Tick = silent) -> Run:
+def zero_shot(project: Project, prepared: Run, base: Candidate, tick: Tick = silent) -> Run:
     """The rung that knows the labels by one sentence each, and nothing else."""
     labels = tuple(prepared.results["labels"])
     described = [prepared.results["descriptions"][label] for label in labels]
@@ -75,7 +75,7 @@ def zero_shot(project: Project, prepared: Run, base: Base, tick: Tick = silent) 
     return run.finish({"seconds": 0.0, "memory": 0, "project": stored_project(project), "base": base.spec}, (MODEL,))
 
 
-def few_shot(project: Project, prepared: Run, base: Base, tick: Tick = silent) -> Run:
+def few_shot(project: Project, prepared: Run, base: Candidate, tick: Tick = silent) -> Run:
     """The rung that asks the nearest labelled examples; how many vote is found by leaving each row out once."""
     labels = tuple(prepared.results["labels"])
     settings = {"max_length": project.models.max_length, "seed": project.data.seed}
