@@ -1,0 +1,218 @@
+"""The state of a training run on disk: with it, a killed run ends bit for bit as one that was never stopped.
+
+A version holds the weights that learn, AdamW's state, the random numbers' state, where the run stands, and the caller's
+own notes; safetensors and JSON alone, published whole or not at all, found again by step and checked byte by byte.
+"""
+
+import hashlib
+import json
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import safe_open
+from safetensors.torch import save_file
+from torch import Tensor
+
+from dragoman.core import durable
+from dragoman.core.config import dump
+from dragoman.core.errors import UserError
+from dragoman.train.doors import Encoded
+from dragoman.train.finite import check_weights
+from dragoman.train.loop import Training
+
+__all__ = [
+    "KEEP",
+    "bytes_needed",
+    "identity",
+    "load_weights",
+    "newest",
+    "read_notes",
+    "restore",
+    "save",
+    "save_weights",
+]
+
+KEEP = 2
+IGNORED = ("save_seconds",)
+
+
+def save(folder: Path, training: Training, notes: Mapping[str, Any]) -> Path:
+    """Publish the state as `step-000120` in `folder` and delete all but the newest two. `notes` must be JSON.
+
+    Raises UserError when a weight is not finite, or the disk is full; what was saved before stands then as it was.
+    """
+    check_weights(training.net, f"nothing was saved at step {training.step}")
+
+    def fill(stage: Path) -> None:
+        save_file(_weights(training), stage / "weights.safetensors")
+        save_file(_optimiser(training), stage / "optimizer.safetensors")
+        save_file(_random(training.kit.device), stage / "random.safetensors")
+        state = {
+            "step": training.step,
+            "steps": training.steps,
+            "chain": training.chain,
+            "identity": identity(training),
+            "machine": _machine(training),
+            "notes": dict(notes),
+        }
+        (stage / "state.json").write_text(json.dumps(state, indent=1) + "\n")
+
+    path = durable.publish(folder / f"step-{training.step:06d}", fill, needed=bytes_needed(training))
+    durable.retain(folder, "step", KEEP)
+    training.kept = f"The state after step {training.step} is saved."
+    return path
+
+
+def read_notes(path: Path) -> dict[str, Any]:
+    """The caller's notes in a checkpoint."""
+    notes: dict[str, Any] = json.loads((path / "state.json").read_text())["notes"]
+    return notes
+
+
+def restore(path: Path, training: Training, said: Callable[[str], None]) -> None:
+    """Put a run that has just begun where the checkpoint stands.
+
+    Raises UserError with a list of the differences when the checkpoint belongs to other settings, examples or weights.
+    """
+    state = json.loads((path / "state.json").read_text())
+    differences = _differences(state["identity"], identity(training))
+    if differences:
+        raise UserError(
+            f"{path} was made with other settings: {'; '.join(differences)}",
+            f"give the old settings back, or move {path.parent} away to begin anew",
+        )
+    if _differences(state["machine"], _machine(training)):
+        changed = "; ".join(_differences(state["machine"], _machine(training)))
+        said(f"this machine is not the one that began the run ({changed}): losses stay close, bits do not")
+    load_weights(path, training)
+    _restore_optimiser(path, training)
+    _restore_random(path, training.kit.device)
+    training.step, training.chain = state["step"], state["chain"]
+    training.kept = f"The state after step {training.step} is saved."
+
+
+def newest(folder: Path, said: Callable[[str], None]) -> Path | None:
+    """The newest undamaged checkpoint; damaged ones are set aside and `said` is told which, why, and what it costs."""
+    last = durable.versions(folder, "step")
+    found = durable.newest(folder, "step", said)
+    if last and last[-1][1] != found:
+        step = durable.versions(folder, "step")[-1][0] if found else 0
+        said(f"{last[-1][0] - step} steps of training are lost and done again")
+    return found
+
+
+def save_weights(path: Path, training: Training, notes: Mapping[str, Any]) -> Path:
+    """Publish the weights that learn alone, as a version of their own: the best ones so far."""
+    check_weights(training.net, f"nothing was saved at step {training.step}")
+
+    def fill(stage: Path) -> None:
+        save_file(_weights(training), stage / "weights.safetensors")
+        (stage / "notes.json").write_text(json.dumps(dict(notes), indent=1) + "\n")
+
+    return durable.publish(path, fill, needed=bytes_needed(training) // 3)
+
+
+def load_weights(path: Path, training: Training) -> None:
+    """Put the weights of a version into the net. Raises UserError where they are not exactly those that learn."""
+    tensors = _read(path / "weights.safetensors")
+    weights = training.weights
+    wrong = sorted(tensors.keys() ^ weights.keys()) or [
+        name for name, weight in weights.items() if tensors[name].shape != weight.shape
+    ]
+    if wrong:
+        raise UserError(
+            f"{path} does not fit this model: {wrong[0]} is not the same",
+            f"move {path.parent} away to begin anew",
+        )
+    with torch.no_grad():
+        for name, weight in weights.items():
+            weight.copy_(tensors[name])
+    training.working.spread()
+
+
+def bytes_needed(training: Training) -> int:
+    """The size of a checkpoint: each weight that learns, and AdamW's two numbers for it, in fp32."""
+    return sum(weight.numel() for weight in training.weights.values()) * 12 + 65536
+
+
+def identity(training: Training) -> dict[str, Any]:
+    """What must be the same for a checkpoint to be gone on with."""
+    how = {name: value for name, value in dump(training.how).items() if name not in IGNORED}
+    return {
+        "train": how | {"precision": training.kit.precision},
+        "objective": {"name": type(training.objective).__name__.lower(), **dump(training.objective)},
+        "tuning": {"name": type(training.tuning).__name__.lower(), **dump(training.tuning)},
+        "labels": list(training.net.labels),
+        "examples": _digest(training.encoded),
+        "weights": training.start,
+    }
+
+
+def _machine(training: Training) -> dict[str, Any]:
+    device = training.kit.device
+    name = torch.cuda.get_device_name(device) if device.startswith("cuda") else torch.backends.cpu.get_cpu_capability()
+    return {"torch": torch.__version__, "device": name, "threads": torch.get_num_threads()}
+
+
+def _differences(old: Any, new: Any, where: str = "") -> list[str]:
+    """What differs between two tables, one phrase a setting."""
+    if isinstance(old, dict) and isinstance(new, dict):
+        names = [*old, *(name for name in new if name not in old)]
+        found = [_differences(old.get(name), new.get(name), f"{where}.{name}" if where else name) for name in names]
+        return [phrase for phrases in found for phrase in phrases]
+    if json.loads(json.dumps(old)) == json.loads(json.dumps(new)):
+        return []
+    told = [str(value) if len(str(value)) < 32 else f"{str(value)[:8]}..." for value in (old, new)]
+    return [f"{where} was {told[0]} and is {told[1]}"]
+
+
+def _digest(encoded: Encoded) -> str:
+    """SHA-256 over names, token ids, targets and weights of all examples, in their order."""
+    whole = hashlib.sha256("\0".join(encoded.names).encode())
+    for ids in encoded.ids:
+        whole.update(b"%d:" % len(ids) + b",".join(b"%d" % token for token in ids))
+    for tensor in (encoded.targets, encoded.weights):
+        whole.update(tensor.contiguous().numpy().tobytes())
+    return whole.hexdigest()
+
+
+def _weights(training: Training) -> dict[str, Tensor]:
+    return {name: weight.detach().cpu().contiguous() for name, weight in training.weights.items()}
+
+
+def _optimiser(training: Training) -> dict[str, Tensor]:
+    """AdamW's tensors as `exp_avg/NAME`; a weight whose time has not come yet has none."""
+    found = {}
+    for name, weight in training.weights.items():
+        for key, value in training.optimiser.state.get(weight, {}).items():
+            found[f"{key}/{name}"] = value.detach().cpu().contiguous()
+    return found
+
+
+def _restore_optimiser(path: Path, training: Training) -> None:
+    weights = training.weights
+    training.optimiser.state.clear()
+    for key, value in _read(path / "optimizer.safetensors").items():
+        kind, _, name = key.partition("/")
+        training.optimiser.state[weights[name]][kind] = value.to(weights[name].device)
+
+
+def _random(device: str) -> dict[str, Tensor]:
+    states = {"cpu": torch.get_rng_state()}
+    if device.startswith("cuda"):
+        states["cuda"] = torch.cuda.get_rng_state(device)
+    return states
+
+
+def _restore_random(path: Path, device: str) -> None:
+    states = _read(path / "random.safetensors")
+    torch.set_rng_state(states["cpu"])
+    if device.startswith("cuda") and "cuda" in states:
+        torch.cuda.set_rng_state(states["cuda"], device)
+
+
+def _read(path: Path) -> dict[str, Tensor]:
+    with safe_open(path, framework="pt") as file:
+        return {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - it is no mapping

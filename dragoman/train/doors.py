@@ -1,0 +1,240 @@
+"""What training is put together from: an objective (what is learnt), a tuning (which weights do), the settings.
+
+Importing this file does not import torch, so that a mistake in the settings is answered at once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, ClassVar, Literal, Protocol
+
+from dragoman.core.errors import UserError
+from dragoman.core.registry import Registry
+from dragoman.core.types import Example
+
+if TYPE_CHECKING:
+    import torch
+
+    from dragoman.nn.heads import Classifier
+
+__all__ = [
+    "OBJECTIVES",
+    "TUNINGS",
+    "Batch",
+    "Encoded",
+    "How",
+    "Kit",
+    "Loss",
+    "Objective",
+    "Pace",
+    "Step",
+    "Tokens",
+    "Tuning",
+    "settle",
+]
+
+OBJECTIVES = Registry("dragoman.train.objectives", "objective")
+TUNINGS = Registry("dragoman.train.tuning", "tuning")
+
+
+@dataclass(frozen=True, slots=True)
+class How:
+    """The settings of the loop, the same for every objective and every tuning."""
+
+    epochs: float = 0.0
+    "How many times all examples are seen; 0 takes the tuning's own number."
+    rate: float = 0.0
+    "The learning rate at its highest; 0 takes the tuning's own."
+    batch: int = 32
+    "Examples in one step."
+    accumulation: int = 1
+    "Into how many parts a step's batch is cut to save memory; the gradient stays the same."
+    max_length: int = 128
+    "The most tokens of a text that are read."
+    warmup: float = 0.1
+    "The share of the steps in which the rate rises to its highest."
+    schedule: Literal["constant", "linear", "cosine"] = "linear"
+    "How the rate goes on after the warm-up: it stays, or falls to 0."
+    decay: float = 0.01
+    "Weight decay of the matrices (AdamW, Loshchilov and Hutter 2019); biases and norms have none."
+    clip: float = 1.0
+    "The longest gradient a step may follow; 0 does not clip."
+    beta1: float = 0.9
+    "How much of the running mean of the gradient a step keeps."
+    beta2: float = 0.999
+    "How much of the running mean of the squared gradient a step keeps."
+    epsilon: float = 1e-8
+    "What AdamW adds to the root of the squared gradient."
+    seed: int = 0
+    "The seed of the order of the examples, of fresh weights and of dropout."
+    precision: Literal["auto", "fp32", "bf16"] = "auto"
+    "The numbers that are multiplied; auto takes bf16 where this machine multiplies it fast. Weights are kept in fp32."
+    device: str = "auto"
+    "Where to train: auto, cpu or cuda."
+    every: float = 1.0
+    "After how many epochs the validation part is measured."
+    patience: int = 3
+    "Stop after so many measurements without a better one; 0 never stops early."
+    save_seconds: float = 60.0
+    "The most seconds of work that a kill can cost: so often the state is saved."
+
+    def __post_init__(self) -> None:
+        lowest = {"epochs": 0, "rate": 0, "batch": 1, "accumulation": 1, "max_length": 3, "warmup": 0, "decay": 0}
+        lowest |= {"clip": 0, "beta1": 0, "beta2": 0, "epsilon": 0, "patience": 0, "save_seconds": 0}
+        for name, least in lowest.items():
+            if not least <= getattr(self, name) < float("inf"):
+                raise UserError(f"train.{name} cannot be {getattr(self, name)}", f"it must be {least} or more")
+        for name in ("warmup", "beta1", "beta2"):
+            if getattr(self, name) >= 1:
+                raise UserError(f"train.{name} cannot be {getattr(self, name)}", "it must be below 1")
+        if not 0 < self.every < float("inf"):
+            raise UserError(f"train.every cannot be {self.every}", "train.every=1 measures once an epoch")
+        if self.accumulation > self.batch:
+            raise UserError(
+                f"a batch of {self.batch} cannot be cut into {self.accumulation} parts", "lower train.accumulation"
+            )
+
+
+@dataclass(frozen=True, slots=True)
+class Encoded:
+    """All examples of a training set as the net reads them, tokenised once. Row i is the same example in each field."""
+
+    names: tuple[str, ...]
+    "what an example is called in messages and in the hash chain of the order"
+    ids: Sequence[Sequence[int]]
+    "token ids, special tokens included"
+    targets: torch.Tensor
+    "what is to be learnt, one row an example"
+    weights: torch.Tensor
+    "float32, how much an example counts"
+    cut: int = 0
+    "how many examples were longer than max_length"
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """What one pass through the net reads. Several make one step where the gradient is accumulated."""
+
+    names: tuple[str, ...]
+    ids: torch.Tensor
+    "[b, s] token ids"
+    mask: torch.Tensor | None
+    "[b, s] True on the text; None where nothing is padding"
+    targets: torch.Tensor
+    weights: torch.Tensor
+    weight: float
+    "the sum of `weights`: what the batch's loss is to be divided by"
+    tokens: int
+    "tokens that are not padding"
+    first: torch.Tensor | None = None
+    "[b, w] states of the first token, where the encoder is frozen and they were computed once"
+
+
+@dataclass(frozen=True, slots=True)
+class Loss:
+    """`total` is the sum over the batch, not the mean: only then do parts of a step add up to the whole of it."""
+
+    total: torch.Tensor
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """What one step of the optimiser did."""
+
+    number: int
+    "1 after the first step"
+    epoch: float
+    "how many times all examples have been seen"
+    loss: float
+    "the weighted mean over the step's examples"
+    norm: float
+    "the length of the gradient before clipping"
+    rate: float
+    "the learning rate of this step, before the pace of each group"
+    examples: tuple[str, ...]
+    tokens: int
+    "tokens that are not padding"
+    chain: str
+    "SHA-256 over the names of all examples so far, in the order they were learnt"
+
+
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """How fast a weight learns beside the others, and from which epoch on."""
+
+    factor: float = 1.0
+    opens: float = 0.0
+
+
+class Tokens(Protocol):
+    """The part of a tokenizer that training needs."""
+
+    pad_id: int
+
+    def encode(self, texts: Sequence[str], max_length: int) -> list[list[int]]:
+        """Token ids of each text, special tokens included, cut on the right."""
+        ...
+
+    def count(self, texts: Sequence[str]) -> list[int]:
+        """How many tokens each text has uncut."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Kit:
+    """What an objective is given besides the net: the settings in force and the tools."""
+
+    how: How
+    tokenizer: Tokens
+    device: str = "cpu"
+    precision: Literal["fp32", "bf16"] = "fp32"
+    learning: frozenset[str] = frozenset()
+    "the names of all weights that learn at some time"
+
+    @property
+    def encoder_frozen(self) -> bool:
+        """Whether nothing in the encoder ever learns, so that it need read each text only once."""
+        return not any(name.startswith("encoder.") for name in self.learning)
+
+
+class Objective(Protocol):
+    """What is learnt. `needs` names what must be at hand besides the net: a reference, a reward, a teacher."""
+
+    needs: ClassVar[tuple[str, ...]]
+
+    def encode(self, net: Classifier, examples: Sequence[Example], kit: Kit) -> Encoded:
+        """All examples as the net reads them. Raises UserError where one cannot be learnt."""
+        ...
+
+    def stream(self, net: Classifier, encoded: Encoded, kit: Kit, start: int) -> Iterator[tuple[Batch, ...]]:
+        """The batches of each step from step `start` on, without end: a pure function of (seed, step)."""
+        ...
+
+    def loss(self, net: Classifier, batch: Batch, kit: Kit) -> Loss:
+        """What is to become small."""
+        ...
+
+
+class Tuning(Protocol):
+    """Which weights learn. `rate` and `epochs` are what works for encoders of 20 to 100 million weights."""
+
+    rate: ClassVar[float]
+    epochs: ClassVar[float]
+
+    def apply(self, net: Classifier, seed: int) -> Classifier:
+        """The net with `requires_grad` on what learns and nothing else; modules may be added. Raises UserError."""
+        ...
+
+    def paces(self, net: Classifier) -> Mapping[str, Pace]:
+        """The pace of every weight that learns at some time, by its name."""
+        ...
+
+    def merge(self, net: Classifier) -> Classifier:
+        """The net as a plain one again, with what was learnt in its own weights, to within rounding."""
+        ...
+
+
+def settle(how: How, tuning: Tuning) -> How:
+    """The settings with the tuning's own rate and epochs where none were given."""
+    return replace(how, rate=how.rate or tuning.rate, epochs=how.epochs or tuning.epochs)

@@ -1,0 +1,272 @@
+"""A whole training from the first step to the best weights: begun or gone on with, measured, saved, stopped early."""
+
+import math
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+import torch
+
+from dragoman.core import durable
+from dragoman.core.errors import Stopped, UserError
+from dragoman.core.show import Tick, silent
+from dragoman.core.sizing import peak_memory
+from dragoman.core.types import Example
+from dragoman.nn.heads import Classifier
+from dragoman.train import checkpoint
+from dragoman.train.doors import How, Objective, Step, Tokens, Tuning
+from dragoman.train.loop import Training, begin, fit
+from dragoman.train.modes import set_modes
+from dragoman.train.rows import fold
+from dragoman.train.stopping import Wish, catching
+
+__all__ = ["Measure", "Outcome", "Watch", "learn"]
+
+Measure = Callable[[Classifier], Mapping[str, float]]
+POINTS = 500
+
+
+@dataclass(frozen=True, slots=True)
+class Watch:
+    """Which figure of the validation part says that one state of the weights is better than another."""
+
+    metric: str = "macro_f1"
+    higher: bool = True
+
+    def better(self, figures: Mapping[str, float], than: Mapping[str, float]) -> bool:
+        """Whether these figures beat those; a tie does not."""
+        if self.metric not in figures:
+            raise UserError(f"validation has no figure named {self.metric}", f"it has {', '.join(sorted(figures))}")
+        new, old = figures[self.metric], than.get(self.metric, math.nan)
+        return (new > old) if self.higher else (new < old)
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What came out of a training. `net` holds the best weights, not yet merged: `tuning.merge` makes it plain."""
+
+    net: Classifier
+    best: Mapping[str, float]
+    "the figures of the best weights on validation"
+    best_step: int
+    steps: int
+    "steps done"
+    planned: int
+    "steps planned; fewer were done where validation stopped getting better"
+    history: tuple[Mapping[str, float], ...]
+    "each measurement: step, epoch, loss (the mean since the one before) and the figures"
+    losses: tuple[float, ...]
+    "the mean loss of each stretch of `stretch` steps"
+    stretch: int
+    chain: str
+    "SHA-256 over the order of all examples learnt"
+    seconds: float
+    "of training and measuring, those before a kill included"
+    tokens: int
+    "tokens learnt from, padding left out"
+    memory: int
+    "bytes at the peak: of the process, or of the GPU"
+    learnt: int
+    "how many weights learnt"
+    cut: int
+    "examples that were longer than max_length"
+
+
+@dataclass
+class _Story:
+    """What a checkpoint notes besides the state of the training: all of it JSON."""
+
+    best: dict[str, float] = field(default_factory=dict)
+    best_step: int = 0
+    history: list[dict[str, float]] = field(default_factory=list)
+    losses: list[float] = field(default_factory=list)
+    open: list[float] = field(default_factory=list)
+    "the losses of the stretch that is not full yet"
+    since: list[float] = field(default_factory=list)
+    "sum and number of the losses since the last measurement"
+    seconds: float = 0.0
+    tokens: int = 0
+
+    def add(self, step: Step, stretch: int) -> None:
+        """Take a step's loss and tokens in."""
+        self.open.append(step.loss)
+        if len(self.open) == stretch:
+            self.losses.append(sum(self.open) / stretch)
+            self.open = []
+        total, count = self.since or (0.0, 0)
+        self.since = [total + step.loss, count + 1]
+        self.tokens += step.tokens
+
+    def note(self, figures: Mapping[str, float], training: Training, watch: Watch) -> bool:
+        """Take a measurement in; whether it is the best so far."""
+        better = not self.history or watch.better(figures, self.best)
+        total, count = self.since or (0.0, 0)
+        epoch = training.step / training.steps_an_epoch
+        point = {"step": training.step, "epoch": epoch, "loss": total / max(1, count)}
+        self.history.append(point | dict(figures))
+        self.since = []
+        if better:
+            self.best, self.best_step = dict(figures), training.step
+        return better
+
+    def measured(self, step: int) -> bool:
+        """Whether the net was measured at this step."""
+        return any(point["step"] == step for point in self.history)
+
+    def tired(self, patience: int) -> bool:
+        """Whether so many measurements in a row were no better than the best."""
+        return 0 < patience <= sum(point["step"] > self.best_step for point in self.history)
+
+
+@dataclass
+class _Session:
+    """A training in its folder, and its clock."""
+
+    training: Training
+    folder: Path
+    wish: Wish
+    story: _Story
+    clock: float = field(default_factory=time.monotonic)
+    saved: float = field(default_factory=time.monotonic)
+
+    @property
+    def stopped(self) -> str:
+        """What a person is told who asked to stop."""
+        at = f"step {self.training.step} of {self.training.steps}"
+        return f"stopped at {at}; everything is saved, and the same command goes on from here"
+
+    def save(self) -> None:
+        """Publish the state, and keep the best weights that the kept states need."""
+        now = time.monotonic()
+        self.story.seconds += now - self.clock
+        self.clock = now
+        checkpoint.save(self.folder, self.training, asdict(self.story))
+        durable.retain(self.folder, "best", checkpoint.KEEP)
+        self.saved = time.monotonic()
+
+
+def learn(
+    net: Classifier,
+    tokenizer: Tokens,
+    objective: Objective,
+    tuning: Tuning,
+    examples: Sequence[Example],
+    how: How,
+    folder: Path,
+    measure: Measure,
+    watch: Watch,
+    said: Callable[[str], None],
+    progress: Tick = silent,
+) -> Outcome:
+    """Train `net` in `folder`: begin, or go on where a killed run was; return the weights that did best on validation.
+
+    `measure` answers with figures of the net it is given, which it may only read. It is called every `how.every` epochs
+    and at the end; the training stops early after `how.patience` measurements without a better one. `said` hears what a
+    person should know, `progress` how far it is. The same call after a kill at any instant ends with the same bits.
+
+    Raises UserError for a mistake in what was given or a number that is not finite, Busy where another process trains
+    here, and Stopped after SIGINT, SIGTERM or SIGHUP, when the state is saved and the same command goes on.
+    """
+    with durable.lock(folder), catching() as wish:
+        training = begin(net, tokenizer, objective, tuning, examples, how)
+        durable.room(folder, 3 * checkpoint.bytes_needed(training))
+        if training.encoded.cut:
+            said(f"{training.encoded.cut} of {len(examples)} examples are cut to {training.how.max_length} tokens")
+        session = _Session(training, folder, wish, _resume(folder, training, said))
+        _train(session, measure, watch, progress)
+        story = session.story
+        checkpoint.load_weights(folder / f"best-{story.best_step:06d}", training)
+    fold(training.net)
+    return _outcome(training, story)
+
+
+def _resume(folder: Path, training: Training, said: Callable[[str], None]) -> _Story:
+    """Put the run where the newest checkpoint stands whose best weights are whole too; without one it is at step 0."""
+    while (path := checkpoint.newest(folder, said)) is not None:
+        story = _Story(**checkpoint.read_notes(path))
+        best = folder / f"best-{story.best_step:06d}"
+        wrong = durable.problems(best) if story.history else []
+        if not wrong:
+            checkpoint.restore(path, training, said)
+            said(f"going on from step {training.step} of {training.steps}")
+            return story
+        if best.exists():
+            durable.quarantine(best)
+        said(f"{wrong[0]}: set aside with {durable.quarantine(path).name}, which needs it")
+    return _Story()
+
+
+def _train(session: _Session, measure: Measure, watch: Watch, progress: Tick) -> None:
+    """Step, measure and save until the end, an early stop, or a wish to stop."""
+    training, story = session.training, session.story
+    stretch = _stretch(training)
+    steps = fit(training)
+    while True:
+        if _due(training) and not story.measured(training.step):
+            figures = _figures(session, measure)
+            if story.note(figures, training, watch):
+                path = session.folder / f"best-{training.step:06d}"
+                checkpoint.save_weights(path, training, story.history[-1])
+            session.save()
+        if training.step >= training.steps or story.tired(training.how.patience):
+            return
+        step = next(steps)
+        story.add(step, stretch)
+        progress(training.step / training.steps, f"step {step.number} of {training.steps}, loss {step.loss:.3f}")
+        if session.wish.signal:
+            session.save()
+            session.wish.grant(session.stopped)
+        if time.monotonic() - session.saved > training.how.save_seconds:
+            session.save()
+
+
+def _figures(session: _Session, measure: Measure) -> dict[str, float]:
+    """The net measured: without dropout, without gradient, without touching the random numbers of the training.
+
+    A wish to stop is granted in the middle of it, since nothing is half done: the step is measured on resuming.
+    """
+    training = session.training
+    device = training.kit.device
+    forked = torch.random.fork_rng([device] if device.startswith("cuda") else [])
+    training.net.eval()
+    try:
+        with session.wish.interruptible(), torch.no_grad(), forked:
+            return {name: float(value) for name, value in measure(training.net).items()}
+    except Stopped as asked:
+        session.save()
+        raise Stopped(asked.signal, session.stopped) from None
+    finally:
+        set_modes(training.working.net)
+
+
+def _due(training: Training) -> bool:
+    """Whether the net is to be measured at the step where it stands: every so many epochs, and at the end."""
+    span = training.how.every * training.steps_an_epoch
+    passed = math.floor(training.step / span) > math.floor((training.step - 1) / span)
+    return training.step > 0 and (passed or training.step >= training.steps)
+
+
+def _stretch(training: Training) -> int:
+    """Of how many steps the losses are averaged, so that a long run keeps some hundreds of points."""
+    return -(-training.steps // POINTS)
+
+
+def _outcome(training: Training, story: _Story) -> Outcome:
+    cuda = training.kit.device.startswith("cuda")
+    return Outcome(
+        net=training.net,
+        best=story.best,
+        best_step=story.best_step,
+        steps=training.step,
+        planned=training.steps,
+        history=tuple(story.history),
+        losses=tuple(story.losses),
+        stretch=_stretch(training),
+        chain=training.chain,
+        seconds=story.seconds,
+        tokens=story.tokens,
+        memory=torch.cuda.max_memory_allocated(training.kit.device) if cuda else peak_memory(),
+        learnt=sum(weight.numel() for weight in training.weights.values()),
+        cut=training.encoded.cut,
+    )
