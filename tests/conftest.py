@@ -9,6 +9,7 @@ os.environ["HF_HUB_OFFLINE"] = "1"
 os.environ["HF_HUB_DISABLE_TELEMETRY"] = "1"
 
 import ipaddress
+import shutil
 import socket
 import sys
 from collections.abc import Iterator
@@ -82,4 +83,43 @@ def shared_data() -> Path:
     folder = ROOT.parent / "shared" / "data"
     if not folder.is_dir():
         pytest.skip("the real data does not lie beside this repository")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def tiny_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A random encoder of two layers that knows the words of tests/tiny.py, in published form."""
+    from tests.tiny import write_model
+
+    return write_model(tmp_path_factory.mktemp("tiny") / "model")
+
+
+@pytest.fixture
+def tiny_project(tiny_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A project whose whole run takes some seconds; one stands in its folder."""
+    from tests.tiny import write_project
+
+    folder = write_project(tmp_path / "rooms", tiny_model)
+    monkeypatch.chdir(folder)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def judged_project(tiny_model: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Such a project after `dragoman run --all`, lora included. To be read; what changes it works on a copy."""
+    from tests.command import dragoman
+    from tests.tiny import write_project
+
+    rungs = ("zero_shot", "few_shot", "head", "lora", "full")
+    folder = write_project(tmp_path_factory.mktemp("judged") / "rooms", tiny_model, rungs=rungs)
+    done = dragoman("run", "--all", "--json", folder=folder)
+    assert done.code == 0, done
+    return folder
+
+
+@pytest.fixture
+def judged(judged_project: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A copy of the judged project for one test; one stands in it."""
+    folder = Path(shutil.copytree(judged_project, tmp_path / "rooms"))
+    monkeypatch.chdir(folder)
     return folder

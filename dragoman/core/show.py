@@ -30,12 +30,14 @@ def silent(done: float, text: str = "") -> None:
 
 
 def figure(estimate: Estimate | Mapping[str, Any], digits: int = 3) -> str:
-    """A figure with its interval: 0.861 [0.842, 0.880]."""
+    """A figure with its interval, 0.861 [0.842, 0.880]; one that is exact, such as a size, stands alone."""
     value, low, high = (
         (estimate.value, estimate.low, estimate.high)
         if isinstance(estimate, Estimate)
         else (estimate["value"], estimate["low"], estimate["high"])
     )
+    if low == value == high:
+        return f"{value:.{digits}f}"
     return f"{value:.{digits}f} [{low:.{digits}f}, {high:.{digits}f}]"
 
 
@@ -104,7 +106,7 @@ def _cell(text: str) -> Any:
     from rich.text import Text
 
     front, _, last = text.rpartition(" ")
-    sign, style = SIGNS.get(last, ("", ""))
+    sign, style = ("", "") if front.endswith(":") else SIGNS.get(last, ("", ""))  # ": missed" ends a sentence
     return Text.assemble(f"{front} " if front else "", (sign, style)) if sign else Text(text)
 
 

@@ -155,6 +155,11 @@ def _about_rows(criterion: Criterion, curve: Curve) -> str:
     now = max(rows for rows, _ in curve.points)
     twice = curve.at(2 * now)
     ahead = f"{criterion.metric} at {2 * now:,} rows: about {twice.value:.3f} [{twice.low:.3f}, {twice.high:.3f}]"
+    if middle <= now:
+        return (
+            f"{now:,} rows are likely enough for {criterion.metric} {criterion.asked}, but too few rows were measured to "
+            f"prove it: more rows for the test part, by data.test or data.split; {ahead}"
+        )
     if math.isinf(low):
         return f"more rows alone do not reach {criterion.metric} {criterion.asked} on any curve that fits; {ahead}"
     most = "never, on some curves that fit" if math.isinf(high) else f"{high:,.0f} at the most"

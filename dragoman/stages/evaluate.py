@@ -224,13 +224,20 @@ def _sample(one: Any) -> dict[str, Any]:
     return {"text": one.text, "expected": expected, "answer": answer, "confidence": one.confidence}
 
 
-def shown(title: str, record: Mapping[str, Any], page: str, show: Show, extra: Sequence[tuple[str, str]] = ()) -> None:
-    """Show a verdict on the terminal and as the one JSON object."""
+def shown(
+    title: str,
+    record: Mapping[str, Any],
+    page: str,
+    show: Show,
+    extra: Sequence[tuple[str, str]] = (),
+    then: Sequence[tuple[str, str]] = (),
+) -> None:
+    """Show a verdict on the terminal, with more rows before and after the criteria, and as the one JSON object."""
     rows = [("verdict", str(record["headline"])), *extra]
     for one in record["criteria"]:
         found = figure(one["estimate"]) if one["estimate"] else "not measured"
         rows.append((f"{one['kind']} {one['metric']} {one['asked']}", f"{found} {one['outcome']}"))
-    rows += [("report", page)]
+    rows += [("report", page), *then]
     mark = {"met": "good", "no_adaptation_needed": "good"}.get(str(record["verdict"]), "bad")
     show.card(title, rows, mark=mark)
     keys = ("verdict", "rung", "metrics")

@@ -50,8 +50,11 @@ def run(settings: Settings, words: tuple[str, ...], show: Show) -> int:
         record, page = _whole(project, show)
     record["commands"][0:0] = [f"dragoman run {file} {' '.join(words)}".strip()]
     extra = [("rung", str(record["rung"])), ("why", str(record["why"])), ("sealed test", _opened(record["test"]))]
-    shown(project.scope.name, record, page, show, extra)
-    return 0 if record["verdict"] in ("met", "no_adaptation_needed") else 1
+    met = record["verdict"] in ("met", "no_adaptation_needed")
+    tips = (record["help"] or {}).get("advice", [])
+    then = [("next", record["commands"][1])] if met else [("would help", tip) for tip in tips]
+    shown(project.scope.name, record, page, show, extra, then)
+    return 0 if met else 1
 
 
 def _opened(test: dict[str, Any]) -> str:

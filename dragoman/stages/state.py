@@ -32,7 +32,9 @@ def run(show: Show) -> int:
     rows.append(("runs", f"{len(runs)} in {project.runs_folder}"))
     if last and last.finished:
         rows.append(("verdict", str(last.results.get("headline", last.results.get("verdict", "")))))
-        rows += [(name, figure(value)) for name, value in list((last.results.get("metrics") or {}).items())[:3]]
+        found = last.results.get("metrics") or {}
+        asked = dict.fromkeys(one.metric for one in project.scope.criteria())
+        rows += [(name, figure(found[name])) for name in asked if name in found]
     rows.append(("next", step))
     show.card(project.scope.name, rows)
     show.result(
@@ -47,7 +49,7 @@ def run(show: Show) -> int:
 
 
 def _next(runs: list[Run], last: Run | None) -> str:
-    if last and last.finished and last.results.get("verdict") == "met":
+    if last and last.finished and last.results.get("verdict") in ("met", "no_adaptation_needed"):
         return f"dragoman serve {last.id}"
     if last and last.finished:
         return f"dragoman report {last.id}"
