@@ -16,9 +16,9 @@ from dragoman.app.steps.zero_shot import ZeroShot
 from dragoman.core import durable
 from dragoman.core.doors import Embedder
 from dragoman.core.errors import UserError
-from dragoman.core.runs import Run
+from dragoman.core.runs import Run, all_runs, find
 
-__all__ = ["MODEL", "RUNGS", "Opened", "open_assistant", "size_mb", "write_card"]
+__all__ = ["MODEL", "RUNGS", "Opened", "open_assistant", "pick", "size_mb", "write_card"]
 
 MODEL = "model"
 CARD = "dragoman.json"
@@ -42,6 +42,35 @@ class Opened:
     def multi_label(self) -> bool:
         """Whether several labels may hold for one text."""
         return bool(self.card["multi_label"])
+
+
+def pick(root: Path, word: str) -> Run:
+    """The run whose model a person means by a word; without a word, the one that the newest verdict chose.
+
+    The name of a rung is its newest finished run, learnt from all rows: a learning curve leaves runs on fewer behind.
+    """
+    done = [one for one in all_runs(root) if one.finished]
+    if word in RUNGS:
+        named = [one for one in done if one.verb == word and not one.settings.get("rows")]
+        if not named:
+            raise UserError(f"no {word} in {root} is finished", "dragoman run --all climbs every rung")
+        return named[-1]
+    if not word:
+        judged = [one for one in done if one.verb == "run"] or [one for one in done if one.verb in RUNGS]
+        if not judged:
+            raise UserError(f"there is no verdict yet in {root}", "make one with: dragoman run")
+        return _chosen(judged[-1], root)
+    return _chosen(find(root, word), root)
+
+
+def _chosen(run: Run, root: Path) -> Run:
+    """The rung that answers for a run: itself, or the one that a run, a judgement or an evaluation was about."""
+    if run.verb in RUNGS:
+        return run
+    name = run.results.get("rung_run")
+    if not name:
+        raise UserError(f"{run.id} holds no model", "name a rung's run, such as lora: dragoman runs lists them")
+    return find(root, str(name))
 
 
 def write_card(folder: Path, card: Mapping[str, Any]) -> None:

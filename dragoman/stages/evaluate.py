@@ -13,7 +13,7 @@ from typing import Any
 from dragoman.core import durable
 from dragoman.core.errors import UserError
 from dragoman.core.project import Project, overlay
-from dragoman.core.runs import Run, find
+from dragoman.core.runs import Run
 from dragoman.core.show import Show, Tick, figure, silent
 from dragoman.core.sizing import peak_memory, reset_peak_memory
 from dragoman.core.types import Estimate, Example
@@ -21,12 +21,12 @@ from dragoman.data.load import require
 from dragoman.evals.gate import judge
 from dragoman.evals.run import Report, evaluate, from_rows
 from dragoman.evals.task import make_task
-from dragoman.stages.assistants import RUNGS, Opened, open_assistant, size_mb
+from dragoman.stages.assistants import Opened, open_assistant, pick, size_mb
 from dragoman.stages.prepare import gather
 from dragoman.stages.report import write_report
 from dragoman.stages.runs import folder_of
 
-__all__ = ["PLACES", "SECTIONS", "Measured", "Settings", "criteria_rows", "measure", "run", "rung_of", "shown", "views"]
+__all__ = ["PLACES", "SECTIONS", "Measured", "Settings", "criteria_rows", "measure", "run", "shown", "views"]
 
 PLACES = ("run",)
 SECTIONS = True
@@ -57,7 +57,7 @@ class Measured:
 def run(settings: Settings, words: tuple[str, ...], show: Show) -> int:
     """Evaluate a run on a file and hold it against the scope."""
     root = folder_of(settings.project, settings.runs, settings.run)
-    made = rung_of(find(root, settings.run, () if settings.run else ("run", *RUNGS)), root)
+    made = pick(root, settings.run)
     if not any(word.startswith(("data=", "data.source=")) for word in words):
         raise UserError(
             "dragoman evaluate needs rows to measure on", f"name a file: dragoman evaluate {made.id} data=PATH"
@@ -104,16 +104,6 @@ def _free(project: Project, words: Sequence[str]) -> Project:
         if first is not None and {chosen.text, chosen.label} <= first.values.keys():
             return project
     return replace(project, data=replace(project.data, columns=type(project.data.columns)()))
-
-
-def rung_of(run: Run, root: Path) -> Run:
-    """The rung that answers for a run: itself, or the one a `dragoman run` or `dragoman judge` chose."""
-    if run.verb in RUNGS:
-        return run
-    name = run.results.get("rung_run")
-    if not name:
-        raise UserError(f"{run.id} holds no model", "name a rung's run, such as lora: dragoman runs lists them")
-    return find(root, str(name))
 
 
 def measure(

@@ -14,8 +14,8 @@ from dragoman.core.runs import Run, find
 from dragoman.core.show import Show, Tick, silent
 from dragoman.data.seal import open_sealed, read_again
 from dragoman.evals.gate import Verdict, judge
-from dragoman.stages.assistants import RUNGS, open_assistant
-from dragoman.stages.evaluate import Measured, criteria_rows, measure, rung_of, shown, views
+from dragoman.stages.assistants import open_assistant, pick
+from dragoman.stages.evaluate import Measured, criteria_rows, measure, shown, views
 from dragoman.stages.prepare import seal_of
 from dragoman.stages.report import write_report
 from dragoman.stages.runs import folder_of
@@ -51,7 +51,7 @@ class Judgement:
 def run(settings: Settings, words: tuple[str, ...], show: Show) -> int:
     """Judge one rung by the scope it was made for, or by the one given in words."""
     root = folder_of(settings.project, settings.runs, settings.run)
-    made = rung_of(find(root, settings.run, () if settings.run else ("run", *RUNGS)), root)
+    made = pick(root, settings.run)
     project = overlay({**made.results["project"], "runs": str(root.absolute()), "root": "."}, words)
     with show.board(f"judge {made.id}") as board, board.step("judge") as tick:
         done = judge_rung(project, made, tick)

@@ -120,7 +120,11 @@ def plan(project: Project, prepared: Run, tick: Tick = silent) -> Run:
     if not project.ladder.rungs:
         raise UserError("ladder.rungs is empty", 'name at least one: ladder.rungs=["head"]')
     budget, ladder = project.scope.budget, project.ladder
-    settings: dict[str, Any] = {"budget": asdict(budget), "ladder": asdict(ladder), "train": dict(project.train)}
+    settings: dict[str, Any] = {
+        "budget": asdict(budget),
+        "ladder": {**asdict(ladder), "all": False},
+        "train": dict(project.train),
+    }
     settings |= {"models": list(project.models.candidates), "max_length": project.models.max_length}
     done = Run.begin(project.runs_folder, "plan", settings, {"parts": prepared})
     if done.finished:

@@ -69,7 +69,12 @@ class Gathered:
     @property
     def all(self) -> tuple[Loaded, ...]:
         """Those that are there."""
-        return tuple(loaded for loaded in (self.source, self.validation, self.test) if loaded is not None)
+        return tuple(self.named().values())
+
+    def named(self) -> dict[str, Loaded]:
+        """Those that are there, by their part in the work."""
+        parts = {"source": self.source, "validation": self.validation, "test": self.test}
+        return {name: loaded for name, loaded in parts.items() if loaded is not None}
 
 
 def run(settings: Settings, words: tuple[str, ...], show: Show) -> int:
@@ -126,7 +131,8 @@ def prepare(project: Project, gathered: Gathered, tick: Tick = silent) -> Run:
         "scope": {"labels": dump(project.scope.labels), "multi_label": project.scope.multi_label},
     }
     settings |= {"model": project.models.candidates[0], "max_length": project.models.max_length}
-    inputs = {loaded.source: _digest(loaded) for loaded in gathered.all}
+    # By their part in it, not by their paths: the same rows are the same work wherever one stands.
+    inputs = {name: _digest(loaded) for name, loaded in gathered.named().items()}
     prepared = Run.begin(project.runs_folder, "prepare", settings, inputs)
     if prepared.finished:
         tick(1.0, "found again: nothing has changed")
@@ -220,7 +226,8 @@ def _digest(loaded: Loaded) -> str:
     """What identifies a source: every text and label it gave, wherever it lay."""
     whole = hashlib.sha256()
     for example in loaded.examples:
-        whole.update(repr((example.text, example.answers, sorted(example.meta.items()))).encode())
+        facts = sorted((name, value) for name, value in example.meta.items() if name != "place")
+        whole.update(repr((example.text, example.answers, facts)).encode())
     return whole.hexdigest()
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from dragoman.core import durable
 from dragoman.core.errors import UserError
-from dragoman.core.runs import Run, find
+from dragoman.core.runs import Run, all_runs, find
 from dragoman.core.show import Show
 from dragoman.stages.runs import folder_of
 
@@ -30,9 +30,13 @@ class Settings:
 
 def run(settings: Settings, words: tuple[str, ...], show: Show) -> int:
     """Write the page again from the record, and say where it is."""
-    one = find(folder_of(settings.project, settings.runs, settings.run), settings.run, () if settings.run else ("run",))
-    if not one.finished or "headline" not in one.results:
-        raise UserError(f"{one.id} has no verdict to report", "reports are made of finished runs of: dragoman run")
+    root = folder_of(settings.project, settings.runs, settings.run)
+    done = [one for one in all_runs(root) if one.verb == "run" and one.finished]
+    if not settings.run and not done:
+        raise UserError(f"there is no verdict yet in {root}", "make one with: dragoman run")
+    one = find(root, settings.run) if settings.run else done[-1]
+    if not one.finished or one.verb != "run":
+        raise UserError(f"{one.id} is no finished verdict", "reports are made of finished runs of: dragoman run")
     page = write_report(one, one.results)
     show.card("report", [("page", page), ("verdict", str(one.results["headline"]))])
     show.result({"report": page, "run": one.id, "verdict": one.results["verdict"]})

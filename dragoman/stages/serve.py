@@ -7,10 +7,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from dragoman.core.errors import UserError
-from dragoman.core.runs import find
 from dragoman.core.show import Show
-from dragoman.stages.assistants import RUNGS, open_assistant
-from dragoman.stages.evaluate import rung_of
+from dragoman.stages.assistants import open_assistant, pick
 from dragoman.stages.runs import folder_of
 
 __all__ = ["PLACES", "SECTIONS", "Settings", "run"]
@@ -62,7 +60,7 @@ def run(settings: Settings, words: tuple[str, ...], show: Show) -> int:
         return 0
     hashes = read_hashes(settings.keys) if settings.keys else ()
     root = folder_of(settings.project, settings.runs, settings.run)
-    made = rung_of(find(root, settings.run, () if settings.run else ("run", *RUNGS)), root)
+    made = pick(root, settings.run)
     opened = open_assistant(made)
     opened.assistant.answer(["a warm-up"])
     serve(
