@@ -19,6 +19,7 @@ from dragoman.core.show import Show
 __all__ = ["VERBS", "help_of", "main", "overview", "stage_of", "summary"]
 
 VERBS = ("new", "check", "plan", "prepare", "train", "evaluate", "run", "judge", "serve", "runs", "report", "doctor")
+STOPPED = "stopped; what was done is saved, and the same command goes on from it"
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -33,10 +34,10 @@ def main(argv: Sequence[str] | None = None) -> int:
             print(json.dumps({"error": {"problem": error.problem, "hint": error.hint}}))
         return 2
     except Stopped as stopped:
-        print(f"dragoman: {stopped}", file=sys.stderr)
+        print(f"dragoman: {str(stopped) or STOPPED}", file=sys.stderr)
         return 128 + stopped.signal
     except KeyboardInterrupt:
-        print("dragoman: stopped; give the same command again to go on from what is saved", file=sys.stderr)
+        print(f"dragoman: {STOPPED}", file=sys.stderr)
         return 130
     except BrokenPipeError:
         sys.stderr.close()

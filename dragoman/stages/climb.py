@@ -190,7 +190,8 @@ def ladder_rows(climbed: Climbed, criteria: Sequence[Criterion]) -> list[dict[st
                 "mcnemar_p": one.exact,
                 "p": one.p,
                 "minimum_detectable": one.detectable,
-                "better": {"a": against, "b": name, "tie": "tie"}[one.better],
+                "better": one.better == "b",
+                "worse": one.better == "a",
             }
         rows.append(row)
     return rows
@@ -227,7 +228,9 @@ def advice(project: Project, prepared: Run, base: Candidate, climbed: Climbed, s
     return {
         "curve": [
             {"rows": count, "score": one.value, "low": one.low, "high": one.high} for count, one in sorted(points)
-        ],
+        ]
+        if curve
+        else [],
         "projected": [{"rows": one.n, "score": one.value, "low": one.low, "high": one.high} for one in projected],
         "noise": {"count": len(noise.doubts), "samples": [_doubt(one) for one in noise.doubts[:5]]} if noise else {},
         "confused": [

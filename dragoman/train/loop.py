@@ -158,9 +158,7 @@ def _checked(training: Training, losses: list[Tensor], names: tuple[str, ...]) -
         [
             torch.stack(losses).sum().float(),
             total_norm(gradients).to(losses[0].device, torch.float32),
-            total_norm(weight.detach() for weight in weights if weight.requires_grad).to(
-                losses[0].device, torch.float32
-            ),
+            total_norm(weights).to(losses[0].device, torch.float32),
         ]
     )
     loss, norm, length = (float(number) for number in numbers.tolist())

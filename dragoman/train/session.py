@@ -35,11 +35,13 @@ class Watch:
     higher: bool = True
 
     def better(self, figures: Mapping[str, float], than: Mapping[str, float]) -> bool:
-        """Whether these figures beat those; a tie does not."""
+        """Whether these figures beat those; a tie does not, and anything beats nothing."""
         if self.metric not in figures:
             raise UserError(f"validation has no figure named {self.metric}", f"it has {', '.join(sorted(figures))}")
-        new, old = figures[self.metric], than.get(self.metric, math.nan)
-        return (new > old) if self.higher else (new < old)
+        if self.metric not in than:
+            return True
+        new, old = figures[self.metric], than[self.metric]
+        return new > old if self.higher else new < old
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +102,7 @@ class _Story:
 
     def note(self, figures: Mapping[str, float], training: Training, watch: Watch) -> bool:
         """Take a measurement in; whether it is the best so far."""
-        better = not self.history or watch.better(figures, self.best)
+        better = watch.better(figures, self.best)
         total, count = self.since or (0.0, 0)
         epoch = training.step / training.steps_an_epoch
         point = {"step": training.step, "epoch": epoch, "loss": total / max(1, count)}

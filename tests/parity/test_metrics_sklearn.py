@@ -92,9 +92,7 @@ def test_several_labels_a_row() -> None:
         assert abs(figure(MicroF1(labels), answers, references) - theirs) <= CLOSE
         for label, value in zip(labels, each, strict=True):
             assert abs(figure(F1(labels, label), answers, references) - value) <= CLOSE
-        losses = [
-            sklearn.log_loss(true[:, place], chances[:, place], labels=[0, 1]) for place in range(size)
-        ]
+        losses = [sklearn.log_loss(true[:, place], chances[:, place], labels=[0, 1]) for place in range(size)]
         assert abs(figure(LogLoss(labels, True), answers, references) - np.mean(losses)) <= CLOSE
 
 

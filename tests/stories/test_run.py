@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from dragoman.core import durable
-from dragoman.core.runs import all_runs
+from dragoman.core.runs import Run, all_runs
 from dragoman.data.seal import openings
 from tests.command import Said, dragoman
 
@@ -115,7 +115,7 @@ def test_the_report_stands_alone(judged: Path) -> None:
     assert told.code == 0
     assert "http://" not in page.replace("http://www.w3.org", "")
     assert "https://" not in page
-    for part in ("The scope is met", "Ladder", "<svg", "dragoman serve lora-"):
+    for part in ("The scope is met", "The ladder", "<svg", "dragoman serve lora-"):
         assert part in page
 
 
@@ -123,3 +123,35 @@ def test_words_are_laid_over_the_file(tiny_project: Path) -> None:
     told = dragoman("prepare", "--json", "data.rows=60", "data.seed=3")
     assert told.code == 0
     assert sum(told.json["data"]["parts"].values()) == 60
+
+
+def test_the_same_project_is_the_same_work_from_any_folder(project: Path) -> None:
+    told = dragoman("run", str(project.name), "--json", folder=project.parent)
+    assert told.code == 0
+    assert len([one for one in all_runs(project / "runs") if one.verb == "run"]) == 1
+    assert seal(project) == 1
+
+
+def test_all_reuses_what_was_climbed(project: Path) -> None:
+    before = models(project)
+    again = dragoman("run", "--all", "--json")
+    assert again.code == 0
+    assert models(project) == before
+    assert len([one for one in all_runs(project / "runs") if one.verb == "plan"]) == 1
+    assert seal(project) == 1
+
+
+def test_a_rung_by_its_name_is_the_one_learnt_from_all_rows(project: Path) -> None:
+    dragoman("run", 'scope.target.accuracy=">= 0.999"')  # leaves a learning curve behind
+    told = dragoman("evaluate", "full", "data=rows.jsonl", "--json")
+    measured = Run.open(project / "runs" / told.json["run"])
+    made = Run.open(project / "runs" / measured.results["rung_run"])
+    assert told.json["metrics"]["accuracy"]["n"] == 240
+    assert made.verb == "full"
+    assert made.settings["rows"] == 0
+
+
+def test_an_unfinished_run_does_not_hide_the_newest_verdict(project: Path) -> None:
+    assert dragoman("run", "scope.budget.memory=1 MiB", "--json").code == 2
+    assert dragoman("report", "--json").json["verdict"] == "met"
+    assert dragoman("judge", "--json").json["rung"] == "full"

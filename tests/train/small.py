@@ -1,4 +1,4 @@
-"""A tiny classifier, a tokenizer of whole words and a task it can learn, for tests of training that take milliseconds."""
+"""A tiny classifier, a tokenizer of whole words and a task it can learn: training in milliseconds."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -35,7 +35,11 @@ ARCH = Arch("bert", 64, 16, 3, 4, 32, positions=24, initial_std=0.3)
 STILL = replace(ARCH, dropout=0.0, attention_dropout=0.0, head_dropout=0.0)
 "nothing is random in it but the order of the examples"
 LABELS = ("animal", "colour", "number")
-VOCABULARY = {"animal": ("cat", "dog", "hen", "cow"), "colour": ("red", "blue", "pink"), "number": ("one", "two", "six")}
+VOCABULARY = {
+    "animal": ("cat", "dog", "hen", "cow"),
+    "colour": ("red", "blue", "pink"),
+    "number": ("one", "two", "six"),
+}
 FILLING = ("the", "a", "of", "is", "on", "and", "very", "so", "it", "was")
 HOW = How(epochs=3, rate=1e-2, batch=8, precision="fp32", device="cpu", max_length=12, patience=0)
 
@@ -110,7 +114,7 @@ def bits(training: Training) -> dict[str, bytes]:
 
 
 def accuracy(model: Classifier) -> dict[str, float]:
-    """The share of 30 other examples that it labels right, and the mean of its first logit, which tells all nets apart."""
+    """The share of 30 other examples it labels right, and the mean of its first logit, which tells all nets apart."""
     rows = examples(30, seed=7)
     right, total = 0, 0.0
     for row in rows:

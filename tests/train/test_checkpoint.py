@@ -45,7 +45,13 @@ def test_it_holds_safetensors_and_json_alone(tmp_path: Path) -> None:
     path = checkpoint.save(tmp_path, training, {})
     assert path.name == "step-000002"
     names = sorted(file.name for file in path.iterdir())
-    assert names == ["manifest.json", "optimizer.safetensors", "random.safetensors", "state.json", "weights.safetensors"]
+    assert names == [
+        "manifest.json",
+        "optimizer.safetensors",
+        "random.safetensors",
+        "state.json",
+        "weights.safetensors",
+    ]
     assert load_file(path / "weights.safetensors").keys() == training.weights.keys()
     assert {file.stat().st_mode & 0o777 for file in path.iterdir()} == {0o644}
     size = sum(file.stat().st_size for file in path.iterdir())

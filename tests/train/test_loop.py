@@ -65,7 +65,11 @@ def test_gradual_unfreezing_keeps_the_state_of_what_learns_already() -> None:
     def moved(name: str) -> bool:
         return not torch.equal(training.weights[name], before[name])
 
-    head, top, lower = "head.out.weight", "encoder.blocks.2.feed_forward.up.weight", "encoder.blocks.1.attention.key.weight"
+    head, top, lower = (
+        "head.out.weight",
+        "encoder.blocks.2.feed_forward.up.weight",
+        "encoder.blocks.1.attention.key.weight",
+    )
     steps(training, 5)
     assert (moved(head), moved(top), moved(lower)) == (True, False, False)
     kept = {key: value.clone() for key, value in training.optimiser.state[training.weights[head]].items()}

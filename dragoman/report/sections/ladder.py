@@ -80,9 +80,10 @@ def _row(step: Table, line: Line | None) -> list[Cell]:
     against = table(step.get("comparison"))
     below = words(against.get("against"))
     tried = len(rows(step.get("trials")))
-    better = (
-        {True: "better", False: "not proven better"}.get(against.get("better") is True) if "better" in against else ""
-    )
+    if against.get("better") is True or against.get("worse") is True:
+        better = "better" if against.get("better") is True else "worse"
+    else:
+        better = "not proven better" if "better" in against else ""
     note = ", ".join(part for part in (better, f"than {below}" if better and below else below) if part).replace(
         ", than", " than"
     )
