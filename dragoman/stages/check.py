@@ -7,11 +7,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from dragoman.core.config import dump
-from dragoman.core.project import load, locate
 from dragoman.core.show import Show
 from dragoman.data.check import Finding
 from dragoman.evals.task import check_names
 from dragoman.stages.prepare import counter, gather, inspect, labels_of
+from dragoman.stages.settled import settled
 
 __all__ = ["PLACES", "SECTIONS", "Settings", "run", "tell"]
 
@@ -29,7 +29,7 @@ class Settings:
 
 def run(settings: Settings, words: tuple[str, ...], show: Show) -> int:
     """Check a project and show the findings."""
-    project = load(locate(settings.project), words)
+    project = settled(settings.project, words)
     with show.board(project.scope.name) as board, board.step("check") as tick:
         gathered = gather(project, tick)
         labels = labels_of(project, gathered)

@@ -13,15 +13,14 @@ from pathlib import Path
 from typing import Any
 
 from dragoman.core import durable
-from dragoman.core.config import nearest
 from dragoman.core.errors import UserError
-from dragoman.core.project import Project, load, locate
+from dragoman.core.project import Project
 from dragoman.core.runs import Run
 from dragoman.core.show import Show, Tick, silent
 from dragoman.core.sizing import Memory, Shape, peak_memory, reset_peak_memory, show_bytes, show_seconds
 from dragoman.core.types import Example
-from dragoman.stages.assistants import RUNGS
 from dragoman.stages.prepare import gather, part, prepare
+from dragoman.stages.settled import settled
 from dragoman.stages.train import planned
 from dragoman.train.doors import OBJECTIVES, TUNINGS, How, settle
 
@@ -85,7 +84,7 @@ class RungPlan:
 
 def run(settings: Settings, words: tuple[str, ...], show: Show) -> int:
     """Plan a project and show the table."""
-    project = load(locate(settings.project), words)
+    project = settled(settings.project, words)
     with show.board(project.scope.name) as board:
         with board.step("prepare") as tick:
             prepared = prepare(project, gather(project, tick), tick)
@@ -112,13 +111,8 @@ def plans_of(done: Run) -> list[RungPlan]:
 def plan(project: Project, prepared: Run, tick: Tick = silent) -> Run:
     """The run that holds the plan; once made it is kept, so that a run that is gone on with makes the same choices.
 
-    Raises UserError when the budget is too small for any rung, or a rung or setting is not known.
+    Raises UserError when the budget is too small for any rung.
     """
-    for rung in project.ladder.rungs:
-        if rung not in RUNGS:
-            raise UserError(f"there is no rung named '{rung}'", nearest(rung, RUNGS))
-    if not project.ladder.rungs:
-        raise UserError("ladder.rungs is empty", 'name at least one: ladder.rungs=["head"]')
     budget, ladder = project.scope.budget, project.ladder
     settings: dict[str, Any] = {
         "budget": asdict(budget),

@@ -12,7 +12,7 @@ from pathlib import Path
 from dragoman.core import durable
 from dragoman.core.config import dump
 from dragoman.core.errors import UserError
-from dragoman.core.project import Project, load, locate
+from dragoman.core.project import Project
 from dragoman.core.runs import Run
 from dragoman.core.show import Show, Tick, silent
 from dragoman.core.sizing import parse_bytes
@@ -28,6 +28,7 @@ from dragoman.data.problems import write_rejects
 from dragoman.data.seal import write_sealed
 from dragoman.data.split import Parts, sample, split
 from dragoman.evals.task import check_names
+from dragoman.stages.settled import settled
 
 __all__ = [
     "PLACES",
@@ -79,7 +80,7 @@ class Gathered:
 
 def run(settings: Settings, words: tuple[str, ...], show: Show) -> int:
     """Prepare the data of a project and say what it is."""
-    project = load(locate(settings.project), words)
+    project = settled(settings.project, words)
     with show.board(project.scope.name) as board, board.step("prepare") as tick:
         done = prepare(project, gather(project, tick), tick)
     rows = done.results["card"]["rows"]

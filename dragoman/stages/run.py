@@ -4,13 +4,14 @@ Every step is a run of its own and is found again when its settings and inputs a
 same command goes on. Exit code 0 when the scope is met, 1 when it is not, 2 for a mistake in what was given.
 """
 
+import shlex
 import time
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from dragoman.core import durable
 from dragoman.core.config import dump
-from dragoman.core.project import Project, load, locate
+from dragoman.core.project import Project
 from dragoman.core.runs import Run, environment
 from dragoman.core.show import Show
 from dragoman.stages.check import tell
@@ -21,6 +22,7 @@ from dragoman.stages.plan import plan, plans_of
 from dragoman.stages.prepare import counter, gather, inspect, prepare
 from dragoman.stages.record import baseline, data_card, lineage, warnings
 from dragoman.stages.report import write_report
+from dragoman.stages.settled import settled
 
 __all__ = ["PLACES", "SECTIONS", "Settings", "run"]
 
@@ -42,13 +44,11 @@ def run(settings: Settings, words: tuple[str, ...], show: Show) -> int:
     """The main job."""
     from dragoman.train.stopping import catching
 
-    file = locate(settings.project)
-    project = load(file, words)
+    project = settled(settings.project, words)
     if settings.all:
         project = replace(project, ladder=replace(project.ladder, all=True))
     with catching() as wish, wish.interruptible():
-        record, page = _whole(project, show)
-    record["commands"][0:0] = [f"dragoman run {file} {' '.join(words)}".strip()]
+        record, page = _whole(project, show, _command(settings, words))
     extra = [("rung", str(record["rung"])), ("why", str(record["why"])), ("sealed test", _opened(record["test"]))]
     met = record["verdict"] in ("met", "no_adaptation_needed")
     tips = (record["help"] or {}).get("advice", [])
@@ -57,12 +57,18 @@ def run(settings: Settings, words: tuple[str, ...], show: Show) -> int:
     return 0 if met else 1
 
 
+def _command(settings: Settings, words: tuple[str, ...]) -> str:
+    """The command as it was given, fit to be pasted into a shell."""
+    given = [settings.project] if settings.project else []
+    return shlex.join(["dragoman", "run", *given, *(["--all"] if settings.all else []), *words])
+
+
 def _opened(test: dict[str, Any]) -> str:
     times = "once" if test["openings"] == 1 else f"{test['openings']} times"
     return f"{test['rows']:,} rows, opened {times}"
 
 
-def _whole(project: Project, show: Show) -> tuple[dict[str, Any], str]:
+def _whole(project: Project, show: Show, command: str) -> tuple[dict[str, Any], str]:
     """Every step in its order, on the board; the record of the run and its page."""
     begun = time.monotonic()
     with show.board(project.scope.name) as board:
@@ -94,6 +100,7 @@ def _whole(project: Project, show: Show) -> tuple[dict[str, Any], str]:
                 tick(1.0, "not available yet: the rung is kept as it is")
             with board.step("report") as tick:
                 record = _record(project, this, prepared, planned, climbed, judgement, helped)
+                record["commands"].insert(0, command)
                 record |= {"baseline": floor, "candidates": candidates, "seconds": time.monotonic() - begun}
                 page = write_report(this, record)
                 if not this.finished:

@@ -1,0 +1,28 @@
+"""Opens a project with what only the stages know checked too, so that a mistake is answered before any work."""
+
+from collections.abc import Sequence
+
+from dragoman.core.config import build, nearest
+from dragoman.core.errors import UserError
+from dragoman.core.project import Project, load, locate
+from dragoman.stages.assistants import RUNGS
+from dragoman.train.doors import How
+
+__all__ = ["settled"]
+
+
+def settled(word: str, words: Sequence[str]) -> Project:
+    """The project a person means by `word`, with `section.key=value` words laid over it.
+
+    Raises UserError at the first setting, rung or setting of the training loop that is not known or out of range.
+    """
+    project = load(locate(word), words)
+    if not project.ladder.rungs:
+        raise UserError("ladder.rungs is empty", 'name at least one: ladder.rungs=["head"]')
+    for rung in project.ladder.rungs:
+        if rung not in RUNGS:
+            raise UserError(f"there is no rung named '{rung}'", nearest(rung, RUNGS))
+        if project.ladder.rungs.count(rung) > 1:
+            raise UserError(f"ladder.rungs names '{rung}' twice", "name each rung once: ladder.rungs")
+    build(How, {"max_length": project.models.max_length, **project.train}, "train")
+    return project
