@@ -1,4 +1,4 @@
-"""A process that dies at any call of a save leaves the state before it or the state after it, and the run goes on from it."""
+"""A process that dies at any call of a save leaves the state before it or the one after it, and the run goes on."""
 
 import sys
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Every fault in a single file of a checkpoint is found, the checkpoint set aside, and the run ends with the same bits."""
+"""Every fault in a single file of a checkpoint is found, set aside and told, and the run ends with the same bits."""
 
 import shutil
 from collections.abc import Callable

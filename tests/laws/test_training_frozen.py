@@ -1,4 +1,4 @@
-"""After a step, what is frozen has the same bits, and what learns has others; at the start a tuning has changed nothing."""
+"""After a step, what is frozen has the same bits and what learns has others; before it, no answer has changed."""
 
 from dataclasses import replace
 

@@ -1,4 +1,4 @@
-"""LoRA's laws: nothing at the start, exact counts and scales, a merge that loses nothing, gradients flat in the rank."""
+"""LoRA's laws: nothing at the start, exact scales, a merge that loses nothing, gradients flat in the rank."""
 
 import pytest
 import torch
