@@ -19,7 +19,7 @@ TOPICS = {
 }
 FILLERS = (
     "the a my your this that with without and or then before after again today tomorrow yesterday never always often "
-    "small large old new green quick slow first last next long short good bad plain strange warm cold we they she he it "
+    "small large old new green quick slow first last next long short good bad plain strange warm cold we they she he "
     "you ask tell find need want keep leave bring take make see hear know think of in on at by for from over under near"
 )
 NEARNESS = 0.7  # enough for few_shot to see something, too little for it to see all

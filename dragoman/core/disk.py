@@ -5,9 +5,13 @@ import ctypes
 import errno
 import fcntl
 import os
+import re
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
+from typing import NoReturn
+
+from safetensors import SafetensorError
 
 from dragoman.core.errors import UserError
 
@@ -104,21 +108,30 @@ def spoken(path: Path) -> Iterator[None]:
     """Turn what the file system refuses into one sentence with the path and the numbers."""
     try:
         yield
-    except OSError as error:
-        if error.errno in NO_SPACE:
-            free = shutil.disk_usage(existing(path)).free
-            problem = f"no space left while writing {path} ({free:,} bytes free)"
-            hint = "free some space, or put the runs elsewhere with runs=PATH; then give the same command again"
-        elif error.errno in NO_WRITING:
-            problem, hint = f"{path} cannot be written: {error.strerror}", "choose another place with runs=PATH"
-        elif error.errno in IN_THE_WAY:
-            problem = f"{path} cannot be made: {error.filename2 or error.filename or 'something'} stands in the way"
-            hint = "move it, or choose another place with runs=PATH"
-        elif error.errno in NO_LOCKS:
-            problem, hint = f"{path} cannot be locked: {error.strerror}", "choose a local disk with runs=PATH"
-        elif error.errno == errno.EIO:
-            problem = f"the disk failed while writing {path}: {error.strerror}"
-            hint = "put the runs elsewhere with runs=PATH"
-        else:
+    except SafetensorError as error:
+        number = re.search(r"\(os error (\d+)\)", str(error))  # its writer is in Rust and tells the system's in words
+        if number is None:
             raise
-        raise UserError(problem, hint) from error
+        _speak(path, OSError(int(number[1]), os.strerror(int(number[1]))))
+    except OSError as error:
+        _speak(path, error)
+
+
+def _speak(path: Path, error: OSError) -> NoReturn:
+    if error.errno in NO_SPACE:
+        free = shutil.disk_usage(existing(path)).free
+        problem = f"no space left while writing {path} ({free:,} bytes free)"
+        hint = "free some space, or put the runs elsewhere with runs=PATH; then give the same command again"
+    elif error.errno in NO_WRITING:
+        problem, hint = f"{path} cannot be written: {error.strerror}", "choose another place with runs=PATH"
+    elif error.errno in IN_THE_WAY:
+        problem = f"{path} cannot be made: {error.filename2 or error.filename or 'something'} stands in the way"
+        hint = "move it, or choose another place with runs=PATH"
+    elif error.errno in NO_LOCKS:
+        problem, hint = f"{path} cannot be locked: {error.strerror}", "choose a local disk with runs=PATH"
+    elif error.errno == errno.EIO:
+        problem = f"the disk failed while writing {path}: {error.strerror}"
+        hint = "put the runs elsewhere with runs=PATH"
+    else:
+        raise error
+    raise UserError(problem, hint) from error

@@ -100,7 +100,7 @@ def _stream(stream: io.BufferedReader, name: str, kind: str, max_line: int) -> I
 def _plain(stream: io.BufferedReader, name: str, kind: str, max_line: int) -> Iterator[Row | Problem]:
     head = stream.peek(HEAD)[:HEAD]
     if not head:
-        yield Problem("empty-file", Place(name), "the file is empty: 0 rows")
+        yield Problem("empty-file", Place(name), "the file is empty: 0 rows", "data.source=PATH names another file")
         return
     stranger = foreign(head)
     if stranger and not (kind == "parquet" and head.startswith(b"PAR1")):

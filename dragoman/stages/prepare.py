@@ -168,7 +168,8 @@ def _prepare(project: Project, gathered: Gathered, prepared: Run, tick: Tick) ->
 
     durable.publish(prepared.folder / PARTS, fill)
     write_sealed(prepared.folder / SEAL, parts.test)
-    refused = [problem for loaded in gathered.all for problem in loaded.problems]
+    found_at = [problem for loaded in gathered.all for problem in loaded.problems]
+    refused = sorted(found_at, key=lambda one: (one.place.file, one.place.line, one.place.column))
     if refused:
         write_rejects(prepared.folder / "rejects.jsonl", refused)
     drawn = card(

@@ -4,6 +4,7 @@ import errno
 from pathlib import Path
 
 import pytest
+from safetensors import SafetensorError
 
 from dragoman.core import disk
 from dragoman.core.errors import UserError
@@ -58,3 +59,10 @@ def test_what_the_system_refuses_is_one_sentence(tmp_path: Path, code: int, said
 def test_anything_else_is_a_bug_and_shown_as_one(tmp_path: Path) -> None:
     with pytest.raises(OSError, match="Bad file descriptor"), disk.spoken(tmp_path):
         raise OSError(errno.EBADF, "Bad file descriptor")
+
+
+def test_what_the_system_refuses_a_writer_in_rust_is_the_same_sentence(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="no space left while writing"), disk.spoken(tmp_path):
+        raise SafetensorError("Error while serializing: I/O error: No space left on device (os error 28)")
+    with pytest.raises(SafetensorError, match="header too large"), disk.spoken(tmp_path):
+        raise SafetensorError("header too large")

@@ -1,4 +1,4 @@
-"""`dragoman run` from a scope to a verdict: what it prints, what it reuses, and what it says when the scope is not met."""
+"""`dragoman run` from a scope to a verdict: what it prints, what it reuses, what it says when the scope is not met."""
 
 import json
 import shutil
@@ -75,7 +75,7 @@ def test_a_second_run_reuses_every_step_and_opens_nothing(project: Path, done: t
 
 def test_another_target_trains_nothing_again(project: Path) -> None:
     before = models(project)
-    told = dragoman("run", "--json", 'scope.target.accuracy=">= 0.30"')
+    told = dragoman("run", "--json", 'scope.target.accuracy=">= 0.15"')
     assert told.code == 0
     assert told.json["verdict"] == "no_adaptation_needed"
     assert told.json["rung"] == "zero_shot"
@@ -91,7 +91,8 @@ def test_a_target_out_of_reach_is_not_met_and_says_what_would_help(project: Path
     assert "What would help" in page
     record = json.loads((project / "runs" / told.json["run"] / "run.json").read_text())["results"]
     assert record["help"]["advice"]
-    assert [point["rows"] for point in record["help"]["curve"]] == [42, 85, 170]
+    sizes = [point["rows"] for point in record["help"]["curve"]]
+    assert [round(100 * size / sizes[-1]) for size in sizes] == [25, 50, 100]
     assert record["help"]["advice"][0][:20] in dragoman("run", 'scope.target.accuracy=">= 0.999"').whole
     assert "dragoman report" in dragoman().whole
 
