@@ -41,7 +41,7 @@ fix: setup  ## put right what the tools can put right themselves
 	$(BIN)/ruff format .
 
 docs: setup  ## write docs/commands.md anew from the settings
-	$(BIN)/python -m dragoman.stages.docs
+	$(BIN)/python scripts/commands.py
 
 bench: setup  ## side by side with what one would use instead; takes a while
 	$(BIN)/python -m pip install --quiet -c constraints.txt --prefer-binary $(PIP_ARGS) -e ".[bench]"

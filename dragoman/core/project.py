@@ -90,8 +90,8 @@ class Data:
     split: tuple[float, float, float] = (0.7, 0.15, 0.15)
     "The shares of train, validation and test."
     near_duplicate: float = 0.8
-    """Texts whose 5-character shingles overlap at least this much (Jaccard) count as near duplicates; or, from eight words
-    on, whose words do."""
+    """Texts whose 5-character shingles overlap at least this much (Jaccard) count as near duplicates; or, from eight
+    words on, whose words do."""
     overlap: Literal["refuse", "drop"] = "refuse"
     "What to do with training rows that stand in a given validation or test file."
     keep_going: bool = False
