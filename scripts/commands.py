@@ -2,6 +2,7 @@
 
 import sys
 from dataclasses import fields, is_dataclass
+from inspect import cleandoc
 from pathlib import Path
 from typing import Any, get_type_hints
 
@@ -42,7 +43,7 @@ def commands() -> str:
     for registry in (TUNINGS, OBJECTIVES):
         for name in registry.names():
             kind = registry.kind(name)
-            lines += ["", f"### {registry.noun}={name}", "", (kind.__doc__ or "").strip(), ""]
+            lines += ["", f"### {registry.noun}={name}", "", cleandoc(kind.__doc__ or ""), ""]
             lines += _table(kind, f"{registry.noun}.")
     lines += ["", "## Exit codes", "", "| code | meaning |", "| --- | --- |"]
     lines += ["| 0 | done; for run, judge and evaluate: the scope is met |", "| 1 | the scope is not met |"]

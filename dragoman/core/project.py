@@ -155,7 +155,11 @@ class Project:
     def place(self, spec: str) -> str:
         """A path of the project file as seen from here; builtin:, hf: and - stay as they are."""
         outside = spec in ("", "-") or spec.startswith(("builtin:", "hf:"))
-        return spec if outside else os.path.normpath(self.root / spec)
+        if outside:
+            return spec
+        path = os.path.normpath(self.root / spec)
+        near = os.path.relpath(path) if os.path.isabs(path) else path
+        return path if near.startswith(os.pardir) else near
 
 
 def locate(word: str) -> Path:

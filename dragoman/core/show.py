@@ -12,7 +12,7 @@ from dragoman.core.durable import plain
 from dragoman.core.sizing import show_seconds
 from dragoman.core.types import Estimate
 
-__all__ = ["Board", "Show", "Tick", "figure", "silent"]
+__all__ = ["Board", "Show", "Tick", "figure", "many", "silent"]
 
 Tick = Callable[[float, str], None]
 SIGNS = {
@@ -27,6 +27,11 @@ SIGNS = {
 
 def silent(done: float, text: str = "") -> None:
     """A progress report nobody looks at."""
+
+
+def many(count: int, noun: str) -> str:
+    """A count with its noun: 1 row, 2 rows."""
+    return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"
 
 
 def figure(estimate: Estimate | Mapping[str, Any], digits: int = 3) -> str:

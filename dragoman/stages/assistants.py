@@ -55,7 +55,7 @@ def pick(root: Path, word: str) -> Run:
         if not named:
             raise UserError(f"no {word} in {root} is finished", "dragoman run --all climbs every rung")
         return named[-1]
-    if not word:
+    if word in ("", "run"):
         judged = [one for one in done if one.verb == "run"] or [one for one in done if one.verb in RUNGS]
         if not judged:
             raise UserError(f"there is no verdict yet in {root}", "make one with: dragoman run")

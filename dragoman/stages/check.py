@@ -7,11 +7,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from dragoman.core.config import dump
-from dragoman.core.show import Show
+from dragoman.core.show import Show, many
 from dragoman.data.check import Finding
 from dragoman.evals.task import check_names
 from dragoman.stages.prepare import counter, gather, inspect, labels_of
-from dragoman.stages.settled import settled
+from dragoman.stages.settled import command, settled
 
 __all__ = ["PLACES", "SECTIONS", "Settings", "run", "tell"]
 
@@ -36,11 +36,13 @@ def run(settings: Settings, words: tuple[str, ...], show: Show) -> int:
         check_names([one.metric for one in project.scope.criteria()], labels, project.scope.multi_label)
         tick(0.5, "looking for what would spoil the work")
         found = inspect(project, gathered, counter(project))
-        tick(1.0, f"{len(gathered.source.examples):,} rows, {len(labels)} labels, {len(found)} findings")
+        counts = {"row": len(gathered.source.examples), "label": len(labels), "finding": len(found)}
+        tick(1.0, ", ".join(many(count, noun) for noun, count in counts.items()))
     tell(found, show)
     errors = sum(one.severity == "error" for one in found)
     warnings = sum(one.severity == "warning" for one in found)
-    state = f"{errors} errors: mend them first" if errors else "nothing stands in the way: dragoman run"
+    then = command("run", settings.project)
+    state = f"{many(errors, 'error')} to mend first" if errors else f"nothing stands in the way: {then}"
     show.card(
         "check",
         [("errors", str(errors)), ("warnings", str(warnings)), ("then", state)],

@@ -1,5 +1,6 @@
 """Measure a run on any file: every metric with its interval, held against the run's scope.
 
+data=PATH says on which rows; data.columns.text=NAME and data.columns.label=NAME where their columns are not guessed.
 The assistant that answers is the one the server serves. Exit code 0 when the scope is met on this file, 1 when not.
 """
 
@@ -83,7 +84,7 @@ def run(settings: Settings, words: tuple[str, ...], show: Show) -> int:
         **views(done.report, opened.labels),
         "lineage": [{"run": one.id, "verb": one.verb, "inputs": one.record["inputs"]} for one in (made, done.run)],
         "environment": made.record["environment"],
-        "commands": [f"dragoman evaluate {made.id} data={project.data.source}"],
+        "commands": [f"dragoman evaluate {made.id} data={loaded.source}"],
     }
     page = write_report(done.run, record)
     shown(f"{made.id} on {loaded.source}", record, page, show)

@@ -4,6 +4,7 @@ It never overwrites one. Every setting that matters stands in it with a comment;
 """
 
 import json
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -59,7 +60,7 @@ def run(settings: Settings, words: tuple[str, ...], show: Show) -> int:
     columns, labels, source = "", '# [scope.labels]\n# name = "what it means"\n', settings.data
     if not source.startswith(("builtin:", "hf:")):
         columns, labels = _look(source)
-        source = str(Path(source).absolute())
+        source = os.path.relpath(source, folder)  # from the project file's folder, so that both can be moved together
     name = settings.name or folder.absolute().name
     text = TEMPLATE.format(name=json.dumps(name), source=json.dumps(source), columns=columns, labels=labels)
     try:

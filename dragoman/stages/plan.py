@@ -20,7 +20,7 @@ from dragoman.core.show import Show, Tick, silent
 from dragoman.core.sizing import Memory, Shape, peak_memory, reset_peak_memory, show_bytes, show_seconds
 from dragoman.core.types import Example
 from dragoman.stages.prepare import gather, part, prepare
-from dragoman.stages.settled import settled
+from dragoman.stages.settled import command, settled
 from dragoman.stages.train import planned
 from dragoman.train.doors import OBJECTIVES, TUNINGS, How, settle
 
@@ -98,7 +98,8 @@ def run(settings: Settings, words: tuple[str, ...], show: Show) -> int:
     show.table("plan", ("rung", "time", "memory", "epochs", "trials", "note"), rows)
     total = sum(one.seconds for one in rungs if one.fits)
     budget = f"{show_seconds(total)} of {project.scope.budget.time} if every rung is climbed"
-    show.card("budget", [("time", budget), ("memory", project.scope.budget.memory), ("then", "dragoman run")])
+    then = command("run", settings.project)
+    show.card("budget", [("time", budget), ("memory", project.scope.budget.memory), ("then", then)])
     show.result({"run": done.id, "rungs": [asdict(one) for one in rungs], "seconds": total})
     return 0
 

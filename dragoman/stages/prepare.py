@@ -28,7 +28,7 @@ from dragoman.data.problems import write_rejects
 from dragoman.data.seal import write_sealed
 from dragoman.data.split import Parts, sample, split
 from dragoman.evals.task import check_names
-from dragoman.stages.settled import settled
+from dragoman.stages.settled import command, settled
 
 __all__ = [
     "PLACES",
@@ -88,7 +88,7 @@ def run(settings: Settings, words: tuple[str, ...], show: Show) -> int:
     lines = [(name, f"{count:,} rows") for name, count in done.results["card"]["parts"].items()]
     lines += [("left out", ", ".join(f"{count:,} {why}" for why, count in left.items()) or "nothing")]
     lines += [("guessed", text) for text in done.results["card"]["said"]]
-    show.card("prepared", [*lines, ("run", done.id), ("then", "dragoman plan, or dragoman run")])
+    show.card("prepared", [*lines, ("run", done.id), ("then", command("plan", settings.project))])
     show.result({"run": done.id, "folder": str(done.folder), "data": done.results["card"]})
     return 0
 

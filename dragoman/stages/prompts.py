@@ -41,7 +41,7 @@ class Candidate:
             "kind": kind,
             "labels": list(labels),
             "multi_label": project.scope.multi_label,
-            "base": str(self.folder) if Path(self.spec).exists() else self.spec,
+            "base": self.spec if self.spec.startswith(("builtin:", "hf:")) else str(self.folder),
             "fingerprint": self.fingerprint,
             "base_bytes": sum(file.stat().st_size for file in self.folder.rglob("*") if file.is_file()),
             "max_length": project.models.max_length,

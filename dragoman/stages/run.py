@@ -13,7 +13,7 @@ from dragoman.core import durable
 from dragoman.core.config import dump
 from dragoman.core.project import Project
 from dragoman.core.runs import Run, environment
-from dragoman.core.show import Show
+from dragoman.core.show import Show, many
 from dragoman.stages.check import tell
 from dragoman.stages.climb import Climbed, advice, climb, ladder_rows, pick_base
 from dragoman.stages.evaluate import criteria_rows, shown, views
@@ -48,7 +48,7 @@ def run(settings: Settings, words: tuple[str, ...], show: Show) -> int:
     if settings.all:
         project = replace(project, ladder=replace(project.ladder, all=True))
     with catching() as wish, wish.interruptible():
-        record, page = _whole(project, show, _command(settings, words))
+        record, page = _whole(project, show, _given(settings, words))
     extra = [("rung", str(record["rung"])), ("why", str(record["why"])), ("sealed test", _opened(record["test"]))]
     met = record["verdict"] in ("met", "no_adaptation_needed")
     tips = (record["help"] or {}).get("advice", [])
@@ -57,10 +57,11 @@ def run(settings: Settings, words: tuple[str, ...], show: Show) -> int:
     return 0 if met else 1
 
 
-def _command(settings: Settings, words: tuple[str, ...]) -> str:
-    """The command as it was given, fit to be pasted into a shell."""
+def _given(settings: Settings, words: tuple[str, ...]) -> tuple[str, str]:
+    """The command as it was given, and what names its project in others, fit to be pasted into a shell."""
     given = [settings.project] if settings.project else []
-    return shlex.join(["dragoman", "run", *given, *(["--all"] if settings.all else []), *words])
+    whole = shlex.join(["dragoman", "run", *given, *(["--all"] if settings.all else []), *words])
+    return whole, f" {shlex.quote(f'project={settings.project}')}" if settings.project else ""
 
 
 def _opened(test: dict[str, Any]) -> str:
@@ -68,14 +69,14 @@ def _opened(test: dict[str, Any]) -> str:
     return f"{test['rows']:,} rows, opened {times}"
 
 
-def _whole(project: Project, show: Show, command: str) -> tuple[dict[str, Any], str]:
+def _whole(project: Project, show: Show, given: tuple[str, str]) -> tuple[dict[str, Any], str]:
     """Every step in its order, on the board; the record of the run and its page."""
     begun = time.monotonic()
     with show.board(project.scope.name) as board:
         with board.step("check") as tick:
             gathered = gather(project, tick)
             found = inspect(project, gathered, counter(project))
-            tick(1.0, f"{len(gathered.source.examples):,} rows, {len(found)} findings")
+            tick(1.0, f"{many(len(gathered.source.examples), 'row')}, {many(len(found), 'finding')}")
         with board.step("prepare") as tick:
             prepared = prepare(project, gathered, tick)
         settings = {"scope": dump(project.scope), "ladder": dump(project.ladder), "train": dump(project.train)}
@@ -100,7 +101,7 @@ def _whole(project: Project, show: Show, command: str) -> tuple[dict[str, Any], 
                 tick(1.0, "not available yet: the rung is kept as it is")
             with board.step("report") as tick:
                 record = _record(project, this, prepared, planned, climbed, judgement, helped)
-                record["commands"].insert(0, command)
+                record["commands"] = [given[0], *(f"{one}{given[1]}" for one in record["commands"])]
                 record |= {"baseline": floor, "candidates": candidates, "seconds": time.monotonic() - begun}
                 page = write_report(this, record)
                 if not this.finished:

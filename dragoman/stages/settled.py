@@ -1,5 +1,6 @@
 """Opens a project with what only the stages know checked too, so that a mistake is answered before any work."""
 
+import shlex
 from collections.abc import Sequence
 
 from dragoman.core.config import build, nearest
@@ -8,7 +9,12 @@ from dragoman.core.project import Project, load, locate
 from dragoman.stages.assistants import RUNGS
 from dragoman.train.doors import How
 
-__all__ = ["settled"]
+__all__ = ["command", "settled"]
+
+
+def command(verb: str, project: str) -> str:
+    """A verb's command for the same project from where the person stands."""
+    return shlex.join(["dragoman", verb, *([project] if project else [])])
 
 
 def settled(word: str, words: Sequence[str]) -> Project:

@@ -56,7 +56,7 @@ class Settings:
     tuning: str | Mapping[str, Any] = "lora"
     "Which weights learn: head, layers, lora or full; its own settings as tuning.rank=16."
     objective: str | Mapping[str, Any] = "classify"
-    "What is learnt; its own settings as objective.weights=balanced."
+    "What is learnt; its own settings as objective.class_weights=balanced."
     model: str = ""
     "The model to adapt; empty takes the first of models.candidates."
 
