@@ -1,5 +1,6 @@
 """A whole training from the first step to the best weights: begun or gone on with, measured, saved, stopped early."""
 
+import contextlib
 import math
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -19,6 +20,7 @@ from dragoman.train.doors import How, Objective, Step, Tokens, Tuning
 from dragoman.train.loop import Training, begin, fit
 from dragoman.train.modes import set_modes
 from dragoman.train.rows import fold
+from dragoman.train.states import remembering
 from dragoman.train.stopping import Wish, catching
 
 __all__ = ["Measure", "Outcome", "Watch", "learn"]
@@ -176,7 +178,8 @@ def learn(
         if training.encoded.cut:
             said(f"{training.encoded.cut} of {len(examples)} examples are cut to {training.how.max_length} tokens")
         session = _Session(training, folder, wish, _resume(folder, training, said))
-        _train(session, measure, watch, progress)
+        with remembering(net.encoder) if training.kit.encoder_frozen else contextlib.nullcontext():
+            _train(session, measure, watch, progress)
         story = session.story
         checkpoint.load_weights(folder / f"best-{story.best_step:06d}", training)
     fold(training.net)

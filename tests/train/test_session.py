@@ -226,3 +226,13 @@ def test_other_tunings_come_back_whole(tmp_path: Path, tuning: Head | Lora) -> N
     merged = tuning.merge(outcome.net).eval()
     assert torch.allclose(merged(ids, None), wrapped, atol=1e-5)
     assert {name for name, _ in merged.named_parameters()} == {name for name, _ in net(ARCH).named_parameters()}
+
+
+def test_a_frozen_encoder_is_measured_once(tmp_path: Path) -> None:
+    model, read = net(), []
+    model.encoder.blocks[0].register_forward_hook(lambda *_: read.append(1))
+    outcome = learned(tmp_path, Head(), model=model)
+    assert len(outcome.history) == 3
+    distinct = len({row.text for row in examples(30, seed=7)})
+    assert len(read) == 2 + distinct  # 40 examples in two batches, and each text of the validation once
+    assert "first" not in vars(outcome.net.encoder)
