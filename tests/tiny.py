@@ -71,7 +71,7 @@ def write_model(folder: Path) -> Path:
     rust.save(str(tokens / "tokenizer.json"))
     named = {"unk_token": "[UNK]", "cls_token": "[CLS]", "sep_token": "[SEP]", "pad_token": "[PAD]"}
     (tokens / "special_tokens_map.json").write_text(json.dumps(named))
-    net = fresh_encoder(Arch("bert", len(vocabulary), 32, 2, 4, 64, 64), seed=0)
+    net = fresh_encoder(Arch("bert", len(vocabulary), 32, 2, 4, 64, 128), seed=0)
     dice = torch.Generator().manual_seed(0)
     with torch.no_grad():  # far from its start, so that a word is felt in every state: as if it were pretrained
         for module in net.modules():

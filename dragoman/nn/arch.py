@@ -85,5 +85,5 @@ class Arch:
         if length > self.longest:
             raise UserError(
                 f"max_length is {length} tokens, but this model has positions for {self.longest}",
-                f"set max_length to {self.longest} or less, or choose another model in models.candidates",
+                f"read less: models.max_length={self.longest}, or choose another model in models.candidates",
             )

@@ -55,7 +55,7 @@ class Tokenizer:
         """
         room = max_length - len(self._before) - len(self._after)
         if room < 1:
-            raise UserError(f"max_length {max_length} leaves no room for a word", "set max_length to 8 or more")
+            raise UserError(f"max_length {max_length} leaves no room for a word", "give it more: models.max_length=8")
         return [[*self._before, *body[:room], *self._after] for body in self._bodies(texts)]
 
     def count(self, texts: Sequence[str]) -> list[int]:

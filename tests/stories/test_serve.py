@@ -77,9 +77,7 @@ def test_health_and_metrics(server: tuple[str, Path]) -> None:
     assert "dragoman" in page
 
 
-@pytest.mark.parametrize(
-    ("body", "status"), [({}, 400), ({"inputs": []}, 400), ({"input": 3}, 400)]
-)
+@pytest.mark.parametrize(("body", "status"), [({}, 400), ({"inputs": []}, 400), ({"input": 3}, 400)])
 def test_bad_requests_are_refused_by_name(server: tuple[str, Path], body: Any, status: int) -> None:
     got, text = request(f"{server[0]}/v1/classify", body)
     assert got == status

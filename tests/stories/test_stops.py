@@ -18,7 +18,6 @@ LONG = ("train.epochs=50", "train.patience=0")  # long enough to be hit in the m
 # After which line of the board, or after a new checkpoint; how many seconds later; and by what.
 STOPS = [
     ("check", 0.1, signal.SIGKILL),
-    ("plan", 0.2, signal.SIGKILL),
     ("saved", 0.0, signal.SIGKILL),
     ("saved", 0.05, signal.SIGTERM),
     ("saved", 0.15, signal.SIGINT),
@@ -49,6 +48,13 @@ def stop(running: "Popen[str]", when: str, seconds: float, number: signal.Signal
     return running.returncode, said + rest
 
 
+def damage(file: Path) -> None:
+    """Flip one bit of the newest checkpoint, as a failing disk does."""
+    raw = bytearray(file.read_bytes())
+    raw[-5] ^= 1
+    file.write_bytes(raw)
+
+
 def bits(folder: Path) -> dict[str, str]:
     """The checksum of the chosen rung's model."""
     return {one.id: durable.digest(one.folder / "model") for one in all_runs(folder / "runs") if one.verb == "full"}
@@ -64,6 +70,8 @@ def test_stopped_at_any_instant_it_ends_as_if_nothing_had_happened(tiny_model: P
     for when, seconds, number in STOPS:
         code, said = stop(spawn("run", *LONG, "--json", folder=rough), when, seconds, number, rough)
         heard += said
+        if len(steps(rough)) > 1 and "set aside" not in heard:
+            damage(max((rough / "runs").glob("full-*/training/step-*")) / "weights.safetensors")
         assert "Traceback" not in said
         assert code in (-9 if number == signal.SIGKILL else 128 + number, 0), said
         if code == 128 + number:
@@ -73,6 +81,7 @@ def test_stopped_at_any_instant_it_ends_as_if_nothing_had_happened(tiny_model: P
     ended = process("run", *LONG, "--json", folder=rough)
     assert ended.code == whole.code
     assert "going on from step" in heard + ended.err
+    assert "does not match its checksum: set aside as step-" in heard + ended.err
     for same in ("verdict", "rung", "run"):
         assert ended.json[same] == whole.json[same]
     accuracy = [one.json["metrics"]["accuracy"] for one in (ended, whole)]
