@@ -88,7 +88,7 @@ def test_an_unknown_name_at_any_depth(table: dict[str, Any], place: str, hint: s
         ({"on": "perhaps"}, "on", "'perhaps'"),
         ({"order": "sideways"}, "order", "'sideways'"),
         ({"shares": [0.5, "half"]}, "shares.1", "'half'"),
-        ({"rungs": "head"}, "rungs", "'head'"),
+        ({"rungs": 3}, "rungs", "3"),
         ({"middle": {"inner": {"rate": "fast"}}}, "middle.inner.rate", "'fast'"),
         ({"middle": {"names": {"a": ["b"]}}}, "middle.names.a", "['b']"),
         ({"middle": {"names": 3}}, "middle.names", "3"),

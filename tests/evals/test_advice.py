@@ -107,3 +107,10 @@ def test_advice_in_sentences() -> None:
         parse("macro_f1", ">= 0.9999"), learning_curve([point(n, 0.6, 0.001) for n in (99, 999)]), None, ()
     )
     assert "do not reach" in hopeless[0] or "at the least" in hopeless[0]
+
+
+def test_rows_that_are_enough_lack_only_the_proof() -> None:
+    curve = learning_curve([point(250, 0.70), point(500, 0.78), point(1000, 0.84)])
+    said = advise(parse("macro_f1", ">= 0.75"), curve, None, ())
+    assert "1,000 rows are likely enough for macro_f1 >= 0.75" in said[0]
+    assert "data.test" in said[0]
