@@ -38,7 +38,7 @@ def run(settings: Settings, words: tuple[str, ...], show: Show) -> int:
     if not runs:
         show.say(f"no run yet in {root}; make one with: dragoman run")
     else:
-        columns = ("run", "started", "state", "took", "figure")
+        columns = ("run", "of", "started", "state", "took", "figure")
         show.table(f"runs in {root}", columns, [_line(one) for one in runs])
     show.result({"folder": str(root), "runs": [dict(one.record) | {"results": _figures(one)} for one in runs]})
     return 0
@@ -69,6 +69,7 @@ def _line(one: Run) -> tuple[str, ...]:
     seconds = one.record.get("seconds")
     return (
         one.id,
+        str(one.results.get("rung_run", "")),
         str(one.record.get("started", ""))[:19].replace("T", " "),
         str(one.record["status"]),
         show_seconds(seconds) if seconds is not None else "",
