@@ -3,7 +3,7 @@
 import contextlib
 import math
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
@@ -206,7 +206,7 @@ def _train(session: _Session, measure: Measure, watch: Watch, progress: Tick) ->
     """Step, measure and save until the end, an early stop, or a wish to stop."""
     training, story = session.training, session.story
     stretch = _stretch(training)
-    steps = fit(training)
+    steps, begun = fit(training), False
     while True:
         if _due(training) and not story.measured(training.step):
             figures = _figures(session, measure)
@@ -216,7 +216,8 @@ def _train(session: _Session, measure: Measure, watch: Watch, progress: Tick) ->
             session.save()
         if training.step >= training.steps or story.tired(training.how.patience):
             return
-        step = next(steps)
+        step = next(steps) if begun else _first(steps, session)
+        begun = True
         story.add(step, stretch)
         progress(training.step / training.steps, f"step {step.number} of {training.steps}, loss {step.loss:.3f}")
         if session.wish.signal:
@@ -224,6 +225,18 @@ def _train(session: _Session, measure: Measure, watch: Watch, progress: Tick) ->
             session.wish.grant(session.stopped)
         if time.monotonic() - session.saved > training.how.save_seconds:
             session.save()
+
+
+def _first(steps: Iterator[Step], session: _Session) -> Step:
+    """The first step of this process, in which a frozen encoder may read all texts; a wish to stop is granted in it.
+
+    What is on the disk is all that has been done so far, so nothing is lost.
+    """
+    try:
+        with session.wish.interruptible():
+            return next(steps)
+    except Stopped as asked:
+        raise Stopped(asked.signal, session.stopped) from None
 
 
 def _figures(session: _Session, measure: Measure) -> dict[str, float]:

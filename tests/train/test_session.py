@@ -146,6 +146,15 @@ def test_a_signal_saves_and_the_same_call_goes_on(tmp_path: Path, inside: str, n
     assert signal.getsignal(number) in (signal.default_int_handler, signal.SIG_DFL)
 
 
+def test_reading_all_texts_once_does_not_hold_up_a_stop(tmp_path: Path) -> None:
+    whole = learned(tmp_path / "whole", Head())
+    model = net()
+    model.encoder.blocks[1].register_forward_hook(lambda *_: os.kill(os.getpid(), signal.SIGTERM))
+    with pytest.raises(Stopped, match="step 0 of 15"):
+        learned(tmp_path / "parted", Head(), model=model)
+    assert weights(learned(tmp_path / "parted", Head())) == weights(whole)
+
+
 def test_the_state_is_saved_as_time_goes_by(tmp_path: Path) -> None:
     whole = learned(tmp_path / "whole")
 

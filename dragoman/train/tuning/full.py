@@ -20,7 +20,7 @@ class Full:
     """Fine-tuning as in BERT (Devlin et al. 2018), with layer-wise decay where it is wanted."""
 
     rate: ClassVar[float] = 1e-4
-    epochs: ClassVar[float] = 5.0
+    epochs: ClassVar[float] = 3.0
 
     layer_decay: float = 1.0
     "How much slower each layer learns than the one above it; 1 is the same pace for all."
