@@ -10,7 +10,7 @@ def test_the_list_says_what_each_measurement_was_of(judged: Path) -> None:
     judgement = next(line for line in lines if line.strip().startswith("judge-"))
     assert "lora-" in judgement
     assert "finished" in judgement
-    assert "accuracy 0." in judgement
+    assert "accuracy " in judgement
 
 
 def test_one_run_shows_its_settings_and_inputs(judged: Path) -> None:
