@@ -4,10 +4,12 @@ from dataclasses import replace
 
 from dragoman.core.project import Budget, Ladder, Project, Scope
 from dragoman.stages.plan import Pace, RungPlan, allot
+from dragoman.train.doors import TUNINGS
 
 PACE = Pace(step=0.1, embed=0.001, classify=0.001, single=0.001, memory=100_000_000)
 SIZES = (1000, 200)
 FREE: dict[str, float] = {}
+WHOLE = TUNINGS.kind("full").epochs
 
 
 def planned(time: str, memory: str = "4 GiB", rungs: tuple[str, ...] = ("zero_shot", "full")) -> dict[str, RungPlan]:
@@ -21,7 +23,7 @@ def test_with_time_enough_nothing_is_cut() -> None:
     plan = planned("10 h")["full"]
     assert plan.fits
     assert plan.trials == 3
-    assert plan.epochs == 5
+    assert plan.epochs == WHOLE
     assert plan.note == ""
 
 
@@ -29,10 +31,10 @@ def test_trials_go_first_then_epochs_then_the_rung() -> None:
     plans = [planned(f"{seconds} s")["full"] for seconds in (3600, 60, 30, 20, 12, 1)]
     assert [one.trials for one in plans] == sorted((one.trials for one in plans), reverse=True)
     assert plans[0].trials > 1
-    cut = [one for one in plans if one.epochs < 5 and one.fits]
+    cut = [one for one in plans if one.epochs < WHOLE and one.fits]
     assert cut
     assert all(one.trials == 1 for one in cut)
-    assert all("epochs instead of 5" in one.note for one in cut)
+    assert all(f"epochs instead of {WHOLE:g}" in one.note for one in cut)
     assert not plans[-1].fits
     assert "of the budget" in plans[-1].note
 
