@@ -52,7 +52,9 @@ def open_classifier(
     `nn.store.load_classifier`.
     """
     folder = resolve(spec)
-    net, tokenizer = load_classifier(folder, labels, multi_label), Tokenizer(folder)
+    # An adapter brings the tokenizer it was trained with: cut at another length, the same weights answer otherwise.
+    words = adapter if adapter is not None and (adapter / "tokenizer.json").is_file() else folder
+    net, tokenizer = load_classifier(folder, labels, multi_label), Tokenizer(words)
     tokenizer.fit(net.arch)
     if adapter is not None:
         merge_adapter(net, adapter)

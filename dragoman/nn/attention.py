@@ -35,7 +35,7 @@ class Attention(nn.Module):
         `visible` is True where a token may be looked at, None where all may: without a mask the kernel is faster.
         `wanted` asks for the first so many positions alone (all still answer), which is what a classifier needs.
         """
-        asking = states if wanted is None else states[:, :wanted]  # [b, q, w]
+        asking = states if wanted is None else states[:, :wanted].contiguous()  # [b, q, w]
         query = self._split(self.query(asking))  # [b, h, q, d]
         key = self._split(self.key(states))  # [b, h, s, d]
         value = self._split(self.value(states))  # [b, h, s, d]

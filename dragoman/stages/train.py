@@ -281,7 +281,12 @@ def _keep(
     forms = {"trained": scores(LocalClassifier(net, tokenizer))}
     adapter = run.folder / "adapter"
     if plan.tuning == "lora":
-        durable.publish(adapter, lambda stage: write_adapter(net, tuning, stage, plan.model))
+
+        def beside(stage: Path) -> None:
+            write_adapter(net, tuning, stage, plan.model)
+            tokenizer.save(stage)
+
+        durable.publish(adapter, beside)
     net = tuning.merge(net)
     forms["merged"] = scores(LocalClassifier(net, tokenizer))
 
