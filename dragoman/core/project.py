@@ -122,6 +122,8 @@ class Ladder:
     "The rungs to climb, in this order."
     all: bool = False
     "Climb every rung, also after one has met the target."
+    shots: int = 0
+    "How many rows a label the few-shot rung may look at; 0 takes all training rows."
     trials: int = 3
     "How many learning rates are tried on each trained rung, budget allowing."
     epochs: float = 0
@@ -218,6 +220,7 @@ def _in_range(project: Project) -> None:
     wrong = [
         ("data.near_duplicate", project.data.near_duplicate, 0.1, 1.0),
         ("data.rows", project.data.rows, 0, float("inf")),
+        ("ladder.shots", project.ladder.shots, 0, float("inf")),
         ("ladder.trials", project.ladder.trials, 1, 5),
         ("ladder.epochs", project.ladder.epochs, 0, 10_000),
         ("models.max_length", project.models.max_length, 8, float("inf")),

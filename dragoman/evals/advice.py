@@ -157,8 +157,8 @@ def _about_rows(criterion: Criterion, curve: Curve) -> str:
     ahead = f"{criterion.metric} at {2 * now:,} rows: about {twice.value:.3f} [{twice.low:.3f}, {twice.high:.3f}]"
     if middle <= now:
         return (
-            f"{now:,} rows are likely enough for {criterion.metric} {criterion.asked}, but too few were measured to prove "
-            f"it: more rows for the test part, by data.test or data.split; {ahead}"
+            f"{now:,} rows are likely enough for {criterion.metric} {criterion.asked}, but too few were measured to "
+            f"prove it: more rows for the test part, by data.test or data.split; {ahead}"
         )
     if math.isinf(low):
         return f"more rows alone do not reach {criterion.metric} {criterion.asked} on any curve that fits; {ahead}"

@@ -126,7 +126,9 @@ def plan(project: Project, prepared: Run, tick: Tick = silent) -> Run:
         tick(1.0, "found again")
         return done
     paces, memory = _measure(project, prepared, tick)
-    sizes = (prepared.results["card"]["parts"]["train"], prepared.results["card"]["parts"]["validation"])
+    parts = prepared.results["card"]["parts"]
+    shown = project.ladder.shots * len(prepared.results["labels"]) or parts["train"]
+    sizes = (parts["train"], parts["validation"], min(shown, parts["train"]))
     correction = _correction(project)
     rungs = allot(project, sizes, paces, memory, correction)
     if not any(one.fits for one in rungs):
@@ -143,12 +145,15 @@ def plan(project: Project, prepared: Run, tick: Tick = silent) -> Run:
 
 def allot(
     project: Project,
-    sizes: tuple[int, int],
+    sizes: tuple[int, int, int],
     paces: Mapping[str, Pace],
     memory: Mapping[str, tuple[int, int]],
     correction: Mapping[str, float],
 ) -> list[RungPlan]:
-    """Share the budget among the rungs by what each costs, cutting trials, then epochs, then the rung itself."""
+    """Share the budget among the rungs by what each costs, cutting trials, then epochs, then the rung itself.
+
+    `sizes` are the rows of train, of validation, and those the few-shot rung looks at.
+    """
     rungs = list(project.ladder.rungs)
     whole = {rung: _options(rung, project, sizes, paces[rung], correction) for rung in rungs}
     wanted = {
@@ -179,13 +184,13 @@ def _plain(options: Sequence[RungPlan]) -> RungPlan:
 
 
 def _options(
-    rung: str, project: Project, sizes: tuple[int, int], pace: Pace, correction: Mapping[str, float]
+    rung: str, project: Project, sizes: tuple[int, int, int], pace: Pace, correction: Mapping[str, float]
 ) -> list[RungPlan]:
     """Every way to climb a rung, dearest first."""
-    rows, held = sizes
+    rows, held, shown = sizes
     requests = REQUESTS * pace.single
     if rung in UNTRAINED:
-        embedded = held + (rows if rung == "few_shot" else 0)
+        embedded = held + (shown if rung == "few_shot" else 0)
         return [RungPlan(rung, (embedded * pace.embed + requests) * correction.get(rung, 1.0))]
     kind = TUNINGS.kind(rung)
     how = planned(project, {"epochs": project.ladder.epochs} if project.ladder.epochs else {})

@@ -2,6 +2,7 @@
 
 import json
 import time
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,11 +18,12 @@ from dragoman.core.project import Project
 from dragoman.core.runs import Run
 from dragoman.core.show import Tick, silent
 from dragoman.core.sizing import peak_memory, reset_peak_memory
+from dragoman.core.types import Example
 from dragoman.stages.assistants import MODEL, write_card
 from dragoman.stages.prepare import part
 from dragoman.stages.train import stored_project
 
-__all__ = ["Candidate", "few_shot", "open_base", "zero_shot"]
+__all__ = ["Candidate", "few", "few_shot", "open_base", "zero_shot"]
 
 TEMPERATURE = 0.05  # of the cosines to label descriptions; nothing is fitted, so that zero-shot means zero
 
@@ -78,14 +80,14 @@ def zero_shot(project: Project, prepared: Run, base: Candidate, tick: Tick = sil
 def few_shot(project: Project, prepared: Run, base: Candidate, tick: Tick = silent) -> Run:
     """The rung that asks the nearest labelled examples; how many vote is found by leaving each row out once."""
     labels = tuple(prepared.results["labels"])
-    settings = {"max_length": project.models.max_length, "seed": project.data.seed}
+    settings = {"max_length": project.models.max_length, "seed": project.data.seed, "shots": project.ladder.shots}
     run = Run.begin(project.runs_folder, "few_shot", settings, {"parts": prepared, base.spec: base.fingerprint})
     if run.finished:
         tick(1.0, "found again")
         return run
     begun = time.monotonic()
     reset_peak_memory()
-    rows = part(prepared, "train")
+    rows = few(part(prepared, "train"), project.ladder.shots, project.data.seed)
     texts = [example.text for example in rows]
     vectors = np.concatenate(
         [_embedded(base.embedder, texts[at : at + 256], at, len(texts), tick) for at in range(0, len(texts), 256)]
@@ -106,6 +108,19 @@ def few_shot(project: Project, prepared: Run, base: Candidate, tick: Tick = sile
         "base": base.spec,
     }
     return run.finish(facts, (MODEL,))
+
+
+def few(rows: Sequence[Example], shots: int, seed: int) -> list[Example]:
+    """At most `shots` rows of each label (all for 0), drawn with the seed; a row of several labels counts for each."""
+    if not shots:
+        return list(rows)
+    taken: Counter[str] = Counter()
+    kept = []
+    for index in np.random.default_rng(seed).permutation(len(rows)):
+        if any(taken[label] < shots for label in rows[index].answers):
+            taken.update(rows[index].answers)
+            kept.append(int(index))
+    return [rows[index] for index in sorted(kept)]
 
 
 def _embedded(embedder: Embedder, texts: Sequence[str], at: int, total: int, tick: Tick) -> NDArray[np.float32]:

@@ -7,7 +7,7 @@ from dragoman.stages.plan import Pace, RungPlan, allot
 from dragoman.train.doors import TUNINGS
 
 PACE = Pace(step=0.1, embed=0.001, classify=0.001, single=0.001, memory=100_000_000)
-SIZES = (1000, 200)
+SIZES = (1000, 200, 1000)
 FREE: dict[str, float] = {}
 WHOLE = TUNINGS.kind("full").epochs
 
