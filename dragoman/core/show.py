@@ -41,9 +41,8 @@ def figure(estimate: Estimate | Mapping[str, Any], digits: int = 3) -> str:
         if isinstance(estimate, Estimate)
         else (estimate["value"], estimate["low"], estimate["high"])
     )
-    if low == value == high:
-        return f"{value:.{digits}f}"
-    return f"{value:.{digits}f} [{low:.{digits}f}, {high:.{digits}f}]"
+    shown = [f"{round(number, digits) + 0.0:.{digits}f}" for number in (value, low, high)]  # + 0.0: never -0.000
+    return shown[0] if low == value == high else f"{shown[0]} [{shown[1]}, {shown[2]}]"
 
 
 @dataclass(frozen=True)

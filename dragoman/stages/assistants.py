@@ -51,7 +51,8 @@ def pick(root: Path, word: str) -> Run:
     """
     done = [one for one in all_runs(root) if one.finished]
     if word in RUNGS:
-        named = [one for one in done if one.verb == word and not one.settings.get("rows")]
+        whole = [one for one in done if not one.settings.get("rows") and not one.results.get("discarded")]
+        named = [one for one in whole if one.verb == word]
         if not named:
             raise UserError(f"no {word} in {root} is finished", "dragoman run --all climbs every rung")
         return named[-1]

@@ -18,7 +18,7 @@ from dragoman.stages.evaluate import Measured, measure
 from dragoman.stages.plan import RungPlan, how_of, keep_correction
 from dragoman.stages.prepare import part
 from dragoman.stages.prompts import Candidate, few_shot, open_base, zero_shot
-from dragoman.stages.train import Plan, train, watched
+from dragoman.stages.train import Plan, discard, train, watched
 
 __all__ = ["Climbed", "Rung", "advice", "climb", "ladder_rows", "pick_base"]
 
@@ -116,34 +116,32 @@ def _rung(
         tick(0.8 + 0.2 * done, text)
 
     measured = measure(opened, validation, "validation", measuring)
-    spent = sum(float(one.results["seconds"]) for one in [made, *trials]) + float(measured.run.record["seconds"] or 0.0)
+    spent = sum(float(one.results["seconds"]) for one in trials or [made]) + float(
+        measured.run.record["seconds"] or 0.0
+    )
     return Rung(plan, made, tuple(trials), measured, spent)
 
 
 def _trained(
     project: Project, prepared: Run, base: Candidate, plan: RungPlan, say: Say, tick: Tick
 ) -> tuple[Run, list[Run]]:
-    """Try each learning rate, short where that is planned, then train with the best of them."""
+    """Train with each learning rate of the plan; the one that does best on validation is the rung."""
     watch = watched(project)
-    trials = []
-    rate = plan.rates[0]
-    for number, one in enumerate(plan.rates if plan.trial_epochs else ()):
+    plans = [Plan(base.spec, plan.rung, how_of(project, plan, rate)) for rate in plan.rates]
+    trials: list[Run] = []
+    for number, one in enumerate(plans):
 
         def trying(done: float, text: str = "", number: int = number) -> None:
-            tick((number + done) / (len(plan.rates) + 2), f"rate {number + 1} of {len(plan.rates)}: {text}")
+            tick(0.8 * (number + done) / len(plans), f"rate {number + 1} of {len(plans)}: {text}")
 
-        how = how_of(project, plan, one, plan.trial_epochs)
-        trials.append(train(project, prepared, Plan(base.spec, plan.rung, how), say, trying, trial=True))
-    if trials:
-        scores = [float(trial.results["best"][watch.metric]) for trial in trials]
-        rate = plan.rates[scores.index(max(scores) if watch.higher else min(scores))]
-
-    def training(done: float, text: str = "") -> None:
-        start = len(trials) / (len(trials) + 2)
-        tick(start + (0.8 - start) * done, text)
-
-    how = how_of(project, plan, rate, plan.epochs)
-    return train(project, prepared, Plan(base.spec, plan.rung, how), say, training), trials
+        trials.append(train(project, prepared, one, say, trying, figures=True))
+    scores = [float(trial.results["best"][watch.metric]) for trial in trials]
+    place = scores.index(max(scores) if watch.higher else min(scores))
+    best = train(project, prepared, plans[place], say, tick)
+    for trial in trials:
+        if trial.id != best.id:
+            discard(trial)
+    return best, trials if len(trials) > 1 else []
 
 
 def _correct(project: Project, rungs: Sequence[Rung]) -> None:
@@ -217,7 +215,7 @@ def advice(project: Project, prepared: Run, base: Candidate, climbed: Climbed, s
             def drawing(done: float, text: str = "", number: int = number, count: int = count) -> None:
                 tick((number + done) / 2, f"learning curve, {count:,} rows: {text}")
 
-            how = how_of(project, best.plan, best.run.settings["train"]["rate"], best.plan.epochs)
+            how = how_of(project, best.plan, best.run.settings["train"]["rate"])
             plan = Plan(base.spec, best.plan.rung, how, rows=count)
             smaller = train(project, prepared, plan, say, drawing)
             measured = measure(open_assistant(smaller), part(prepared, "validation"), "validation", requests=0)

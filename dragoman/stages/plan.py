@@ -44,7 +44,6 @@ UNTRAINED = ("zero_shot", "few_shot")
 GRID = (1.0, 0.5, 2.0, 0.25, 4.0)
 REQUESTS = 105  # single requests timed in each evaluation, warm-up included
 PROBED = 300 * 2  # texts embedded for the forgetting card
-SHORT = 10.0  # seconds under which a trial may run its full length
 
 
 @dataclass(frozen=True)
@@ -76,7 +75,6 @@ class RungPlan:
     epochs: float = 0.0
     trials: int = 1
     rates: tuple[float, ...] = ()
-    trial_epochs: float = 0.0
     accumulation: int = 1
     fits: bool = True
     note: str = ""
@@ -206,17 +204,14 @@ def _options(
     after = held * pace.classify + requests + PROBED * pace.embed
     found = []
     for trials in range(max(project.ladder.trials, 1), 0, -1):
-        for short in sorted({epochs} if cost(epochs) < SHORT else {max(1.0, round(epochs / 3))}, reverse=True):
-            extra = trials * cost(short) if trials > 1 else 0.0
-            seconds = (extra + cost(epochs) + after) * correction.get(rung, 1.0)
-            rates = tuple(rate * factor for factor in GRID[:trials])
-            found.append(RungPlan(rung, seconds, 0, epochs, trials, rates, short if trials > 1 else 0.0))
+        seconds = (trials * (cost(epochs) + PROBED * pace.embed) + after) * correction.get(rung, 1.0)
+        rates = tuple(rate * factor for factor in GRID[:trials])
+        found.append(RungPlan(rung, seconds, 0, epochs, trials, rates))
     for fewer in (round(epochs * 0.75), round(epochs * 0.5), 2, 1):
         if 1 <= fewer < epochs:
-            note = f"{fewer} epochs instead of {epochs:g}, to fit the time"
-            found.append(
-                RungPlan(rung, (cost(fewer) + after) * correction.get(rung, 1.0), 0, fewer, 1, (rate,), note=note)
-            )
+            note = f"{fewer} of {epochs:g} epochs, to fit the time"
+            seconds = (cost(fewer) + after) * correction.get(rung, 1.0)
+            found.append(RungPlan(rung, seconds, 0, fewer, 1, (rate,), note=note))
     return sorted(found, key=lambda one: (-one.trials, -one.epochs))
 
 
@@ -326,11 +321,7 @@ def keep_correction(project: Project, ratios: Mapping[str, float]) -> None:
     durable.write_json(_corrections(project), mixed)
 
 
-def _loop_settings(one: RungPlan, rate: float, epochs: float) -> dict[str, Any]:
-    """What a rung's plan says to the training loop; validation is measured about five times."""
-    return {"rate": rate, "epochs": epochs, "every": max(1.0, epochs / 5), "accumulation": one.accumulation}
-
-
-def how_of(project: Project, one: RungPlan, rate: float, epochs: float) -> How:
-    """The settings of the loop for one training of a rung."""
-    return planned(project, _loop_settings(one, rate, epochs))
+def how_of(project: Project, one: RungPlan, rate: float) -> How:
+    """The settings of the loop for one training of a rung; validation is measured about five times."""
+    every = max(1.0, one.epochs / 5)
+    return planned(project, {"rate": rate, "epochs": one.epochs, "every": every, "accumulation": one.accumulation})

@@ -3,6 +3,7 @@
 It can be killed at any instant; the same command goes on and ends bit for bit as if it had never stopped.
 """
 
+import shutil
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from functools import cache
@@ -35,7 +36,7 @@ if TYPE_CHECKING:
     from dragoman.nn.tokenizer import Tokenizer
     from dragoman.train.session import Outcome
 
-__all__ = ["PLACES", "SECTIONS", "Plan", "Settings", "planned", "run", "stored_project", "train", "watched"]
+__all__ = ["PLACES", "SECTIONS", "Plan", "Settings", "discard", "planned", "run", "stored_project", "train", "watched"]
 
 PLACES = ("project",)
 SECTIONS = True
@@ -136,9 +137,14 @@ def watched(project: Project) -> Criterion:
 
 
 def train(
-    project: Project, prepared: Run, plan: Plan, said: Callable[[str], None], tick: Tick = silent, trial: bool = False
+    project: Project,
+    prepared: Run,
+    plan: Plan,
+    said: Callable[[str], None],
+    tick: Tick = silent,
+    figures: bool = False,
 ) -> Run:
-    """The run of one training, begun, gone on with, or found again. A trial keeps no model, only its figures."""
+    """The run of one training: begun, gone on with, or found again (for `figures`, also one whose weights are gone)."""
     from dragoman.models.source import fingerprint, resolve
 
     objective, tuning = _made(plan)
@@ -154,11 +160,14 @@ def train(
         "rows": plan.rows,
     }
     inputs: dict[str, Run | str | Path] = {"parts": prepared, plan.model: fingerprint(base)}
-    run = Run.begin(project.runs_folder, "trial" if trial else plan.tuning, settings, inputs)
+    run = Run.begin(project.runs_folder, plan.tuning, settings, inputs)
+    if run.finished and run.results.get("discarded") and not figures:
+        shutil.rmtree(run.folder)
+        run = Run.begin(project.runs_folder, plan.tuning, settings, inputs)
     if run.finished:
         tick(1.0, "found again")
         return run
-    return _train(project, prepared, plan, run, base, said, tick, trial)
+    return _train(project, prepared, plan, run, base, said, tick)
 
 
 def _train(
@@ -169,7 +178,6 @@ def _train(
     base: Path,
     said: Callable[[str], None],
     tick: Tick,
-    trial: bool,
 ) -> Run:
     from dragoman.nn.store import load_classifier
     from dragoman.nn.tokenizer import Tokenizer
@@ -197,25 +205,22 @@ def _train(
         said,
         tick,
     )
+    tick(1.0, "saving and holding the forms against each other")
     facts = _facts(outcome)
-    if not trial:
-        tick(1.0, "saving and holding the forms against each other")
-        facts |= _keep(run, plan, outcome, tuning, tokenizer, base, validation[:PROBE])
-        facts |= {"project": stored_project(project), "base": plan.model}
-    published = () if trial else (MODEL, "adapter") if plan.tuning == "lora" else (MODEL,)
-    run = run.finish(facts, published=published)
-    for _, version in [
-        *durable.versions(run.folder / "training", "step"),
-        *durable.versions(run.folder / "training", "best"),
-    ]:
-        _remove(version)
+    facts |= _keep(run, plan, outcome, tuning, tokenizer, base, validation[:PROBE])
+    facts |= {"project": stored_project(project), "base": plan.model}
+    run = run.finish(facts, published=(MODEL, "adapter") if plan.tuning == "lora" else (MODEL,))
+    shutil.rmtree(run.folder / "training", ignore_errors=True)
     return run
 
 
-def _remove(folder: Path) -> None:
-    import shutil
-
-    shutil.rmtree(folder, ignore_errors=True)
+def discard(run: Run) -> None:
+    """Keep the figures of a training that lost to another, and let its weights go."""
+    if run.record["published"]:
+        folders = list(run.record["published"])
+        run.finish({**run.results, "discarded": True}, published=())
+        for name in folders:
+            shutil.rmtree(run.folder / name, ignore_errors=True)
 
 
 def _measure(

@@ -48,6 +48,7 @@ def save(folder: Path, training: Training, notes: Mapping[str, Any]) -> Path:
     def fill(stage: Path) -> None:
         save_file(_weights(training), stage / "weights.safetensors")
         save_file(_optimiser(training), stage / "optimizer.safetensors")
+        save_file(_average(training), stage / "average.safetensors")
         save_file(_random(training.kit.device), stage / "random.safetensors")
         state = {
             "step": training.step,
@@ -88,6 +89,8 @@ def restore(path: Path, training: Training, said: Callable[[str], None]) -> None
         said(f"this machine is not the one that began the run ({changed}): losses stay close, bits do not")
     load_weights(path, training)
     _restore_optimiser(path, training)
+    for name, value in _read(path / "average.safetensors").items():
+        training.average[name].copy_(value)
     _restore_random(path, training.kit.device)
     training.step, training.chain = state["step"], state["chain"]
     training.kept = f"The state after step {training.step} is saved."
@@ -133,8 +136,8 @@ def load_weights(path: Path, training: Training) -> None:
 
 
 def bytes_needed(training: Training) -> int:
-    """The size of a checkpoint: each weight that learns, and AdamW's two numbers for it, in fp32."""
-    return sum(weight.numel() for weight in training.weights.values()) * 12 + 65536
+    """The size of a checkpoint: each weight that learns, its average, and AdamW's two numbers for it, in fp32."""
+    return sum(weight.numel() for weight in training.weights.values()) * 16 + 65536
 
 
 def identity(training: Training) -> dict[str, Any]:
@@ -180,6 +183,10 @@ def _digest(encoded: Encoded) -> str:
 
 def _weights(training: Training) -> dict[str, Tensor]:
     return {name: weight.detach().cpu().contiguous() for name, weight in training.weights.items()}
+
+
+def _average(training: Training) -> dict[str, Tensor]:
+    return {name: value.cpu().contiguous() for name, value in training.average.items()}
 
 
 def _optimiser(training: Training) -> dict[str, Tensor]:

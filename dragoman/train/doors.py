@@ -58,6 +58,8 @@ class How:
     "How the rate goes on after the warm-up: it stays, or falls to 0."
     decay: float = 0.01
     "Weight decay of the matrices (AdamW, Loshchilov and Hutter 2019); biases and norms have none."
+    average: float = 0.99
+    "The share of the running average of the weights that a step keeps; the average is what is kept. 0 takes none."
     clip: float = 1.0
     "The longest gradient a step may follow; 0 does not clip."
     beta1: float = 0.9
@@ -81,11 +83,11 @@ class How:
 
     def __post_init__(self) -> None:
         lowest = {"epochs": 0, "rate": 0, "batch": 1, "accumulation": 1, "max_length": 3, "warmup": 0, "decay": 0}
-        lowest |= {"clip": 0, "beta1": 0, "beta2": 0, "epsilon": 0, "patience": 0, "save_seconds": 0}
+        lowest |= {"clip": 0, "beta1": 0, "beta2": 0, "epsilon": 0, "patience": 0, "save_seconds": 0, "average": 0}
         for name, least in lowest.items():
             if not least <= getattr(self, name) < float("inf"):
                 raise UserError(f"train.{name} cannot be {getattr(self, name)}", f"it must be {least} or more")
-        for name in ("warmup", "beta1", "beta2"):
+        for name in ("warmup", "beta1", "beta2", "average"):
             if getattr(self, name) >= 1:
                 raise UserError(f"train.{name} cannot be {getattr(self, name)}", "it must be below 1")
         if not 0 < self.every < float("inf"):

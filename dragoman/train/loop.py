@@ -14,6 +14,7 @@ from torch.optim import AdamW
 
 from dragoman.core.types import Example
 from dragoman.nn.heads import Classifier
+from dragoman.train.average import begin_average, follow
 from dragoman.train.batching import chained, steps_an_epoch
 from dragoman.train.doors import Batch, Encoded, How, Kit, Objective, Pace, Step, Tokens, Tuning, settle
 from dragoman.train.finite import check_finite, check_weights, total_norm
@@ -45,6 +46,8 @@ class Training:
     "how many steps the whole run has"
     start: str
     "SHA-256 over the weights it began with"
+    average: Mapping[str, Tensor]
+    "the running average of the weights that learn; empty where none is wanted"
     step: int = 0
     chain: str = ""
     kept: str = "nothing was saved before it."
@@ -82,6 +85,7 @@ def begin(
     # A head alone is too small for bf16 to pay; its encoder's states are still computed in it.
     kit = replace(kit, learning=frozenset(paces))
     light = "fp32" if kit.encoder_frozen else kit.precision
+    weights = {name: weight for name, weight in net.named_parameters() if name in paces}
     training = Training(
         net=net,
         objective=objective,
@@ -89,12 +93,13 @@ def begin(
         kit=kit,
         encoded=encoded,
         paces=paces,
-        weights={name: weight for name, weight in net.named_parameters() if name in paces},
+        weights=weights,
         groups=groups,
         optimiser=make_optimiser(net, groups, how),
         working=working_copy(net, light, tuple(paces)),
         steps=max(1, math.ceil(how.epochs * steps_an_epoch(len(encoded.names), how.batch) - 1e-9)),
         start=start,
+        average=begin_average(weights, how.average),
     )
     torch.manual_seed(how.seed)
     return training
@@ -137,6 +142,7 @@ def _advance(training: Training, batches: Sequence[Batch]) -> Step:
     training.optimiser.step()
     working.spread()
     training.step += 1
+    follow(training.average, training.weights, how.average, training.step)
     training.chain = chained(training.chain, names)
     return Step(
         number=training.step,

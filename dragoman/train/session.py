@@ -16,6 +16,7 @@ from dragoman.core.sizing import peak_memory
 from dragoman.core.types import Example
 from dragoman.nn.heads import Classifier
 from dragoman.train import checkpoint
+from dragoman.train.average import averaged
 from dragoman.train.doors import How, Objective, Step, Tokens, Tuning
 from dragoman.train.loop import Training, begin, fit
 from dragoman.train.modes import set_modes
@@ -212,7 +213,8 @@ def _train(session: _Session, measure: Measure, watch: Watch, progress: Tick) ->
             figures = _figures(session, measure)
             if story.note(figures, training, watch):
                 path = session.folder / f"best-{training.step:06d}"
-                checkpoint.save_weights(path, training, story.history[-1])
+                with averaged(training.average, training.weights):
+                    checkpoint.save_weights(path, training, story.history[-1])
             session.save()
         if training.step >= training.steps or story.tired(training.how.patience):
             return
@@ -247,9 +249,10 @@ def _figures(session: _Session, measure: Measure) -> dict[str, float]:
     training = session.training
     device = training.kit.device
     forked = torch.random.fork_rng([device] if device.startswith("cuda") else [])
+    mean = averaged(training.average, training.weights)
     training.net.eval()
     try:
-        with session.wish.interruptible(), torch.no_grad(), forked:
+        with session.wish.interruptible(), torch.no_grad(), forked, mean:
             return {name: float(value) for name, value in measure(training.net).items()}
     except Stopped as asked:
         session.save()

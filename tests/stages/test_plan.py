@@ -34,7 +34,7 @@ def test_trials_go_first_then_epochs_then_the_rung() -> None:
     cut = [one for one in plans if one.epochs < WHOLE and one.fits]
     assert cut
     assert all(one.trials == 1 for one in cut)
-    assert all(f"epochs instead of {WHOLE:g}" in one.note for one in cut)
+    assert all(f"of {WHOLE:g} epochs" in one.note for one in cut)
     assert not plans[-1].fits
     assert "of the budget" in plans[-1].note
 

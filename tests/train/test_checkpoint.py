@@ -46,6 +46,7 @@ def test_it_holds_safetensors_and_json_alone(tmp_path: Path) -> None:
     assert path.name == "step-000002"
     names = sorted(file.name for file in path.iterdir())
     assert names == [
+        "average.safetensors",
         "manifest.json",
         "optimizer.safetensors",
         "random.safetensors",
@@ -75,7 +76,7 @@ def test_the_newest_two_are_kept(tmp_path: Path) -> None:
         ({"rows": examples(41)}, "examples was"),
         ({"rows": [replace(row, answers=("animal",)) for row in examples()]}, "examples was"),
         ({"model": net(seed=5)}, "weights was"),
-        ({"tuning": Full(layer_decay=0.5)}, "tuning.layer_decay was 1.0 and is 0.5"),
+        ({"tuning": Full(layer_decay=0.5)}, "tuning.layer_decay was 0.85 and is 0.5"),
         ({"tuning": Head()}, "tuning.name was full and is head"),
     ],
 )
