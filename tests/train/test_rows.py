@@ -51,6 +51,7 @@ def test_it_is_what_the_whole_table_would_have_learnt() -> None:
     whole.paces = whole.tuning.paces(whole.net)
     whole.groups = group_weights(whole.net, whole.paces, 0.0)
     whole.weights = dict(whole.net.named_parameters())
+    whole.average = {}
     whole.optimiser = make_optimiser(whole.net, list(whole.groups), whole.how)
     whole.working = working_copy(whole.net, "fp32", tuple(whole.paces))
     first, second = [], []
