@@ -41,7 +41,7 @@ __all__ = [
 PLACES = ("project",)
 SECTIONS = True
 UNTRAINED = ("zero_shot", "few_shot")
-GRID = (1.0, 0.5, 2.0, 0.25, 4.0)
+GRID = (1.0, 2.0, 0.5, 4.0, 0.25)
 REQUESTS = 105  # single requests timed in each evaluation, warm-up included
 PROBED = 300 * 2  # texts embedded for the forgetting card
 

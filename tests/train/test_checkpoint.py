@@ -76,7 +76,7 @@ def test_the_newest_two_are_kept(tmp_path: Path) -> None:
         ({"rows": examples(41)}, "examples was"),
         ({"rows": [replace(row, answers=("animal",)) for row in examples()]}, "examples was"),
         ({"model": net(seed=5)}, "weights was"),
-        ({"tuning": Full(layer_decay=0.5)}, "tuning.layer_decay was 0.85 and is 0.5"),
+        ({"tuning": Full(layer_decay=0.5)}, "tuning.layer_decay was 1.0 and is 0.5"),
         ({"tuning": Head()}, "tuning.name was full and is head"),
     ],
 )
