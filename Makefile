@@ -24,7 +24,7 @@ $(READY): pyproject.toml constraints.txt
 	$(BIN)/python -m pip install --quiet -c constraints.txt --prefer-binary $(PIP_ARGS) -e ".[all,dev]"
 	@touch $@
 
-demo: setup  ## a real project from scope to verdict, in about five minutes
+demo: setup  ## a real project from scope to verdict, in about a minute
 	$(BIN)/dragoman run $(DEMO)
 
 check: setup  ## style, types and the direction of imports

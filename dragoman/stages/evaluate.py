@@ -222,6 +222,7 @@ def shown(
     show: Show,
     extra: Sequence[tuple[str, str]] = (),
     then: Sequence[tuple[str, str]] = (),
+    always: bool = False,
 ) -> None:
     """Show a verdict on the terminal, with more rows before and after the criteria, and as the one JSON object."""
     rows = [("verdict", str(record["headline"])), *extra]
@@ -238,5 +239,6 @@ def shown(
             "run": Path(page).parent.name,
             "report": page,
             "headline": record["headline"],
-        }
+        },
+        always,
     )

@@ -53,7 +53,7 @@ def run(settings: Settings, words: tuple[str, ...], show: Show) -> int:
     met = record["verdict"] in ("met", "no_adaptation_needed")
     tips = (record["help"] or {}).get("advice", [])
     then = [("next", record["commands"][1])] if met else [("would help", tip) for tip in tips]
-    shown(project.scope.name, record, page, show, extra, then)
+    shown(project.scope.name, record, page, show, extra, then, always=True)
     return 0 if met else 1
 
 
@@ -129,7 +129,7 @@ def _record(
     return {
         "name": project.scope.name,
         "objective": project.scope.objective,
-        "created": this.record["started"],
+        "created": str(this.record["started"])[:16].replace("T", " ") + " UTC",
         "dragoman": this.record["version"],
         "verdict": passed if verdict.passed else failed,
         "headline": verdict.headline,
