@@ -135,18 +135,22 @@ def serve(
         addresses=not private,
     )
     shown = f"[{host}]" if ":" in host else host
-    sys.stderr.write(welcome(f"http://{shown}:{listener.getsockname()[1]}", run, bool(key_hashes)) + "\n")
-    if not private:
-        sys.stderr.write("others can reach this address and its keys travel unencrypted: put TLS in front of it\n")
-    sys.stderr.flush()
-    with _noted_signals() as noted:
-        asyncio.run(run_server(make_server(app, limits), app, listener, limits))
+    server = make_server(app, limits)
+    with _noted_signals(server) as noted:
+        sys.stderr.write(welcome(f"http://{shown}:{listener.getsockname()[1]}", run, bool(key_hashes)) + "\n")
+        if not private:
+            sys.stderr.write("others can reach this address and its keys travel unencrypted: put TLS in front of it\n")
+        sys.stderr.flush()
+        asyncio.run(run_server(server, app, listener, limits))
     raise Stopped(noted[0] if noted else signal.SIGTERM, "the server stopped; every accepted request got its answer")
 
 
 @contextlib.contextmanager
-def _noted_signals() -> Iterator[list[int]]:
-    """The signals that stopped the server. It raises each again once it has drained; here that only makes a note."""
+def _noted_signals(server: uvicorn.Server) -> Iterator[list[int]]:
+    """The signals that stopped the server. It raises each again once it has drained; here that only makes a note.
+
+    One that comes before the server listens for signals itself stops it all the same.
+    """
     noted: list[int] = []
     if threading.current_thread() is not threading.main_thread():
         yield noted  # signals reach the main thread alone
@@ -154,6 +158,7 @@ def _noted_signals() -> Iterator[list[int]]:
 
     def note(number: int, frame: FrameType | None) -> None:
         noted.append(number)
+        server.should_exit = True
 
     before = {number: signal.signal(number, note) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
