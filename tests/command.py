@@ -12,7 +12,7 @@ from typing import Any
 
 from dragoman.cli import main
 
-__all__ = ["ROOT", "Said", "dragoman", "process", "spawn"]
+__all__ = ["ROOT", "Said", "dragoman", "ended", "process", "spawn"]
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -68,3 +68,12 @@ def process(*words: str, folder: Path, environment: dict[str, str] | None = None
     with spawn(*words, folder=folder, environment=environment) as running:
         out, err = running.communicate(timeout=seconds)
     return Said(running.returncode, out, err)
+
+
+def ended(running: "subprocess.Popen[str]", seconds: float = 30) -> tuple[str, str]:
+    """What a process that was asked to stop still said. One that does not stop is killed: no test waits for it."""
+    try:
+        return running.communicate(timeout=seconds)
+    except subprocess.TimeoutExpired:
+        running.kill()
+        raise

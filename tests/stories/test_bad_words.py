@@ -13,7 +13,7 @@ import pytest
 
 from dragoman.core import durable
 from dragoman.core.runs import all_runs
-from tests.command import ROOT, dragoman, spawn
+from tests.command import ROOT, dragoman, ended, spawn
 from tests.stories.test_bad_data import refused
 from tests.tiny import write_model
 
@@ -199,7 +199,7 @@ def test_ctrl_c_is_one_sentence(tiny_project: Path) -> None:
             if "check:" in text:
                 running.send_signal(signal.SIGINT)
                 break
-        said += running.communicate(timeout=60)[1]
+        said += ended(running, 60)[1]
         assert running.returncode == 130
     assert "Traceback" not in said
     assert said.count("dragoman: ") == 1

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from dragoman.core.runs import Run, all_runs
-from tests.command import dragoman, process, spawn
+from tests.command import dragoman, ended, process, spawn
 
 
 def request(url: str, body: Any = None, key: str = "") -> tuple[int, str]:
@@ -43,7 +43,7 @@ def server(judged_project: Path) -> Iterator[tuple[str, Path]]:
     with running:
         yield url, judged_project
         running.send_signal(signal.SIGTERM)
-        running.communicate(timeout=30)
+        ended(running)
     assert running.returncode == 143
 
 
@@ -97,7 +97,7 @@ def test_a_key_opens_it_to_others(judged: Path) -> None:
         assert status == 200, body
         assert json.loads(body)["run"].startswith("zero_shot-")
         running.send_signal(signal.SIGINT)
-        said = running.communicate(timeout=30)[1]
+        said = ended(running)[1]
     assert running.returncode == 130
     assert "Traceback" not in said
     assert said.count("dragoman: ") == 1
@@ -108,7 +108,7 @@ def test_a_port_that_a_server_holds_is_told(judged: Path) -> None:
     with running:
         second = process("serve", "full", f"port={url.rsplit(':', 1)[1]}", folder=judged)
         running.terminate()
-        running.communicate(timeout=30)
+        ended(running)
     assert second.code == 2
     assert "is taken" in second.err
     assert "port=" in second.err

@@ -9,7 +9,7 @@ import pytest
 
 from dragoman.core import durable
 from dragoman.core.runs import all_runs
-from tests.command import process, spawn
+from tests.command import ended, process, spawn
 from tests.tiny import write_project
 
 RUNGS = ("zero_shot", "full")
@@ -44,7 +44,7 @@ def stop(running: "Popen[str]", when: str, seconds: float, number: signal.Signal
                 break
     time.sleep(seconds)
     running.send_signal(number)
-    _, rest = running.communicate(timeout=60)
+    _, rest = ended(running, 60)
     return running.returncode, said + rest
 
 
@@ -103,5 +103,5 @@ def test_two_runs_in_one_folder(tiny_project: Path) -> None:
         assert "wait for it to end" in second.err
         assert "Traceback" not in second.err
         first.send_signal(signal.SIGTERM)
-        first.communicate(timeout=60)
+        ended(first, 60)
         assert first.returncode == 143

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.command import ROOT, dragoman
+from tests.command import ROOT, dragoman, ended
 from tests.stories.test_serve import request, started
 from tests.tiny import LABELS, rows, write_rows
 
@@ -59,7 +59,7 @@ def test_the_tour(tiny_model: Path, tmp_path: Path) -> None:
             with running:
                 status, body = request(f"{url}/v1/classify", {"input": "a rose in the soil"})
                 running.terminate()
-                running.communicate(timeout=30)
+                ended(running)
             assert status == 200
             assert '"run": "full-' in body
             continue
@@ -86,7 +86,7 @@ def test_the_readme(tiny_model: Path, tmp_path: Path) -> None:
             running, _ = started(*words[2:], folder=tmp_path)
             with running:
                 running.terminate()
-                running.communicate(timeout=30)
+                ended(running)
             continue
         told = dragoman(*words[1:], folder=tmp_path)
         assert told.code == 0, (words, told)
