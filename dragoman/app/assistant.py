@@ -7,9 +7,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dragoman.app.turn import Step, Turn
-from dragoman.core.doors import LM, Prompt
+from dragoman.core.doors import LM, Per, Prompt
 from dragoman.core.errors import UserError
-from dragoman.core.types import Completion, Sampling
+from dragoman.core.sampling import Completion, Sampling
 
 __all__ = ["Assistant", "NoModel"]
 
@@ -26,7 +26,7 @@ class NoModel:
         """Raises UserError."""
         raise self._refusal()
 
-    def score(self, prompts: Sequence[Prompt], options: Sequence[str]) -> NDArray[np.float64]:
+    def score(self, prompts: Sequence[Prompt], options: Sequence[str], per: Per = "sum") -> NDArray[np.float64]:
         """Raises UserError."""
         raise self._refusal()
 

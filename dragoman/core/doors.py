@@ -1,17 +1,19 @@
 """What one wing knows of the other: the protocols through which models, embedders and metrics are used."""
 
 from collections.abc import Iterator, Sequence
-from typing import ClassVar, Protocol, runtime_checkable
+from typing import ClassVar, Literal, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
 
-from dragoman.core.types import Answer, Completion, Message, Sampling
+from dragoman.core.sampling import Completion, Sampling
+from dragoman.core.types import Answer, Message
 
-__all__ = ["LM", "Embedder", "Metric", "Prompt", "Row"]
+__all__ = ["LM", "Embedder", "Metric", "Per", "Prompt", "Row"]
 
 Prompt = Sequence[Message]
 Row = NDArray[np.float64]
+Per = Literal["sum", "token", "byte"]
 
 
 @runtime_checkable
@@ -19,15 +21,18 @@ class LM(Protocol):
     """A language model, wherever it runs. A classifier is one whose whole vocabulary is its labels."""
 
     def generate(self, prompts: Sequence[Prompt], how: Sampling) -> list[Completion]:
-        """Write one completion for each prompt."""
+        """Write `how.n` completions for each prompt; those of one prompt stand next to each other."""
         ...
 
     def stream(self, prompt: Prompt, how: Sampling) -> Iterator[str]:
-        """Write one completion piece by piece."""
+        """Write one completion piece by piece, in whole characters."""
         ...
 
-    def score(self, prompts: Sequence[Prompt], options: Sequence[str]) -> NDArray[np.float64]:
-        """The log-probability of each option after each prompt, of shape [prompts, options]."""
+    def score(self, prompts: Sequence[Prompt], options: Sequence[str], per: Per = "sum") -> NDArray[np.float64]:
+        """The log-probability of each option after each prompt, of shape [prompts, options], in nats.
+
+        Summed over the option's tokens, or divided by their number (`token`) or by the option's UTF-8 bytes (`byte`).
+        """
         ...
 
 

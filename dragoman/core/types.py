@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-__all__ = ["Answer", "Completion", "Estimate", "Example", "Message", "Sampling"]
+__all__ = ["Answer", "Estimate", "Example", "Message"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,31 +41,6 @@ class Answer:
     text: str
     labels: tuple[str, ...] = ()
     scores: Mapping[str, float] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, slots=True)
-class Completion:
-    """What a language model wrote for one prompt, how many tokens that took and why it stopped (`stop` or `length`)."""
-
-    text: str
-    tokens: int = 0
-    finish: str = "stop"
-
-
-@dataclass(frozen=True, slots=True)
-class Sampling:
-    """How a language model draws its next token; the defaults are greedy."""
-
-    temperature: float = 0.0
-    top_k: int = 0
-    top_p: float = 1.0
-    min_p: float = 0.0
-    max_tokens: int = 256
-    frequency_penalty: float = 0.0
-    presence_penalty: float = 0.0
-    repetition_penalty: float = 1.0
-    stop: tuple[str, ...] = ()
-    seed: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,9 +9,9 @@ from torch import Tensor
 from torch.nn.functional import log_softmax, logsigmoid
 
 from dragoman.core.config import nearest
-from dragoman.core.doors import Prompt
+from dragoman.core.doors import Per, Prompt
 from dragoman.core.errors import UserError
-from dragoman.core.types import Completion, Sampling
+from dragoman.core.sampling import Completion, Sampling
 from dragoman.models.encoder import longest_text, plan
 from dragoman.nn.heads import Classifier
 from dragoman.nn.padding import pad
@@ -43,10 +43,11 @@ class LocalClassifier:
         self._tokenizer = tokenizer
         self._net = net.to(self.device, torch.bfloat16 if half else torch.float32).eval()
 
-    def score(self, prompts: Sequence[Prompt], options: Sequence[str]) -> NDArray[np.float64]:
+    def score(self, prompts: Sequence[Prompt], options: Sequence[str], per: Per = "sum") -> NDArray[np.float64]:
         """The log-probability of each label in `options`, of shape [prompts, options].
 
-        Single-label probabilities sum to one over all labels of the model; multi-label ones each stand alone.
+        Single-label probabilities sum to one over all labels of the model; multi-label ones each stand alone. A label
+        is one token and is not divided by anything, so `per` changes nothing.
         Raises UserError where an option is no label of this model.
         """
         for option in options:

@@ -7,8 +7,8 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from dragoman.core.doors import Prompt
-from dragoman.core.types import Completion, Sampling
+from dragoman.core.doors import Per, Prompt
+from dragoman.core.sampling import Completion, Sampling
 
 __all__ = ["FakeEmbedder", "FakeLM"]
 
@@ -28,8 +28,11 @@ class FakeLM:
         self.multi_label = multi_label
         self._answer = answer
 
-    def score(self, prompts: Sequence[Prompt], options: Sequence[str]) -> NDArray[np.float64]:
-        """Log-probabilities of shape [prompts, options]; they sum to one over the options unless it is multi-label."""
+    def score(self, prompts: Sequence[Prompt], options: Sequence[str], per: Per = "sum") -> NDArray[np.float64]:
+        """Log-probabilities of shape [prompts, options]; they sum to one over the options unless it is multi-label.
+
+        An option counts as one token of one byte: `per` changes nothing.
+        """
         points = np.array(
             [[self._points(prompt, option) for option in options] for prompt in prompts], dtype=np.float64
         )

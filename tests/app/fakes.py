@@ -6,8 +6,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from dragoman.core.doors import Prompt
-from dragoman.core.types import Completion, Sampling
+from dragoman.core.doors import Per, Prompt
+from dragoman.core.sampling import Completion, Sampling
 
 
 @dataclass(frozen=True)
@@ -37,7 +37,7 @@ class ReadingModel:
         """Repeats the prompt."""
         yield prompt[-1].content
 
-    def score(self, prompts: Sequence[Prompt], options: Sequence[str]) -> NDArray[np.float64]:
+    def score(self, prompts: Sequence[Prompt], options: Sequence[str], per: Per = "sum") -> NDArray[np.float64]:
         """Log-probabilities of shape [prompts, options]."""
         here = np.array([[option in prompt[-1].content.split() for option in options] for prompt in prompts])
         if self.independent:

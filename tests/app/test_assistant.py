@@ -10,7 +10,8 @@ from dragoman.app.steps.classify import Classify
 from dragoman.app.turn import Turn
 from dragoman.core.doors import LM
 from dragoman.core.errors import UserError
-from dragoman.core.types import Answer, Message, Sampling
+from dragoman.core.sampling import Sampling
+from dragoman.core.types import Answer, Message
 from tests.app.fakes import ReadingModel
 
 

@@ -7,7 +7,8 @@ import pytest
 
 from dragoman.core.doors import LM
 from dragoman.core.errors import UserError
-from dragoman.core.types import Completion, Message, Sampling
+from dragoman.core.sampling import Completion, Sampling
+from dragoman.core.types import Message
 from dragoman.models.classifier import LocalClassifier, text_of
 from tests.nn.tiny import FAMILIES, TEXTS, classifier, tokenizer
 

@@ -7,7 +7,8 @@ from pathlib import Path
 import numpy as np
 
 from dragoman.core.doors import LM, Embedder
-from dragoman.core.types import Message, Sampling
+from dragoman.core.sampling import Sampling
+from dragoman.core.types import Message
 from dragoman.models.fake import FakeEmbedder, FakeLM
 
 PROMPTS = [[Message("user", text)] for text in ("I want my money back", "where is the parcel", "hello")]
