@@ -1,24 +1,26 @@
-"""Text to token ids by the `tokenizers` library; what a user writes is never read as a control token."""
+"""Text to token ids and back by the `tokenizers` library; what a user writes is never read as a control token."""
 
 import json
+import re
 from collections.abc import Sequence
+from functools import cached_property
+from itertools import chain, pairwise
 from pathlib import Path
 from typing import Any
 
+from tokenizers import AddedToken
 from tokenizers import Tokenizer as Rust
-from tokenizers import normalizers, pre_tokenizers
-from tokenizers.models import WordPiece
-from tokenizers.processors import TemplateProcessing
+from tokenizers.models import Unigram
 
 from dragoman.core.errors import UserError
+from dragoman.core.types import Message
 from dragoman.nn.arch import Arch
-from dragoman.nn.weights import read_json
+from dragoman.nn.characters import Characters, Pieces
+from dragoman.nn.chat import Control, Template, read_template
+from dragoman.nn.pieces import AGAIN, open_pieces
+from dragoman.nn.specials import begin_id, end_ids, fill_id, longest, special_tokens
 
 __all__ = ["Tokenizer"]
-
-_AGAIN = "give a folder with tokenizer.json (or BERT's vocab.txt) in models.candidates"
-_SPECIAL = ("unk_token", "sep_token", "pad_token", "cls_token", "mask_token", "bos_token", "eos_token")
-_UNBOUND = 10**9  # some publishers write 1e30 for "no limit"
 
 
 class Tokenizer:
@@ -30,23 +32,34 @@ class Tokenizer:
     """
 
     def __init__(self, folder: Path) -> None:
-        """Read tokenizer.json, or build one from BERT's vocab.txt. Raises UserError where neither is good."""
-        self.special = _special_tokens(folder)
-        self._rust = _open(folder, self.special)
+        """Read tokenizer.json, vocab.txt, vocab.json with merges.txt, or a .model. Raises UserError where none is
+        good."""
+        self._rust, self.special = open_pieces(folder, special_tokens(folder))
         self._rust.no_padding()
         self._rust.no_truncation()
         self._rust.encode_special_tokens = True  # text as text
-        self.pad_id = self._id("pad_token", folder)
-        self.max_length = _max_length(folder)
+        number = self._rust.token_to_id
+        self.bos_id = begin_id(folder, self.special, number)
+        self.eos_ids = end_ids(folder, self.special, number)
+        self.pad_id = fill_id(folder, self.special, number, self.eos_ids)
+        self.mask_id = self._role("mask_token")
+        self.max_length = longest(folder)
         around = self._rust.encode("a")  # the specials that the model's own template puts around any text
         inside = [index for index, special in enumerate(around.special_tokens_mask) if not special]
         if not inside:
-            raise UserError(f"the tokenizer of {folder} turns text into nothing", _AGAIN)
+            raise UserError(f"the tokenizer of {folder} turns text into nothing", AGAIN)
         self._before, self._after = around.ids[: inside[0]], around.ids[inside[-1] + 1 :]
-        unknown = self.special.get("unk_token")
-        self._unknown = self._rust.token_to_id(unknown) if unknown else None
-        added = self._rust.get_added_tokens_decoder()
-        self._controls = {number for number, token in added.items() if token.special} - {self._unknown}
+        self.size = max(self._rust.get_vocab(with_added_tokens=True).values()) + 1
+        self._added: dict[int, AddedToken] = self._rust.get_added_tokens_decoder()
+        self._special_ids = frozenset(number for number, token in self._added.items() if token.special)
+        self.unknown_id = self._role("unk_token")
+        taken = {self._role(role) for role in self.special if role != "unk_token"}
+        self._stand_in = None if self.unknown_id in taken else self.unknown_id  # GPT-2's unknown token is its end
+        self.control_ids = self._special_ids - {self._stand_in}
+        self._unigram = isinstance(self._rust.model, Unigram)
+        self._pieces = Pieces(self._rust, self._special_ids)
+        self._template = read_template(folder)
+        self._claim()
 
     def encode(self, texts: Sequence[str], max_length: int) -> list[list[int]]:
         """Token ids of each text with the special tokens around it, cut on the right to `max_length` in all.
@@ -56,11 +69,57 @@ class Tokenizer:
         room = max_length - len(self._before) - len(self._after)
         if room < 1:
             raise UserError(f"max_length {max_length} leaves no room for a word", "give it more: models.max_length=8")
-        return [[*self._before, *body[:room], *self._after] for body in self._bodies(texts)]
+        return [[*self._before, *body[:room], *self._after] for body in self.plain(texts)]
 
     def count(self, texts: Sequence[str]) -> list[int]:
         """How many tokens each text has before any cut, the special ones included."""
-        return [len(self._before) + len(body) + len(self._after) for body in self._bodies(texts)]
+        return [len(self._before) + len(body) + len(self._after) for body in self.plain(texts)]
+
+    def start(self, text: str) -> list[int]:
+        """The ids of a text that goes on: what the model wants in front of it, nothing behind it."""
+        return [*self._before, *self.plain([text])[0]]
+
+    def plain(self, texts: Sequence[str]) -> list[list[int]]:
+        """The ids of each text alone, without special tokens. Raises UserError where one holds half a character."""
+        found = self._ids(self._rust, texts)
+        return [self._clean(text, ids, self._rust) for text, ids in zip(texts, found, strict=True)]
+
+    @property
+    def chat(self) -> bool:
+        """Whether the folder says how a dialogue is written."""
+        return bool(self._template)
+
+    def dialogue(self, messages: Sequence[Message]) -> list[int]:
+        """The ids of a dialogue in the model's own form, up to where its next answer begins; a last assistant message
+        is continued. Control tokens are the template's alone: what people wrote is text.
+
+        Raises UserError where the model has no chat template, or the template cannot be used.
+        """
+        if not self.chat:
+            raise UserError(
+                "this model has no chat template: it continues texts, it holds no dialogues",
+                "use dragoman generate, or choose an instruction-tuned model",
+            )
+        ids: list[int] = []
+        for section in self._dialogues.sections(messages):
+            if isinstance(section, int):
+                ids.append(section)
+            else:  # a word at the very beginning may be marked, as in the library
+                rust = self._inside if ids else self._rust
+                ids += self._clean(section, self._ids(rust, [section])[0], rust)
+        return ids
+
+    def decode(self, ids: Sequence[int]) -> str:
+        """The text of some ids, special tokens left out; bytes that make no character become U+FFFD."""
+        return self.characters().whole(ids)
+
+    def characters(self) -> Characters:
+        """A fresh stream: what its pushes and its end give, joined, is what `decode` gives."""
+        return Characters(self._pieces)
+
+    def pieces(self, ids: Sequence[int]) -> list[bytes]:
+        """The bytes each token stands for inside a text; none for a special token."""
+        return [self._pieces.inside(number) for number in ids]
 
     def tokens(self, ids: Sequence[int]) -> list[str]:
         """The written form of each id, for looking at them."""
@@ -68,20 +127,20 @@ class Tokenizer:
 
     def fit(self, arch: Arch) -> None:
         """Raise UserError where these tokens and that model do not belong together."""
-        largest = max(self._rust.get_vocab(with_added_tokens=True).values())
-        if largest >= arch.vocabulary:
+        if self.size > arch.vocabulary:
             raise UserError(
-                f"the tokenizer knows token {largest}, but the model has embeddings for {arch.vocabulary}",
+                f"the tokenizer knows token {self.size - 1}, but the model has embeddings for {arch.vocabulary}",
                 "give a folder whose tokenizer and weights were published together in models.candidates",
             )
-        if self.pad_id != arch.pad_id:
+        if getattr(arch, "kind", "encoder") == "encoder" and self.pad_id != arch.pad_id:
             raise UserError(
                 f"the tokenizer fills with token {self.pad_id}, config.json says {arch.pad_id}",
                 "give a folder whose tokenizer and config.json were published together in models.candidates",
             )
 
     def save(self, folder: Path) -> None:
-        """Write tokenizer.json, tokenizer_config.json and special_tokens_map.json, as transformers reads them."""
+        """Write tokenizer.json, tokenizer_config.json and special_tokens_map.json, as transformers reads them; and
+        generation_config.json where an answer may end in more than one way."""
         folder.mkdir(parents=True, exist_ok=True)
         settings: dict[str, Any] = {
             "tokenizer_class": "PreTrainedTokenizerFast",  # "what tokenizer.json says", whatever the family
@@ -92,108 +151,106 @@ class Tokenizer:
         }
         if self.max_length:
             settings["model_max_length"] = self.max_length
-        (folder / "tokenizer.json").write_text(self._rust.to_str(), encoding="utf-8")
-        for name, content in (("tokenizer_config.json", settings), ("special_tokens_map.json", self.special)):
-            (folder / name).write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
+        if self._template:
+            settings["chat_template"] = self._template
+        (folder / "tokenizer.json").write_text(self._published(), encoding="utf-8")
+        files = {"tokenizer_config.json": settings, "special_tokens_map.json": self.special}
+        if self.eos_ids - {self._role("eos_token")}:
+            files["generation_config.json"] = {"bos_token_id": self.bos_id, "eos_token_id": sorted(self.eos_ids)}
+        for name, content in files.items():
+            (folder / name).write_text(json.dumps(content, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
 
-    def _bodies(self, texts: Sequence[str]) -> list[list[int]]:
+    def _published(self) -> str:
+        """tokenizer.json with each added token as it was read: `_claim` marks some of them for our own use."""
+        written = self._rust.to_str()
+        if self._claimed:
+            content = json.loads(written)
+            for added in content["added_tokens"]:
+                added["special"] = added["special"] and added["id"] not in self._claimed
+            written = json.dumps(content, ensure_ascii=False)
+        return str(written)
+
+    def _claim(self) -> None:
+        """Let added tokens that the chat template writes, such as <tool_call>, be text in a text like the special
+        ones: the library would match them in what a user wrote."""
+        plain = {number: token for number, token in self._added.items() if number not in self._special_ids}
+        self._claimed = {number for number, token in plain.items() if token.content in self._template}
+        for number in sorted(self._claimed):
+            old = plain[number]
+            flags = {name: getattr(old, name) for name in ("single_word", "lstrip", "rstrip", "normalized")}
+            self._rust.add_special_tokens([AddedToken(old.content, special=True, **flags)])
+        self.control_ids |= self._claimed
+
+    @cached_property
+    def _dialogues(self) -> Template:
+        controls = [
+            Control(token.content, number, number in self._special_ids, token.lstrip, token.rstrip)
+            for number, token in self._added.items()
+            if number in self._special_ids | self._claimed
+        ]
+        return Template(self._template, self.special, controls)
+
+    @cached_property
+    def _inside(self) -> Rust:
+        """The same tokenizer for a text that stands behind another: where only a first word is marked, none is here."""
+        return self._unmarked("first")
+
+    @cached_property
+    def _joined(self) -> Rust:
+        """The same tokenizer for the rest of a text: no first word is marked."""
+        return self._unmarked("first", "always")
+
+    def _unmarked(self, *schemes: str) -> Rust:
+        """A tokenizer that puts no space in front of a first word where it did so by one of these schemes."""
+        splitter = self._rust.pre_tokenizer.__getstate__().decode() if self._rust.pre_tokenizer else ""
+        if not any(f'"prepend_scheme":"{scheme}"' in splitter for scheme in schemes):
+            return self._rust
+        content = json.loads(self._rust.to_str())
+        for step in content["pre_tokenizer"].get("pretokenizers", [content["pre_tokenizer"]]):
+            if step.get("prepend_scheme") in schemes:
+                step["prepend_scheme"] = "never"
+        other = Rust.from_str(json.dumps(content))
+        other.encode_special_tokens = True
+        return other
+
+    @cached_property
+    def _breaks(self) -> re.Pattern[str]:
+        """Where a control token that somebody typed is cut in two: behind its first character."""
+        texts = [re.escape(self._added[number].content) for number in self._special_ids | self.control_ids]
+        return re.compile(f"(?=(?:{'|'.join(texts) or '(?!)'})).", re.DOTALL)
+
+    def _ids(self, rust: Rust, texts: Sequence[str]) -> list[list[int]]:
         try:
-            found = self._rust.encode_batch_fast(list(texts), add_special_tokens=False)
+            return [found.ids for found in rust.encode_batch_fast(list(texts), add_special_tokens=False)]
         except (UnicodeEncodeError, TypeError):
             wrong = [row for row, text in enumerate(texts) if _broken(text)]
             raise UserError(
                 f"text {wrong[0] if wrong else '?'} of {len(texts)} holds half a character (a lone surrogate)",
                 "save the file as UTF-8 again, or set data.keep_going=true to leave such rows out",
             ) from None
-        return [self._clean(encoding.ids) for encoding in found]
 
-    def _clean(self, ids: list[int]) -> list[int]:
-        """A vocabulary may hold "[SEP]" as a word that its splitter lets through: then it is a word nobody knows."""
-        if self._controls.isdisjoint(ids):
+    def _clean(self, text: str, ids: list[int], rust: Rust) -> list[int]:
+        """A vocabulary may hold "[SEP]" as a word that its splitter lets through: then it is a word nobody knows.
+
+        A unigram model finds its control pieces in any text, where SentencePiece does not; there the text is cut behind
+        the first character of such a piece, and each part has its own best pieces.
+        """
+        if self._unigram and not self._special_ids.isdisjoint(ids):
+            cuts = [found.end() for found in self._breaks.finditer(text)]
+            first, *others = (text[begin:end] for begin, end in pairwise([0, *cuts, len(text)]))
+            if others:
+                ids = [*self._ids(rust, [first])[0], *chain.from_iterable(self._ids(self._joined, others))]
+        if self.control_ids.isdisjoint(ids):
             return ids
-        if self._unknown is None:
-            return [number for number in ids if number not in self._controls]
-        return [self._unknown if number in self._controls else number for number in ids]
+        if self._stand_in is None:
+            return [number for number in ids if number not in self.control_ids]
+        return [self._stand_in if number in self.control_ids else number for number in ids]
 
-    def _id(self, name: str, folder: Path) -> int:
-        token = self.special.get(name)
+    def _role(self, role: str) -> int | None:
+        token = self.special.get(role)
         number = self._rust.token_to_id(token) if token else None
-        if number is None:
-            raise UserError(f"the tokenizer of {folder} has no {name}", f"add {name} to its tokenizer_config.json")
-        return number
+        return None if number is None else int(number)
 
 
 def _broken(text: str) -> bool:
     return any("\ud800" <= character <= "\udfff" for character in text)
-
-
-def _optional(path: Path) -> dict[str, Any]:
-    return read_json(path) if path.is_file() else {}
-
-
-def _special_tokens(folder: Path) -> dict[str, str]:
-    """The special tokens by their role, from the files that may name them; BERT's own beside a vocab.txt."""
-    named = _optional(folder / "tokenizer_config.json") | _optional(folder / "special_tokens_map.json")
-    found: dict[str, str] = {}
-    for role in _SPECIAL:
-        token = named.get(role)
-        token = token.get("content") if isinstance(token, dict) else token
-        if isinstance(token, str):
-            found[role] = token
-    if "pad_token" not in found:
-        pad_id = _optional(folder / "config.json").get("pad_token_id")
-        contents = _optional(folder / "tokenizer.json").get("added_tokens") or ()
-        found |= [("pad_token", str(added["content"])) for added in contents if added.get("id") == pad_id]
-    if not (folder / "tokenizer.json").is_file():
-        bert = {role: f"[{role[:3].upper()}]" for role in ("unk_token", "sep_token", "pad_token", "cls_token")}
-        return bert | {"mask_token": "[MASK]"} | found
-    return found
-
-
-def _max_length(folder: Path) -> int:
-    """What texts are cut to: sentence-transformers' own word for it, else the tokenizer's; 0 where neither says."""
-    for name, key in (("sentence_bert_config.json", "max_seq_length"), ("tokenizer_config.json", "model_max_length")):
-        given = _optional(folder / name).get(key)
-        if isinstance(given, int | float) and 0 < given < _UNBOUND:
-            return int(given)
-    return 0
-
-
-def _open(folder: Path, special: dict[str, str]) -> Rust:
-    path = folder / "tokenizer.json"
-    if path.is_file():
-        try:
-            return Rust.from_file(str(path))
-        except Exception as error:  # the library raises nothing narrower
-            raise UserError(f"{path} cannot be read as a tokenizer: {error}", _AGAIN) from None
-    if (folder / "vocab.txt").is_file():
-        return _from_bert_vocabulary(folder, special)
-    raise UserError(f"there is no tokenizer.json in {folder}", _AGAIN)
-
-
-def _from_bert_vocabulary(folder: Path, special: dict[str, str]) -> Rust:
-    """BERT's tokenizer from its list of words: split at spaces and punctuation, then the longest piece first."""
-    settings = _optional(folder / "tokenizer_config.json")
-    try:
-        words = (folder / "vocab.txt").read_text(encoding="utf-8").removesuffix("\n").split("\n")
-    except UnicodeDecodeError as error:
-        raise UserError(f"{folder / 'vocab.txt'} is not UTF-8: {error}", _AGAIN) from None
-    numbers = {word: number for number, word in enumerate(words)}
-    lacking = [token for token in special.values() if token not in numbers]
-    if lacking:
-        raise UserError(f"{folder / 'vocab.txt'} lacks the special token {lacking[0]}", _AGAIN)
-    rust = Rust(WordPiece(vocab=numbers, unk_token=special["unk_token"]))
-    rust.normalizer = normalizers.BertNormalizer(
-        lowercase=bool(settings.get("do_lower_case", True)),
-        strip_accents=settings.get("strip_accents"),
-        handle_chinese_chars=bool(settings.get("tokenize_chinese_chars", True)),
-    )
-    rust.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
-    rust.add_special_tokens(list(special.values()))
-    first, last = special["cls_token"], special["sep_token"]
-    rust.post_processor = TemplateProcessing(
-        single=f"{first} $A {last}",
-        pair=f"{first} $A {last} $B:1 {last}:1",
-        special_tokens=[(first, numbers[first]), (last, numbers[last])],
-    )
-    return rust

@@ -1,0 +1,221 @@
+"""Chat templates: a dialogue rendered as its publisher wrote it, people's words kept apart from control tokens.
+
+The template runs in jinja2's sandbox, as in `transformers`. Before it runs, every control token that somebody typed is
+broken by a character that nobody used; after it ran, the text is cut at the control tokens that are whole, which only
+the template can have written; then the character goes. Covered: control tokens in any message, and those that two
+messages, or a message and the template, would make together. Not covered: a template that burns time on purpose,
+beyond the bounds below.
+"""
+
+import json
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from dragoman.core.errors import UserError
+from dragoman.core.types import Message
+from dragoman.nn.specials import optional
+
+__all__ = ["Control", "Template", "read_template"]
+
+ROLES = ("system", "developer", "user", "assistant", "tool", "function")
+_MOST = 8 << 20  # characters a dialogue may have: far beyond any context, far below the memory
+_STEPS = 100_000  # what all ranges of one template may count together
+_UNUSED = [chr(code) for code in range(0xE000, 0xF8FF)]  # Unicode's private use: no text means anything by them
+_TAG = re.compile(r"(\{%[-+]?\s*)(end)?generation(\s*[-+]?%\})")
+_MEND = "give a folder with another chat_template in its tokenizer_config.json, or use dragoman generate"
+
+
+@dataclass(frozen=True, slots=True)
+class Control:
+    """A token that a template may write and nobody else; `strict` ones not even the assistant."""
+
+    text: str
+    id: int
+    strict: bool = True
+    eats_left: bool = False
+    "whether the spaces in front of it belong to it"
+    eats_right: bool = False
+    "whether the spaces behind it belong to it"
+
+
+def read_template(folder: Path) -> str:
+    """The chat template of a model folder, empty where it has none. Of several named ones, the one named default."""
+    path = folder / "chat_template.jinja"
+    if path.is_file():
+        try:
+            return path.read_text(encoding="utf-8")
+        except UnicodeDecodeError as error:
+            raise UserError(f"{path} is not UTF-8: {error}", _MEND) from None
+    found = optional(folder / "tokenizer_config.json").get("chat_template")
+    found = found or optional(folder / "chat_template.json").get("chat_template")
+    if isinstance(found, list):
+        named = {str(one.get("name")): one.get("template") for one in found if isinstance(one, dict)}
+        found = named.get("default", next(iter(named.values()), ""))
+    return found if isinstance(found, str) else ""
+
+
+class Template:
+    """A chat template and the control tokens it may write."""
+
+    def __init__(self, source: str, special: Mapping[str, str], controls: Sequence[Control]) -> None:
+        """`special` are the names a template may use, such as bos_token. Nothing runs before the first dialogue."""
+        self.source = source
+        self._special = dict(special)
+        self._controls = {control.text: control for control in controls if control.text}
+
+    def sections(self, messages: Sequence[Message]) -> list[str | int]:
+        """A dialogue as texts and control ids in turn, ready for the next answer; a last assistant message is
+        continued.
+
+        Raises UserError where the template is broken or refuses the dialogue, a role is unknown, or nobody speaks.
+        """
+        _check(messages)
+        taken = {letter for message in messages for letter in message.content if letter >= "\ue000"} | {*self.source}
+        free = iter(letter for letter in _UNUSED if letter not in taken)
+        mark, stop = next(free), next(free)
+        told = [{"role": one.role, "content": self._marked(one, mark)} for one in messages]
+        continued = messages[-1].role == "assistant"
+        if continued:
+            told[-1]["content"] += f"{stop} "  # the space tells whether the template trims what it is given
+        text = self._render(told, continued)
+        if continued:
+            text, found, rest = text.rpartition(stop)
+            if not found:
+                raise UserError("the chat template leaves out the message that was to be continued", _MEND)
+            text = text if rest.startswith(" ") else text.rstrip()
+        return list(self._cut(text, mark))
+
+    def _cut(self, text: str, mark: str) -> Iterator[str | int]:
+        place = 0
+        for found in self._whole(mark).finditer(text):
+            control = self._controls[found[1]]
+            begin = len(text[: found.start()].rstrip()) if control.eats_left else found.start()
+            if plain := text[place : max(begin, place)].replace(mark, ""):
+                yield plain
+            yield control.id
+            place = found.end()
+            if control.eats_right:
+                place += len(text[place:]) - len(text[place:].lstrip())
+        if plain := text[place:].replace(mark, ""):
+            yield plain
+
+    def _whole(self, mark: str) -> re.Pattern[str]:
+        """Control tokens that no mark breaks, the longest first; a token of one character is broken by what follows."""
+        return re.compile(f"({_any(self._controls)})(?!{mark})")
+
+    def _marked(self, message: Message, mark: str) -> str:
+        """A message whose control tokens are broken, also those that its first or last letters could become part of."""
+        mine = [text for text, one in self._controls.items() if one.strict or message.role != "assistant"]
+        if not mine or not message.content.strip():
+            return message.content
+        marked = re.sub(f"(?=(?:{_any(mine)}))(.)", rf"\g<1>{mark}", message.content, flags=re.DOTALL)
+        body = marked.strip()
+        begin = marked.index(body)
+        if any(body.startswith(text[cut:]) for text in mine for cut in range(1, len(text))):
+            body = mark + body
+        if any(body.endswith(text[:cut]) for text in mine for cut in range(1, len(text))):
+            body += mark
+        return marked[:begin] + body + marked[begin + len(marked.strip()) :]
+
+    def _render(self, told: list[dict[str, str]], continued: bool) -> str:
+        from jinja2.exceptions import SecurityError, TemplateError, TemplateSyntaxError
+
+        steps = _Steps()
+        try:
+            parts: list[str] = []
+            given = {**self._special, "messages": told, "tools": None, "documents": None, "range": steps.range}
+            size = 0
+            for part in self._ready.generate(**given, add_generation_prompt=not continued):
+                size += len(part)
+                if size > _MOST:
+                    raise OverflowError(f"it writes more than {_MOST:,} characters")
+                parts.append(part)
+            return "".join(parts)
+        except TemplateSyntaxError as error:
+            raise UserError(f"the chat template is broken at line {error.lineno}: {error.message}", _MEND) from None
+        except SecurityError as error:
+            raise UserError(f"the chat template does what none may do: {error}", _MEND) from None
+        except TemplateError as error:
+            raise UserError(f"the chat template refuses this dialogue: {error}", _MEND) from None
+        except Exception as error:  # the publisher's program, and any mistake it can make
+            raise UserError(f"the chat template cannot be used: {type(error).__name__}: {error}", _MEND) from None
+
+    @cached_property
+    def _ready(self) -> Any:
+        """The template as transformers prepares it: blocks trimmed, `break` and `continue`, three more functions."""
+        from jinja2.sandbox import ImmutableSandboxedEnvironment
+
+        room = ImmutableSandboxedEnvironment(
+            trim_blocks=True, lstrip_blocks=True, extensions=["jinja2.ext.loopcontrols"]
+        )
+        room.filters["tojson"] = _tojson
+        room.globals["raise_exception"] = _refuse
+        room.globals["strftime_now"] = _now
+        room.intercepted_binops = frozenset(("*", "**"))
+        room.call_binop = _bounded  # type: ignore[method-assign]
+        # {% generation %} marks what is learnt in training; here it changes nothing.
+        return room.from_string(
+            _TAG.sub(lambda tag: f"{tag[1]}{'endif' if tag[2] else 'if true'}{tag[3]}", self.source)
+        )
+
+
+class _Steps:
+    """The steps that the ranges of one template have left."""
+
+    def __init__(self) -> None:
+        self._left = _STEPS
+
+    def range(self, *bounds: int) -> range:
+        """Python's own, as long as steps are left. Raises OverflowError."""
+        counted = range(*bounds)
+        self._left -= len(counted)
+        if self._left < 0:
+            raise OverflowError(f"its loops count beyond {_STEPS:,}")
+        return counted
+
+
+def _check(messages: Sequence[Message]) -> None:
+    if not messages:
+        raise UserError("a dialogue without a message has nothing to answer", "give a message to dragoman chat")
+    for message in messages:
+        if message.role not in ROLES:
+            raise UserError(f"nobody speaks as '{message.role}' in a dialogue", f"one of: {', '.join(ROLES)}")
+
+
+def _any(texts: Mapping[str, Control] | Sequence[str]) -> str:
+    """A pattern for any of these texts, the longest first."""
+    return "|".join(re.escape(text) for text in sorted(texts, key=len, reverse=True)) or "(?!)"
+
+
+def _bounded(context: Any, operator: str, left: Any, right: Any) -> Any:
+    """A product, unless it would fill the memory. Raises OverflowError."""
+    if operator == "**":
+        if max(abs(left), abs(right)) > 64:
+            raise OverflowError("a power too large")
+        return left**right
+    sizes = [len(one) if isinstance(one, str | list | tuple) else abs(one) for one in (left, right)]
+    if sizes[0] * sizes[1] > _MOST and not all(isinstance(one, int | float) for one in (left, right)):
+        raise OverflowError("a text too long")
+    return left * right
+
+
+def _refuse(message: str) -> None:
+    from jinja2.exceptions import TemplateError
+
+    raise TemplateError(message)
+
+
+def _now(pattern: str) -> str:
+    return datetime.now().strftime(pattern)
+
+
+def _tojson(
+    value: Any, ensure_ascii: bool = False, indent: int | None = None, separators: Any = None, sort_keys: bool = False
+) -> str:
+    """JSON as it is: jinja2's own filter would escape < and > for a web page."""
+    return json.dumps(value, ensure_ascii=ensure_ascii, indent=indent, separators=separators, sort_keys=sort_keys)
