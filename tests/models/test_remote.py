@@ -1,0 +1,438 @@
+"""An engine behind an address: what is sent, what is tried again, and one message for whatever it does wrong."""
+
+import json
+import threading
+import time
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+import numpy as np
+import pytest
+
+from dragoman.core.doors import LM
+from dragoman.core.errors import UserError
+from dragoman.core.sampling import Sampling
+from dragoman.core.types import Message
+from dragoman.models.remote import RemoteLM, parse_remote
+
+KEY = "sk-canary-1234567890"
+HELLO = [Message("system", "Be brief."), Message("user", "Say hello.")]
+
+
+def chat(*texts: str, finish: str = "stop") -> dict[str, Any]:
+    """What an engine answers to a chat."""
+    choices = [
+        {"index": number, "message": {"role": "assistant", "content": text}, "finish_reason": finish}
+        for number, text in enumerate(texts)
+    ]
+    return {"choices": choices[::-1], "usage": {"prompt_tokens": 7, "completion_tokens": 3}}
+
+
+def delta(text: str | None, finish: str | None = None) -> bytes:
+    """One event of a stream."""
+    choice = {"index": 0, "delta": {"content": text}, "finish_reason": finish}
+    return b"data: " + json.dumps({"choices": [choice]}, ensure_ascii=False).encode() + b"\r\n\r\n"
+
+
+class Engine:
+    """A stub: each request gets the next of `answers` (the last one again and again) and is kept in `asked`.
+
+    An answer is a status with a body (and headers), or a list of byte pieces that are streamed; None in it hangs, and
+    a list that ends with ... is cut without a proper end.
+    """
+
+    def __init__(self) -> None:
+        self.answers: list[Any] = []
+        self.asked: list[tuple[str, dict[str, Any], str]] = []
+        self.under_way = self.most = 0
+        self.release = threading.Event()
+        self.lock = threading.Lock()
+        engine = self
+
+        class Answering(BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"
+
+            def do_POST(self) -> None:
+                engine.answer(self)
+
+            def log_request(self, code: object = "-", size: object = "-") -> None:
+                pass
+
+        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Answering)
+        self.server.daemon_threads = True
+        self.server.handle_error = lambda request, address: None  # type: ignore[method-assign]
+        self.url = f"http://127.0.0.1:{self.server.server_address[1]}/v1"
+        threading.Thread(target=self.server.serve_forever, args=(0.01,), daemon=True).start()
+
+    def answer(self, to: BaseHTTPRequestHandler) -> None:
+        """Give the next answer."""
+        body = json.loads(to.rfile.read(int(to.headers["content-length"])))
+        with self.lock:
+            self.asked.append((to.path, body, to.headers.get("authorization", "")))
+            given = self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
+            self.under_way += 1
+            self.most = max(self.most, self.under_way)
+        try:
+            given = given(body) if callable(given) else given
+            if given is None:
+                self.release.wait(20)
+                return
+            if isinstance(given, list):
+                self.pieces(to, given)
+                return
+            status, content, headers = (*given, {})[:3]
+            data = content if isinstance(content, bytes) else json.dumps(content).encode()
+            to.send_response(status)
+            for name, value in {**headers, "content-length": str(len(data))}.items():
+                to.send_header(name, value)
+            to.end_headers()
+            to.wfile.write(data)
+        finally:
+            with self.lock:
+                self.under_way -= 1
+
+    def pieces(self, to: BaseHTTPRequestHandler, given: list[Any]) -> None:
+        """Stream the pieces as chunks."""
+        to.send_response(200)
+        to.send_header("transfer-encoding", "chunked")
+        to.end_headers()
+        for piece in given:
+            if piece is ...:
+                to.close_connection = True
+                return
+            if piece is None:
+                self.release.wait(20)
+                return
+            to.wfile.write(f"{len(piece):x}\r\n".encode() + piece + b"\r\n")
+            to.wfile.flush()
+            time.sleep(0.01)
+        to.wfile.write(b"0\r\n\r\n")
+
+    def lm(self, **settings: Any) -> RemoteLM:
+        """A model behind it, quick to try again."""
+        return RemoteLM(self.url, "m", **{"first_wait": 0.01, "time_out": 5.0, **settings})
+
+
+@pytest.fixture
+def engine(monkeypatch: pytest.MonkeyPatch) -> Iterator[Engine]:
+    monkeypatch.setenv("OPENAI_API_KEY", KEY)
+    stub = Engine()
+    yield stub
+    stub.release.set()
+    stub.server.shutdown()
+    stub.server.server_close()
+
+
+def refused(call: Any) -> UserError:
+    """The mistake a call ends in; never with the key in it."""
+    with pytest.raises(UserError) as caught:
+        call()
+    assert KEY not in caught.value.problem + caught.value.hint
+    return caught.value
+
+
+@pytest.mark.parametrize(
+    ("spec", "expected"),
+    [
+        ("openai:http://127.0.0.1:8000/v1#m", ("http://127.0.0.1:8000/v1", "m")),
+        ("openai:https://api.example.com#org/m:7b", ("https://api.example.com/v1", "org/m:7b")),
+        ("openai:http://[::1]:1/v1/#m", ("http://[::1]:1/v1", "m")),
+    ],
+)
+def test_an_address(spec: str, expected: tuple[str, str]) -> None:
+    assert parse_remote(spec) == expected
+
+
+@pytest.mark.parametrize(
+    ("spec", "said"),
+    [
+        ("openai:", "not the address"),
+        ("openai:ftp://host/v1#m", "not the address"),
+        ("openai:http://host/v1", "names no model"),
+        ("openai:http://host:99999/v1#m", "not the address"),
+        ("openai:http://host/v1?key=1#m", "not the address"),
+        ("openai:http://a b/v1#m", "not the address"),
+        ("openai:http://me:secret@host/v1#m", "must not hold a password"),
+        ("openai:http://a:1\\@b/v1#m", "not the address|password"),
+    ],
+)
+def test_no_address(spec: str, said: str) -> None:
+    with pytest.raises(UserError, match=said) as caught:
+        parse_remote(spec)
+    assert "secret" not in caught.value.problem
+
+
+def test_it_is_a_language_model_that_connects_to_nothing_yet() -> None:
+    assert isinstance(RemoteLM("http://127.0.0.1:1/v1", "m"), LM)
+
+
+def test_a_key_does_not_travel_unencrypted(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OPENAI_API_KEY", KEY)
+    mistake = refused(lambda: RemoteLM("http://10.0.0.7:8000/v1", "m"))
+    assert "unencrypted" in mistake.problem
+    assert "OPENAI_API_KEY" in mistake.hint
+    assert RemoteLM("http://10.0.0.7:8000/v1", "m", allow_plain=True).model == "m"
+    assert RemoteLM("https://10.0.0.7:8000/v1", "m").model == "m"
+    monkeypatch.delenv("OPENAI_API_KEY")
+    assert RemoteLM("http://10.0.0.7:8000/v1", "m").model == "m"
+
+
+def test_a_chat(engine: Engine) -> None:
+    engine.answers = [(200, chat("hello", finish="length"))]
+    [said] = engine.lm().generate([HELLO], Sampling(max_tokens=9))
+    assert (said.text, said.tokens, said.prompt_tokens, said.finish) == ("hello", 3, 7, "length")
+    [(path, body, key)] = engine.asked
+    assert path == "/v1/chat/completions"
+    assert key == f"Bearer {KEY}"
+    assert body == {
+        "model": "m",
+        "max_tokens": 9,
+        "temperature": 0.0,
+        "messages": [{"role": "system", "content": "Be brief."}, {"role": "user", "content": "Say hello."}],
+    }
+
+
+def test_every_parameter_that_is_not_the_default_is_sent(engine: Engine) -> None:
+    engine.answers = [(200, chat('{"a": 1}', '{"a": 2}'))]
+    how = Sampling(
+        temperature=0.5,
+        top_k=4,
+        top_p=0.9,
+        min_p=0.1,
+        typical_p=0.8,
+        min_tokens=2,
+        frequency_penalty=0.1,
+        presence_penalty=0.2,
+        repetition_penalty=1.1,
+        stop=("END",),
+        seed=5,
+        n=2,
+        logprobs=2,
+        logit_bias={7: -100},
+        json_schema='{"type": "object"}',
+    )
+    assert [one.text for one in engine.lm().generate([HELLO], how)] == ['{"a": 1}', '{"a": 2}']
+    body = engine.asked[0][1]
+    assert {name: body[name] for name in ("top_k", "top_p", "min_p", "typical_p", "min_tokens", "seed", "n")} == {
+        "top_k": 4,
+        "top_p": 0.9,
+        "min_p": 0.1,
+        "typical_p": 0.8,
+        "min_tokens": 2,
+        "seed": 5,
+        "n": 2,
+    }
+    assert (body["stop"], body["logit_bias"]) == (["END"], {"7": -100.0})
+    assert (body["logprobs"], body["top_logprobs"], body["repetition_penalty"]) == (True, 2, 1.1)
+    assert body["response_format"]["json_schema"]["schema"] == {"type": "object"}
+
+
+def test_a_raw_text_and_an_answer_begun(engine: Engine) -> None:
+    engine.answers = [(200, {"choices": [{"text": " on", "finish_reason": "stop", "logprobs": None}]})]
+    assert engine.lm(raw=True).generate([[Message("user", "Once up")]], Sampling())[0].text == " on"
+    assert (engine.asked[0][0], engine.asked[0][1]["prompt"]) == ("/v1/completions", "Once up")
+    engine.answers = [(200, chat("lo"))]
+    engine.lm().generate([[*HELLO, Message("assistant", "hel")]], Sampling())
+    assert engine.asked[1][1]["continue_final_message"] is True
+
+
+def test_log_probabilities(engine: Engine) -> None:
+    told = [{"token": "he", "logprob": -0.5, "top_logprobs": [{"token": "he", "logprob": -0.5}]}]
+    answer = chat("he")
+    answer["choices"][0]["logprobs"] = {"content": told}
+    engine.answers = [(200, answer)]
+    [token] = engine.lm().generate([HELLO], Sampling(logprobs=1))[0].logprobs
+    assert (token.text, token.id, token.logprob, token.top) == ("he", -1, -0.5, (("he", -0.5),))
+
+
+def test_several_prompts_at_once_and_in_order(engine: Engine) -> None:
+    def slow(body: dict[str, Any]) -> tuple[int, dict[str, Any]]:
+        time.sleep(0.05)
+        return 200, chat(body["messages"][0]["content"])
+
+    engine.answers = [slow]
+    texts = [f"prompt {number}" for number in range(9)]
+    said = engine.lm(concurrency=3).generate([[Message("user", text)] for text in texts], Sampling())
+    assert [one.text for one in said] == texts
+    assert engine.most == 3
+    assert engine.lm().generate([], Sampling()) == []
+
+
+def test_too_many_requests_are_made_again_when_the_engine_says(engine: Engine) -> None:
+    engine.answers = [(429, {"error": {"message": "slow down"}}, {"retry-after": "0.3"}), (200, chat("hello"))]
+    begun = time.monotonic()
+    assert engine.lm().generate([HELLO], Sampling())[0].text == "hello"
+    assert time.monotonic() - begun >= 0.3
+    assert len(engine.asked) == 2
+
+
+def test_an_engine_that_stays_broken(engine: Engine) -> None:
+    engine.answers = [(503, b"<h1>no\x1b[31m upstream</h1>")]
+    mistake = refused(lambda: engine.lm(retries=2).generate([HELLO], Sampling()))
+    assert "after 3 tries" in mistake.problem
+    assert "503" in mistake.problem
+    assert "\x1b" not in mistake.problem
+    assert len(engine.asked) == 3
+
+
+def test_the_whole_time_is_bounded(engine: Engine) -> None:
+    engine.answers = [(503, b"no", {"retry-after": "30"})]
+    begun = time.monotonic()
+    refused(lambda: engine.lm(total=1.0).generate([HELLO], Sampling()))
+    assert time.monotonic() - begun < 1
+
+
+def test_nobody_is_there() -> None:
+    mistake = refused(lambda: RemoteLM("http://127.0.0.1:1/v1", "m", retries=0).generate([HELLO], Sampling()))
+    assert "no connection" in mistake.problem
+
+
+def test_an_engine_that_is_too_slow(engine: Engine) -> None:
+    engine.answers = [None]
+    mistake = refused(lambda: engine.lm(time_out=0.2, retries=1).generate([HELLO], Sampling()))
+    assert "no answer within 0.2 s" in mistake.problem
+    assert len(engine.asked) == 2
+
+
+@pytest.mark.parametrize("content", [b"[1, 2]", b"<html>", b'{"choices": []}', b'{"choices": [1]}', b"{}"])
+def test_an_answer_that_is_none(engine: Engine, content: bytes) -> None:
+    engine.answers = [(200, content)]
+    assert engine.url in refused(lambda: engine.lm().generate([HELLO], Sampling())).problem
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        {"error": {"message": "min_p is not supported", "param": "min_p"}},
+        {"object": "error", "message": "unknown field min_p"},
+        {"detail": [{"loc": ["body", "min_p"], "msg": "extra fields not permitted"}]},
+        {"error": "min_p is unknown"},
+    ],
+)
+def test_a_refused_parameter_is_named_once(engine: Engine, content: dict[str, Any]) -> None:
+    engine.answers = [(400, content)]
+    mistake = refused(lambda: engine.lm().generate([HELLO], Sampling(temperature=1, min_p=0.1)))
+    assert "refuses min_p: " in mistake.problem
+    assert "leave min_p out" in mistake.hint
+    assert len(engine.asked) == 1
+
+
+def test_the_key_stands_in_no_message_and_no_repr(engine: Engine) -> None:
+    lm = engine.lm()
+    assert KEY not in repr(lm) + str(lm) + repr(vars(lm))
+    for status in (400, 401, 403, 404, 500):
+        engine.answers = [(status, {"error": {"message": f"bad key {KEY}"}})]
+        refused(lambda: engine.lm(retries=0).generate([HELLO], Sampling()))
+    engine.answers = [(200, KEY.encode())]
+    refused(lambda: lm.generate([HELLO], Sampling()))
+
+
+def test_what_no_engine_offers() -> None:
+    lm = RemoteLM("http://127.0.0.1:1/v1", "m")
+    assert "beam search" in refused(lambda: lm.generate([HELLO], Sampling(beams=2))).problem
+    assert "json_schema" in refused(lambda: lm.generate([HELLO], Sampling(json_schema="{"))).problem
+    assert "half a character" in refused(lambda: lm.generate([[Message("user", "\ud83d")]], Sampling())).problem
+
+
+@pytest.mark.parametrize(
+    "how", [Sampling(choices=("yes", "no")), Sampling(regex="[0-9]+"), Sampling(json_schema='{"type": "object"}')]
+)
+def test_a_shape_that_the_engine_did_not_keep_to(engine: Engine, how: Sampling) -> None:
+    engine.answers = [(200, chat("perhaps"))]
+    assert "did not keep to it" in refused(lambda: engine.lm().generate([HELLO], how)).problem
+
+
+def test_a_stream_in_whole_characters(engine: Engine) -> None:
+    whole = b": ping\n\n" + delta("") + delta("Grü") + delta("ß\u2028e ") + delta("日本") + delta(None, "stop")
+    halves = b'data: {"choices": [{"delta": {"content": "\\ud83d"}}]}\n\n' + (
+        b'data: {"choices": [{"delta": {"content": "\\ude00"}}]}\n\n'
+    )
+    data = halves + whole + b'data: {"choices": []}\n\ndata: [DONE]\n\n'
+    engine.answers = [[data[at : at + 7] for at in range(0, len(data), 7)]]
+    pieces = list(engine.lm().stream(HELLO, Sampling()))
+    assert "".join(pieces) == "😀Grüß\u2028e 日本"
+    assert all(piece.encode("utf-8") for piece in pieces)
+    assert engine.asked[0][1]["stream"] is True
+
+
+def test_a_stream_that_is_cut_says_so(engine: Engine) -> None:
+    for end in ([], [...]):
+        engine.answers = [[delta("Hel"), *end]]
+        stream = engine.lm().stream(HELLO, Sampling())
+        assert next(stream) == "Hel"
+        assert "cut" in refused(lambda stream=stream: next(stream)).problem
+
+
+def test_a_stream_that_stops_talking(engine: Engine) -> None:
+    engine.answers = [[delta("Hel"), None]]
+    stream = engine.lm(time_out=0.2).stream(HELLO, Sampling())
+    assert next(stream) == "Hel"
+    assert "no answer within 0.2 s" in refused(lambda: next(stream)).problem
+
+
+def test_an_error_inside_a_stream(engine: Engine) -> None:
+    engine.answers = [[delta("Hel"), b'data: {"error": {"message": "out of memory"}}\n\n']]
+    assert "out of memory" in refused(lambda: list(engine.lm().stream(HELLO, Sampling()))).problem
+    engine.answers = [(400, {"error": {"message": "too long", "param": "messages"}})]
+    assert "refuses messages" in refused(lambda: list(engine.lm().stream(HELLO, Sampling()))).problem
+
+
+def test_cancel_wakes_who_waits(engine: Engine) -> None:
+    engine.answers = [None]
+    lm, ended = engine.lm(time_out=20), []
+
+    def ask() -> None:
+        try:
+            lm.generate([HELLO, HELLO], Sampling())
+        except Exception as error:
+            ended.append(type(error).__name__)
+
+    waiting = threading.Thread(target=ask)
+    waiting.start()
+    while engine.under_way < 2:
+        time.sleep(0.01)
+    lm.cancel()
+    waiting.join(5)
+    assert ended == ["Cancelled"]
+    engine.answers = [(200, chat("again"))]
+    assert lm.generate([HELLO], Sampling())[0].text == "again"
+
+
+def echo(body: dict[str, Any]) -> tuple[int, dict[str, Any]]:
+    """An engine that reads words; the name of a first special token stands in front; -1 for each letter."""
+    tokens = ["<s>"]
+    for letter in body["prompt"]:
+        tokens = [*tokens, letter] if letter == " " or len(tokens) == 1 else [*tokens[:-1], tokens[-1] + letter]
+    tokens.append("!")  # the one token it wrote itself
+    starts = [sum(map(len, tokens[:position])) for position in range(len(tokens))]
+    values = [None, *(-float(len(token)) for token in tokens[1:])]
+    told = {"tokens": tokens, "token_logprobs": values, "text_offset": starts}
+    return 200, {"choices": [{"text": body["prompt"] + "!", "logprobs": told}]}
+
+
+def test_scores(engine: Engine) -> None:
+    engine.answers = [echo]
+    lm = engine.lm()
+    prompts = [[Message("user", "The sky is")], [Message("user", "It")]]
+    options = [" blue", " a big sea", " grün"]
+    assert lm.score(prompts, options).tolist() == [[-5.0, -10.0, -5.0]] * 2
+    assert lm.score(prompts, options, "token")[0].tolist() == [-5.0, -10 / 3, -5.0]
+    assert np.allclose(lm.score(prompts, options, "byte")[0], [-1, -1, -5 / 6])
+    assert lm.score([], options).shape == (0, 3)
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        (400, {"error": {"message": "echo is not supported"}}),
+        (404, {"detail": "Not Found"}),
+        (200, {"choices": [{"text": "!", "logprobs": None}]}),
+        (200, {"choices": [{"text": "!"}]}),
+    ],
+)
+def test_an_engine_that_cannot_score_says_so(engine: Engine, answer: Any) -> None:
+    engine.answers = [answer]
+    mistake = refused(lambda: engine.lm().score([HELLO], [" a"]))
+    assert "log-probability" in mistake.problem
+    assert "vLLM" in mistake.hint
