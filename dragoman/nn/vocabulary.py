@@ -1,0 +1,256 @@
+"""Training of tokenizers by the `tokenizers` library: byte-level BPE, WordPiece and Unigram, with their special tokens.
+
+BPE (Sennrich et al. 2016) joins the most frequent pair of symbols again and again; on bytes (Radford et al. 2019) no
+text is unknown. Unigram (Kudo 2018) starts from frequent substrings and drops those that the text's likelihood misses
+least. WordPiece is *encoded* as BERT does it, the longest piece first; but the library *trains* it as BPE, by how often
+a pair stands: Google's trainer, which weighs a pair by f(ab) / (f(a) f(b)) (Schuster and Nakajima 2012), was never
+released.
+"""
+
+import json
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from tokenizers import AddedToken, Regex, decoders, normalizers, pre_tokenizers, trainers
+from tokenizers import Tokenizer as Rust
+from tokenizers.models import BPE, Unigram, WordPiece
+from tokenizers.processors import TemplateProcessing
+
+from dragoman.core.config import nearest
+from dragoman.core.errors import UserError
+
+__all__ = ["CHATML", "KINDS", "Training", "roles", "train", "write"]
+
+KINDS = ("bpe", "wordpiece", "unigram")
+NORMAL = ("", "none", "nfc", "nfkc")
+CHATML = (
+    "{% for message in messages %}{{ '<|im_start|>' + message['role'] + '\\n' + message['content'] + '<|im_end|>\\n' }}"
+    "{% endfor %}{% if add_generation_prompt %}{{ '<|im_start|>assistant\\n' }}{% endif %}"
+)
+_CHAT = ("<|im_start|>", "<|im_end|>")
+_ROLES = {
+    "bpe": {"bos_token": "<|endoftext|>", "eos_token": "<|endoftext|>", "pad_token": "<|pad|>"},
+    "wordpiece": {
+        "pad_token": "[PAD]",
+        "unk_token": "[UNK]",
+        "cls_token": "[CLS]",
+        "sep_token": "[SEP]",
+        "mask_token": "[MASK]",
+    },
+    "unigram": {"pad_token": "<pad>", "eos_token": "</s>", "unk_token": "<unk>"},
+}
+_LARGEST = 1 << 20
+
+
+@dataclass(frozen=True)
+class Training:
+    """How a tokenizer is trained. Raises UserError where a setting is none that can be met."""
+
+    kind: str = "bpe"
+    "bpe (on bytes), wordpiece or unigram."
+    size: int = 8000
+    "How many tokens there are in all, the special ones included; a small text may give fewer."
+    normalize: str = ""
+    "none, nfc or nfkc (Unicode's normal forms); empty is what the kind usually does: nfkc for unigram, else none."
+    lowercase: bool = False
+    "Whether texts are read in lower case; what was written large cannot be told afterwards."
+    min_frequency: int = 2
+    "How often a pair must stand in the text to become a token; unigram has no such bound."
+    single_digits: bool = True
+    "Whether each digit is a token of its own, so that numbers are written the same wherever they stand."
+    chat: bool = False
+    "Whether there are tokens and a template for dialogues (ChatML)."
+    special: tuple[str, ...] = ()
+    "Special tokens of your own."
+    reserved: int = 0
+    "Special tokens without a meaning yet, so that a trained model's table of words need not grow."
+
+    def __post_init__(self) -> None:
+        if self.kind not in KINDS:
+            raise UserError(f"there is no kind of tokenizer named '{self.kind}'", f"{nearest(self.kind, KINDS)}; kind=")
+        if self.normalize not in NORMAL:
+            raise UserError(f"there is no normal form '{self.normalize}'", "one of: normalize=none, nfc, nfkc")
+        if not 0 <= self.reserved <= 10_000:
+            raise UserError(f"{self.reserved} reserved tokens cannot be", "give 0 to 10,000: reserved=16")
+        if self.min_frequency < 1:
+            raise UserError(
+                f"min_frequency={self.min_frequency} keeps nothing out", "give one or more: min_frequency=2"
+            )
+        wrong = next((token for token in self.special if not token.strip()), None)
+        if wrong is not None or len(set(specials(self))) < len(specials(self)):
+            raise UserError("the special tokens hold an empty one, or one twice", 'give others: special=["<|tool|>"]')
+        least = len(specials(self)) + (256 if self.kind == "bpe" else 2)
+        if not least <= self.size <= _LARGEST:
+            said = f"{least:,} tokens are there before anything is learnt" if self.size < least else "that is too many"
+            raise UserError(f"size {self.size:,} cannot be: {said}", f"give {least:,} to {_LARGEST:,}: size=8000")
+
+
+def roles(how: Training) -> dict[str, str]:
+    """The special tokens by their role; in a dialogue, the end of a turn ends an answer."""
+    return _ROLES[how.kind] | ({"eos_token": _CHAT[1]} if how.chat else {})
+
+
+def specials(how: Training) -> list[str]:
+    """Every special token in the order of its id: roles, dialogue, the user's own, reserved ones."""
+    reserved = [f"<|reserved_{number}|>" for number in range(how.reserved)]
+    usual = dict.fromkeys(_ROLES[how.kind].values())
+    return [*usual, *(_CHAT if how.chat else ()), *how.special, *reserved]
+
+
+def train(texts: Iterable[str], how: Training) -> Rust:
+    """A tokenizer that was trained on these texts, equal each time for equal texts.
+
+    Raises UserError where there is no text, or the size has no room for the characters of the texts.
+    """
+    rust = _blank(how)
+    counted = _Counted(texts)
+    try:
+        if how.kind == "bpe":
+            rust.train_from_iterator(counted, trainer=_byte_pairs(how))
+        elif how.kind == "wordpiece":
+            rust.model = _word_pieces(list(counted), how)
+        else:
+            rust.model = _unigram(counted, how)
+    except UserError:
+        raise
+    except Exception as error:  # the library raises nothing narrower
+        if not counted.characters:
+            raise _nothing() from None
+        raise _crowded(how, str(error)) from None
+    if not counted.characters:
+        raise _nothing()
+    if rust.get_vocab_size() > how.size:
+        raise _crowded(how, f"the characters of the texts alone are {rust.get_vocab_size():,} tokens")
+    rust.add_special_tokens([AddedToken(token, special=True, normalized=False) for token in specials(how)])
+    _surround(rust, how)
+    return rust
+
+
+def write(rust: Rust, how: Training, folder: Path) -> None:
+    """Write tokenizer.json, tokenizer_config.json and special_tokens_map.json into a folder, as transformers reads
+    them."""
+    named = roles(how)
+    settings: dict[str, Any] = {
+        "tokenizer_class": "PreTrainedTokenizerFast",
+        "model_input_names": ["input_ids", "attention_mask"],
+        "clean_up_tokenization_spaces": False,
+        **named,
+    }
+    if how.chat:
+        settings["chat_template"] = CHATML
+    (folder / "tokenizer.json").write_text(rust.to_str(), encoding="utf-8")
+    for name, content in (("tokenizer_config.json", settings), ("special_tokens_map.json", named)):
+        (folder / name).write_text(json.dumps(content, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+
+
+class _Counted:
+    """Texts that count their characters as they go by."""
+
+    def __init__(self, texts: Iterable[str]) -> None:
+        self._texts = texts
+        self.characters = 0
+
+    def __iter__(self) -> Iterator[str]:
+        for text in self._texts:
+            self.characters += len(text.strip())
+            yield text
+
+
+def _blank(how: Training) -> Rust:
+    """An untrained tokenizer: how texts are normalised and split before the model sees them, and put together again."""
+    form = how.normalize or ("nfkc" if how.kind == "unigram" else "none")
+    steps: list[Any] = [normalizers.NFC()] if form == "nfc" else [normalizers.NFKC()] if form == "nfkc" else []
+    digits = [pre_tokenizers.Digits(individual_digits=True)] if how.single_digits else []
+    if how.kind == "wordpiece":
+        rust = Rust(WordPiece(unk_token="[UNK]"))
+        rust.normalizer = normalizers.Sequence([*steps, normalizers.BertNormalizer(lowercase=how.lowercase)])
+        rust.pre_tokenizer = pre_tokenizers.Sequence([pre_tokenizers.BertPreTokenizer(), *digits])
+        rust.decoder = decoders.WordPiece()
+        return rust
+    steps += [normalizers.Lowercase()] if how.lowercase else []
+    if how.kind == "unigram":
+        rust = Rust(Unigram())
+        steps += [normalizers.Replace(Regex(r"\s+"), " "), normalizers.Replace(Regex(r"\A | \z"), "")]
+        words = pre_tokenizers.Metaspace(prepend_scheme="always", split=True)
+        rust.pre_tokenizer = pre_tokenizers.Sequence([words, *digits])
+        rust.decoder = decoders.Metaspace(prepend_scheme="always")
+    else:
+        rust = Rust(BPE())
+        letters = pre_tokenizers.ByteLevel(add_prefix_space=False)
+        rust.pre_tokenizer = pre_tokenizers.Sequence([*digits, letters]) if digits else letters
+        rust.decoder = decoders.ByteLevel()
+    if steps:
+        rust.normalizer = normalizers.Sequence(steps)
+    return rust
+
+
+def _byte_pairs(how: Training) -> trainers.BpeTrainer:
+    return trainers.BpeTrainer(
+        vocab_size=how.size,
+        min_frequency=how.min_frequency,
+        special_tokens=specials(how),
+        initial_alphabet=sorted(pre_tokenizers.ByteLevel.alphabet()),
+        show_progress=False,
+    )
+
+
+def _word_pieces(texts: list[str], how: Training) -> WordPiece:
+    """Train twice: once for the letters that stand inside words, then with those in a fixed order.
+
+    The library numbers "##a", "##b" ... as it meets them in a table whose order changes from run to run, and ties
+    between pairs are broken by number: without the first round the same texts give another vocabulary each time.
+    """
+    inside: list[str] = []
+    numbers: dict[str, int] = {}
+    for size in (1, how.size):  # nothing is learnt at size 1, but all letters are kept
+        rust = _blank(how)
+        trainer = trainers.WordPieceTrainer(
+            vocab_size=size,
+            min_frequency=how.min_frequency,
+            special_tokens=[*specials(how), *inside],
+            show_progress=False,
+        )
+        rust.train_from_iterator(texts, trainer=trainer)
+        numbers = rust.get_vocab()
+        inside = sorted(token for token in numbers if token.startswith("##") and len(token) == 3)
+    return WordPiece(vocab=numbers, unk_token="[UNK]")
+
+
+def _unigram(texts: Iterable[str], how: Training) -> Unigram:
+    """Train, then give the scores and pieces the same form and order each time.
+
+    The library adds up in an order that changes from run to run, which moves the last digits of a log-probability: four
+    are kept. Letters that were pruned come back at the lowest score and 0.0001 more for each further one, in no fixed
+    order: here they take these scores in the order of the alphabet.
+    """
+    fixed, rust = specials(how), _blank(how)
+    trainer = trainers.UnigramTrainer(vocab_size=how.size, special_tokens=fixed, unk_token="<unk>", show_progress=False)
+    rust.train_from_iterator(texts, trainer=trainer)
+    rows = json.loads(rust.model.__getstate__())["vocab"]
+    scores = {text: round(score, 4) for text, score in rows if text not in fixed}
+    letters = sorted(text for text in scores if len(text) == 1)
+    bound = min(scores.values(), default=0.0) + 0.0001 * len(letters)
+    rare = [letter for letter in letters if scores[letter] <= bound]
+    scores |= zip(rare, sorted((scores[letter] for letter in rare), reverse=True), strict=True)
+    pieces = sorted(scores.items(), key=lambda row: (-row[1], row[0]))
+    return Unigram([*((token, 0.0) for token in fixed), *pieces], unk_id=fixed.index("<unk>"), byte_fallback=False)
+
+
+def _surround(rust: Rust, how: Training) -> None:
+    """What stands around a text: BERT's [CLS] and [SEP], T5's </s>; nothing around a decoder's."""
+    if how.kind == "bpe":
+        return
+    first, last = (["[CLS]"], "[SEP]") if how.kind == "wordpiece" else ([], "</s>")
+    tokens = [(token, rust.token_to_id(token)) for token in (*first, last)]
+    pair = [*first, "$A", last, "$B:1", f"{last}:1"]
+    rust.post_processor = TemplateProcessing(single=[*first, "$A", last], pair=pair, special_tokens=tokens)
+
+
+def _nothing() -> UserError:
+    return UserError("there is no text to train a tokenizer on", "give files with text: dragoman vocab SOURCE")
+
+
+def _crowded(how: Training, said: str) -> UserError:
+    return UserError(f"a {how.kind} tokenizer of size {how.size:,} cannot be trained: {said}", "give more: size=16000")
