@@ -8,7 +8,16 @@ from jaxtyping import Float, Int
 from torch import Tensor
 from torch.nn.functional import normalize
 
-__all__ = ["named_first", "pack", "share_bytes", "trace_embeddings", "trace_lens", "trace_next", "trace_shares"]
+__all__ = [
+    "named_first",
+    "pack",
+    "share_bytes",
+    "trace_embeddings",
+    "trace_lens",
+    "trace_masked",
+    "trace_next",
+    "trace_shares",
+]
 
 NEIGHBOURS = 8
 "how many neighbours each token is told"
@@ -16,6 +25,9 @@ GUESSES = 5
 "how many predictions each layer is asked for"
 NAMED = 400_000
 "how many bytes the written forms of the vocabulary may take; the most probable tokens come first"
+CANDIDATES = 10
+"how many tokens are told for each mask"
+_ROWS = 32
 _CHUNK = 4096  # rows of logits or of the table at a time: a table of 256,000 words times a text is a gigabyte
 
 
@@ -63,23 +75,25 @@ def trace_embeddings(table: Float[Tensor, "v w"], ids: Sequence[int]) -> dict[st
     `ids` are distinct. `variance` is the share of the tokens' differences that each axis holds. A neighbour is
     (id, cosine, x, y), its place on the same axes.
     """
-    kept = table.detach().float()  # [v, w]
-    chosen = kept[list(ids)]  # [n, w]
+    chosen = table[list(ids)].detach().float().cpu()  # [n, w]
     centre = chosen.mean(0)  # [w]
     _, spread, axes = torch.linalg.svd(chosen - centre, full_matrices=False)  # [n, r], [r], [r, w]
-    plane = torch.zeros(2, kept.shape[1])  # [2, w]
+    plane = torch.zeros(2, chosen.shape[1])  # [2, w]
     plane[: len(axes[:2])] = axes[:2]
     # An axis has no sign of its own: the largest part of each is made positive, so that all machines draw one picture.
     plane = plane * plane.gather(1, plane.abs().argmax(1, keepdim=True)).sign()  # [2, w]
     total = float(spread.square().sum()) or 1.0
-    unit = normalize(kept, dim=1)  # [v, w]
+    unit = normalize(chosen, dim=1)  # [n, w]
+    parts = [
+        normalize(part.detach().float().cpu(), dim=1) @ unit.T for part in torch.split(table, _CHUNK)
+    ]  # [c, n] each
+    cosines = torch.cat(parts).T  # [n, v]
+    cosines[list(range(len(ids))), list(ids)] = -2.0  # nobody is a neighbour of itself
+    best = cosines.topk(min(NEIGHBOURS, len(table) - 1))  # [n, k]
     near: list[list[list[float]]] = []
-    for number in ids:
-        cosines = unit @ unit[number]  # [v]
-        cosines[number] = -2.0
-        best = cosines.topk(min(NEIGHBOURS, len(kept) - 1))
-        places = (kept[best.indices] - centre) @ plane.T  # [k, 2]
-        told = zip(best.indices.tolist(), best.values.tolist(), places.tolist(), strict=True)
+    for others, values in zip(best.indices, best.values.tolist(), strict=True):
+        places = (table[others.to(table.device)].detach().float().cpu() - centre) @ plane.T  # [k, 2]
+        told = zip(others.tolist(), values, places.tolist(), strict=True)
         near.append([[other, round(cosine, 4), round(x, 5), round(y, 5)] for other, cosine, (x, y) in told])
     return {
         "ids": list(ids),
@@ -97,25 +111,43 @@ def trace_lens(
     """What each layer would predict: its states read by the model's own last norm and head (nostalgebraist 2020).
 
     `written` is the token that really stands where the prediction points, -1 where nothing does; its probability and
-    rank are told too. Shapes: ids and probabilities [layers + 1, s, guesses], real and rank [layers + 1, s].
+    rank are told too, and `named` are all ids that are told. Shapes: ids and probabilities [layers + 1, s, guesses],
+    real and rank [layers + 1, s].
     """
-    ids, chances, real, ranks = [], [], [], []
     answer = torch.tensor(list(written))  # [s]
+    rows = []
     for layer in states:
-        logits = read(layer).float()  # [s, v]
-        probabilities = logits.softmax(-1)  # [s, v]
-        best = probabilities.topk(min(GUESSES, probabilities.shape[-1]), -1)  # [s, g]
-        own = probabilities.gather(1, answer.clamp(min=0)[:, None])  # [s, 1]
-        ids.append(best.indices)
-        chances.append(best.values)
-        real.append(torch.where(answer >= 0, own[:, 0], torch.zeros(len(answer))))
-        ranks.append((probabilities > own).sum(1))
+        # Some tokens at a time: the logits of 128 tokens over 256,000 words are 131 MB.
+        pieces = zip(torch.split(layer, _ROWS), torch.split(answer, _ROWS), strict=True)
+        read_rows = [_guesses(read(some), own) for some, own in pieces]
+        rows.append([torch.cat(parts) for parts in zip(*read_rows, strict=True)])
+    ids, chances, real, ranks = (torch.stack(parts) for parts in zip(*rows, strict=True))
     return {
-        "ids": pack(torch.stack(ids)),
-        "probabilities": pack(torch.stack(chances)),
-        "real": pack(torch.stack(real)),
-        "rank": pack(torch.stack(ranks)),
+        "ids": pack(ids),
+        "probabilities": pack(chances),
+        "real": pack(real),
+        "rank": pack(ranks),
+        "named": sorted(set(ids.flatten().tolist())),
     }
+
+
+def _guesses(logits: Float[Tensor, "s v"], answer: Int[Tensor, " s"]) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """The best guesses with their probabilities, and the probability and the rank of what was really written."""
+    probabilities = logits.float().softmax(-1)  # [s, v]
+    best = probabilities.topk(min(GUESSES, probabilities.shape[-1]), -1)  # [s, g]
+    own = probabilities.gather(1, answer.clamp(min=0)[:, None])  # [s, 1]
+    real = torch.where(answer >= 0, own[:, 0], torch.zeros(len(answer)))  # [s]
+    return best.indices, best.values, real, (probabilities > own).sum(1)
+
+
+def trace_masked(places: Sequence[int], logits: Float[Tensor, "m v"]) -> list[dict[str, object]]:
+    """The most probable tokens for each mask, with their probabilities."""
+    best = logits.softmax(-1).topk(min(CANDIDATES, logits.shape[-1]), -1)  # [m, k]
+    rows = zip(places, best.indices.tolist(), best.values.tolist(), strict=True)
+    return [
+        {"position": place, "candidates": [list(pair) for pair in zip(ids, chances, strict=True)]}
+        for place, ids, chances in rows
+    ]
 
 
 def trace_next(logits: Float[Tensor, " v"], seen: Sequence[int], ends: Sequence[int]) -> dict[str, object]:

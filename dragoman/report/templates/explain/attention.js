@@ -55,9 +55,8 @@ function startAttention(box) {
 
 function headGrid(box, shares, state, pick) {
   const { layers, heads } = shares;
-  const size = heads > 20 ? 34 : heads > 12 ? 44 : heads > 8 ? 60 : 76;
   const grid = make("div", { class: "grid", role: "group", "aria-label": "All heads; arrow keys move, Enter shows one large" });
-  grid.style.gridTemplateColumns = `auto repeat(${heads}, minmax(30px, ${size}px))`;
+  grid.style.gridTemplateColumns = `max-content repeat(${heads}, minmax(30px, 112px))`;
   const buttons = [];
   grid.append(make("span", {}), ...Array.from({ length: heads }, (_, head) => make("span", { class: "number", "aria-hidden": "true" }, heads > 10 ? String(head + 1) : `head ${head + 1}`)));
   for (let layer = 0; layer < layers; layer++) {

@@ -113,11 +113,12 @@ function startJourney() {
         }
     // What leads to the chosen one.
     const { flows, sources } = rollout(means, count, at);
+    const widest = Math.max(1e-9, ...flows.flat().filter(([key, query]) => key !== query).map(([, , part]) => part));
     for (let layer = 0; layer < Math.min(depth, shares.layers); layer++)
       for (const [key, query, part] of flows[layer]) {
         const own = key === query;
-        pen.strokeStyle = css(own && query === at ? ink.pick : ink.accent, Math.min(0.95, 0.12 + Math.sqrt(part)));
-        pen.lineWidth = 0.5 + 9 * part;
+        pen.strokeStyle = css(own && query === at ? ink.pick : ink.accent, own ? Math.min(0.9, 0.15 + Math.sqrt(part)) : Math.min(0.95, 0.1 + 0.85 * Math.sqrt(part / widest)));
+        pen.lineWidth = own ? 0.5 + 8 * part : 0.4 + (4 * part) / widest;
         line(key, query, layer);
       }
     // What is held after each layer.

@@ -25,7 +25,7 @@ function startNext() {
   const counts = Object.entries(trace.next.counts).map(([id, times]) => [Number(id), times]);
   const order = Array.from(logits.keys()).sort((one, other) => logits[other] - logits[one]);
   const own = warp(logits, [], plain);
-  const how = { ...plain };
+  const how = { ...plain, ...presets[2][1] }; // not the plain one, so that before and after can be seen apart
   const tally = new Map();
   const state = { chances: own, seed: 0, roll: dice(0), darts: 0, last: null, dart: null };
   const ends = new Set(trace.next.ends);
@@ -135,7 +135,7 @@ function nextSliders(how, compute, command) {
     const box = make("div", { class: "slider" }, make("div", {}, make("label", { for: id }, knob.name), output), input, make("small", { id: `${id}-help` }, knob.help));
     input.addEventListener("input", () => {
       how[knob.name] = knob.steps ? knob.steps[Number(input.value)] : Number(input.value);
-      show();
+      shows.forEach((one) => one());
       compute();
     });
     const show = () => {
@@ -145,12 +145,14 @@ function nextSliders(how, compute, command) {
       input.setAttribute("aria-valuetext", output.textContent);
       box.classList.toggle("off", value === plain[knob.name]);
     };
-    show();
     shows.push(show);
     return box;
   });
-  const buttons = presets.map(([name, settings]) =>
-    make("button", { type: "button", onclick: () => (Object.assign(how, plain, settings), shows.forEach((show) => show()), compute()) }, name),
-  );
+  const buttons = presets.map(([name, settings]) => {
+    const button = make("button", { type: "button", onclick: () => (Object.assign(how, plain, settings), shows.forEach((show) => show()), compute()) }, name);
+    shows.push(() => button.setAttribute("aria-pressed", String(knobs.every((knob) => how[knob.name] === { ...plain, ...settings }[knob.name]))));
+    return button;
+  });
+  shows.forEach((show) => show());
   form.append(make("div", { class: "presets", role: "group", "aria-label": "Ready-made settings" }, buttons), ...sliders, make("p", { class: "try quiet" }, "In the terminal:", make("br"), command));
 }

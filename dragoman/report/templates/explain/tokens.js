@@ -50,6 +50,7 @@ function told(at) {
     return make("p", {}, chip(token.text, { class: "special" }), ` ${place}. A control token: it is no part of the text; the model was trained to expect it here.`);
   const length = token.bytes.length / 2;
   const times = trace.tokens.filter((other) => other.id === token.id).length;
+  const unknown = length ? "" : " The tokenizer knows no piece for what stands here.";
   const again = times > 1 ? ` It stands ${times} times in this text, with the same number each time.` : "";
   return make(
     "p",
@@ -57,6 +58,6 @@ function told(at) {
     chip(token.text, { class: "chosen" }),
     ` ${place}: ${plural(length, "byte")} `,
     make("code", {}, bytesOf(token)),
-    `.${again}`,
+    `.${unknown}${again}`,
   );
 }
