@@ -157,7 +157,7 @@ class Sampler:
         self.told: tuple[Tensor, Tensor, Tensor] | None = None
         self.grammars = list(grammars) if grammars is not None else None
         self._written = 0
-        self._ends = torch.tensor(sorted(eos_ids), dtype=torch.long, device=device)  # [e]
+        self._ends = torch.tensor(sorted(one for one in eos_ids if one < vocabulary), dtype=torch.long)  # [e]
         # A row's numbers come from (seed, which answer) alone, so that its text is the same in any batch.
         self._random = [np.random.default_rng(np.random.SeedSequence(how.seed, spawn_key=(one,))) for one in offsets]
         self._counts: Int[Tensor, "b v"] | None = None
@@ -201,15 +201,20 @@ class Sampler:
         return logits
 
     def _limited(self, logits: Float[Tensor, "b v"]) -> Float[Tensor, "b v"]:
-        """No end before min_tokens, and nothing that the constraint forbids."""
-        if self._written < self.how.min_tokens:
-            logits = logits.index_fill(1, self._ends, _NEVER)
+        """No end before min_tokens, and nothing that the constraint forbids.
+
+        Where the constraint leaves nothing but an end, the text ends, however short.
+        """
+        early = self._written < self.how.min_tokens
         if self.grammars is None:
-            return logits
+            return logits.index_fill(1, self._ends.to(logits.device), _NEVER) if early else logits
         mask = torch.zeros(logits.shape, dtype=torch.bool)  # [b, v]
         for row, grammar in enumerate(self.grammars):
             may = grammar.allowed()[: logits.shape[1]]
             mask[row, : len(may)] = may
+        if early:
+            inner = mask.index_fill(1, self._ends, False)  # [b, v]
+            mask = torch.where(inner.any(-1, keepdim=True), inner, mask)
         return logits.masked_fill(~mask.to(logits.device), _NEVER)
 
     def _drawn(self, logits: Float[Tensor, "b v"], uniforms: Float64[Tensor, " b"]) -> Int[Tensor, " b"]:
