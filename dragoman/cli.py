@@ -6,19 +6,26 @@ was given, 130 and 143 stopped by Ctrl-C or SIGTERM with everything saved. Anyth
 
 import importlib
 import json
+import re
 import sys
 from collections.abc import Sequence
-from dataclasses import fields
+from dataclasses import fields, is_dataclass
 from types import ModuleType
+from typing import get_type_hints
 
 from dragoman import __version__
-from dragoman.core.config import build, describe, merge, nearest, parse_word
+from dragoman.core.config import Setting, build, describe, merge, nearest, parse_word
 from dragoman.core.errors import Stopped, UserError
 from dragoman.core.show import Show
 
 __all__ = ["VERBS", "help_of", "main", "overview", "stage_of", "summary"]
 
-VERBS = ("new", "check", "plan", "prepare", "train", "evaluate", "run", "judge", "serve", "runs", "report", "doctor")
+VERBS = (
+    *("new", "check", "plan", "prepare", "train", "evaluate", "run", "judge", "serve"),
+    *("generate", "chat", "models", "runs", "report", "doctor"),
+)
+# A first name and then "=": a sentence that holds a "=" is no setting.
+_SETTING = re.compile(r"[A-Za-z_]\w*(\.[^=]*)?=")
 STOPPED = "stopped; what was done is saved, and the same command goes on from it"
 
 
@@ -67,7 +74,7 @@ def _answer(words: list[str], show: Show) -> int:
 def _call(verb: str, words: list[str], show: Show) -> int:
     """Sort the words into the verb's own settings and those of the project, then run the stage."""
     stage = stage_of(verb)
-    own = {field.name for field in fields(stage.Settings)}
+    own = _own(stage)
     table: dict[str, object] = {}
     project: list[str] = []
     places = list(stage.PLACES)
@@ -78,22 +85,38 @@ def _call(verb: str, words: list[str], show: Show) -> int:
                 raise UserError(
                     f"dragoman {verb} has no option {word}", nearest(name, own) + f"; see dragoman {verb} --help"
                 )
-            table = merge(table, (name,), parse_word(f"{name}={text or 'true'}")[1])
-        elif "=" in word and not word.startswith(("=", "/", "./", "../")):
+            table = merge(table, own[name], parse_word(f"{name}={text or 'true'}")[1])
+        elif _SETTING.match(word):
             path, value = parse_word(word)
             if path[0] in own:
-                table = merge(table, path, value)
-            else:
+                table = merge(table, (*own[path[0]], *path[1:]), value)
+            elif stage.SECTIONS:
                 project.append(word)
+            else:
+                hint = nearest(path[0], own) + f"; see dragoman {verb} --help"
+                raise UserError(f"dragoman {verb} has no setting '{word}'", hint)
         elif places:
             table[places.pop(0)] = word
         else:
             raise UserError(f"dragoman {verb} does not know what to do with '{word}'", f"see dragoman {verb} --help")
-    if project and not stage.SECTIONS:
-        raise UserError(f"dragoman {verb} has no setting '{project[0]}'", f"see dragoman {verb} --help")
     settings = build(stage.Settings, table)
     code: int = stage.run(settings, tuple(project), show)
     return code
+
+
+def _own(stage: ModuleType) -> dict[str, tuple[str, ...]]:
+    """Every word of a verb and the setting it stands for.
+
+    The settings of a section are words too: `temperature=0.7` is `how.temperature=0.7`. The verb's own names win.
+    """
+    inside = {setting.name: (section, setting.name) for section, kind in _sections(stage) for setting in describe(kind)}
+    return inside | {field.name: (field.name,) for field in fields(stage.Settings)}
+
+
+def _sections(stage: ModuleType) -> list[tuple[str, type]]:
+    """The settings of a verb that are tables of settings themselves."""
+    kinds = get_type_hints(stage.Settings).items()
+    return [(name, kind) for name, kind in kinds if isinstance(kind, type) and is_dataclass(kind)]
 
 
 def stage_of(verb: str) -> ModuleType:
@@ -128,13 +151,24 @@ def help_of(verb: str) -> str:
     text = (stage.__doc__ or "").strip()
     usage = " ".join(["usage: dragoman", verb, *(f"[{place.upper()}]" for place in stage.PLACES)])
     lines = [text, "", usage + " [key=value ...] [--json]", ""]
-    for setting in describe(stage.Settings):
-        default = f" (default {setting.default})" if setting.default not in ("", "''") else ""
-        lines.append(f"  {setting.name:<12} {setting.help}{default}")
+    own = _own(stage)
+    lines += _lines(describe(stage.Settings))
+    for section, kind in _sections(stage):
+        told = [setting for setting in describe(kind) if own[setting.name] == (section, setting.name)]
+        lines += ["", f"  {section} holds these, which can be given by their own names:", *_lines(told)]
     if stage.SECTIONS:
         sections = ", ".join(setting.name for setting in describe(Project) if setting.name != "root")
         lines += ["", f"Any setting of the project can be given too: {sections} (docs/commands.md lists them all)."]
     return "\n".join(lines)
+
+
+def _lines(settings: Sequence[Setting]) -> list[str]:
+    """One line a setting: its name, its help, its default."""
+    wide = max((len(setting.name) for setting in settings), default=0)
+    defaults = [f" (default {one.default})" if one.default not in ("", "''") else "" for one in settings]
+    return [
+        f"  {one.name:<{max(wide, 12)}} {one.help}{default}" for one, default in zip(settings, defaults, strict=True)
+    ]
 
 
 if __name__ == "__main__":

@@ -118,7 +118,7 @@ class RemoteLM:
             with closing(self._wire.events(self._path, body)) as events:
                 for event in events:
                     finished = finished or "done" in event
-                    choice = next(iter(event.get("choices") or ()), {})
+                    choice: dict[str, Any] = next(iter(event.get("choices") or ()), {})
                     piece = choice.get("text") if self.raw else (choice.get("delta") or {}).get("content")
                     text, held = _whole(held + (piece or ""))
                     written += len(text)

@@ -11,7 +11,7 @@ import socket
 import threading
 import time
 import weakref
-from collections.abc import Iterator, Mapping
+from collections.abc import Generator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from dragoman.core.errors import UserError
@@ -90,7 +90,7 @@ class Wire:
             raise UserError(f"{self.url} answered with something that is no JSON object: {self._clean(data)}", _ENGINE)
         return found
 
-    def events(self, path: str, body: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+    def events(self, path: str, body: Mapping[str, Any]) -> Generator[dict[str, Any], None, None]:
         """The objects of a stream of server-sent events; the last is `{"done": True}` where it ended with `[DONE]`.
 
         Closing the iterator closes the connection, which is how an engine learns that nobody reads on. Raises as
@@ -269,7 +269,7 @@ def _broken(error: Exception, time_out: float) -> str:
         return f"no answer within {time_out:g} s"
     if isinstance(error, httpx.ConnectError):
         return f"no connection ({error})"
-    return f"the connection was cut ({error or type(error).__name__})"
+    return f"the connection was cut ({str(error) or type(error).__name__})"
 
 
 def _retry_after(text: str) -> float:

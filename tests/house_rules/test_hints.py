@@ -76,12 +76,15 @@ def fields_by_class() -> dict[str, dict[str, str]]:
 
 @cache
 def settings_of_stages() -> frozenset[str]:
-    """Every setting some verb takes for itself, by the class `Settings` in its stage."""
+    """Every setting some verb takes for itself, by the class `Settings` in its stage, and those of its sections."""
     names: set[str] = set()
     for path in python_files("dragoman/stages"):
         for node in tree(path).body:
             if isinstance(node, ast.ClassDef) and node.name == "Settings":
-                names |= {ast.unparse(line.target) for line in node.body if isinstance(line, ast.AnnAssign)}
+                lines = [line for line in node.body if isinstance(line, ast.AnnAssign)]
+                names |= {ast.unparse(line.target) for line in lines}
+                for line in lines:
+                    names |= fields_by_class().get(ast.unparse(line.annotation), {}).keys()
     return frozenset(names)
 
 

@@ -1,0 +1,62 @@
+"""The list of architectures, and the card of a model, complete or not."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from dragoman.nn.family import FAMILIES
+from tests.command import dragoman
+from tests.nn.tiny import classifier_folder
+
+
+def test_the_list() -> None:
+    said = dragoman("models")
+    assert said.code == 0
+    assert all(name in said.out for name in FAMILIES.names())
+    told = dragoman("models", "--json").json
+    assert [one["name"] for one in told["families"]] == list(FAMILIES.names())
+    assert told["builtin"] == ["builtin:minilm"]
+
+
+def test_the_card_of_a_real_model(shared_data: Path) -> None:
+    folder = shared_data / "models" / "stories260K"
+    card = dragoman("models", str(folder), "--json").json
+    assert card["family"] == "llama"
+    assert (card["parameters"], card["dtype"]) == (260032, ["F32"])
+    assert card["shape"] == {"layers": 5, "width": 64, "heads": 8, "context": 512, "vocabulary": 512}
+    assert card["tokenizer"] == {"size": 512, "chat": False}
+    assert card["memory"]["fp32"] == 4 * 260032
+    assert card["cache_bytes_per_token"] == 2 * 2 * 5 * 4 * 8
+    assert "260,032" in dragoman("models", str(folder)).whole
+
+
+def test_the_card_of_an_encoder(tmp_path: Path) -> None:
+    card = dragoman("models", str(classifier_folder("bert", tmp_path / "m")), "--json").json
+    assert (card["backend"], card["cache_bytes_per_token"], card["problems"]) == ("dragoman", 0, [])
+
+
+def test_an_architecture_that_is_not_written_here(tmp_path: Path) -> None:
+    folder = classifier_folder("bert", tmp_path / "m")
+    config = json.loads((folder / "config.json").read_text())
+    (folder / "config.json").write_text(json.dumps({**config, "model_type": "gpt_neox"}))
+    said = dragoman("models", str(folder))
+    assert "transformers, slower" in said.whole
+
+
+def test_weights_that_are_cut_short(tmp_path: Path) -> None:
+    folder = classifier_folder("bert", tmp_path / "m")
+    data = (folder / "model.safetensors").read_bytes()
+    (folder / "model.safetensors").write_bytes(data[:-100])
+    said = dragoman("models", str(folder), "--json")
+    assert said.code == 1
+    assert "damaged or cut short" in said.json["problems"][0]
+
+
+def test_an_engine_is_not_asked() -> None:
+    assert dragoman("models", "openai:http://127.0.0.1:1/v1#m", "--json").json["url"] == "http://127.0.0.1:1/v1"
+
+
+@pytest.mark.parametrize("words", [("nowhere",), ("hf:",), ("openai:nothing",)])
+def test_no_such_model(words: tuple[str, ...]) -> None:
+    assert dragoman("models", *words).code == 2
