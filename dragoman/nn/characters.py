@@ -54,11 +54,14 @@ class Pieces:
         """The bytes of a token that begins a text: without the space that was put there to mark a word."""
         return self._bytes(number, True)
 
+    def speaks(self, number: int) -> bool:
+        """Whether this is a token of text: neither a special one nor an id that nothing belongs to."""
+        return number >= 0 and number not in self._silent and self._rust.id_to_token(number) is not None
+
     def _bytes(self, number: int, first: bool) -> bytes:
         found = self._known.get((number, first))
         if found is None:
-            token = None if number in self._silent or number < 0 else self._rust.id_to_token(number)
-            found = b"" if token is None else self._read(token, first)
+            found = self._read(self._rust.id_to_token(number) or "", first) if self.speaks(number) else b""
             self._known[number, first] = found
         return found
 
@@ -140,8 +143,8 @@ class Characters:
         """The characters that this token completes, often its whole text, at times none."""
         if self._begun:
             return self._utf8.decode(self._pieces.inside(number))
-        if not self._pieces.inside(number):
-            return ""  # a special token, or an id that nothing belongs to: the text has not begun
+        if not self._pieces.speaks(number):
+            return ""  # the text has not begun
         self._begun = True
         return self._utf8.decode(self._pieces.first(number))
 

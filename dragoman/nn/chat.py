@@ -77,8 +77,8 @@ class Template:
         _check(messages)
         taken = {letter for message in messages for letter in message.content if letter >= "\ue000"} | {*self.source}
         free = iter(letter for letter in _UNUSED if letter not in taken)
-        mark, stop = next(free), next(free)
-        told = [{"role": one.role, "content": self._marked(one, mark)} for one in messages]
+        mark, lone, stop = next(free), next(free), next(free)
+        told = [{"role": one.role, "content": self._marked(one, mark, lone)} for one in messages]
         continued = messages[-1].role == "assistant"
         if continued:
             told[-1]["content"] += f"{stop} "  # the space tells whether the template trims what it is given
@@ -88,39 +88,41 @@ class Template:
             if not found:
                 raise UserError("the chat template leaves out the message that was to be continued", _MEND)
             text = text if rest.startswith(" ") else text.rstrip()
-        return list(self._cut(text, mark))
+        return list(self._cut(text, mark, lone))
 
-    def _cut(self, text: str, mark: str) -> Iterator[str | int]:
-        place = 0
-        for found in self._whole(mark).finditer(text):
+    def _cut(self, text: str, mark: str, lone: str) -> Iterator[str | int]:
+        """Texts and control ids of what the template wrote, without the marks."""
+        place, clear = 0, {ord(mark): None, ord(lone): None}
+        for found in re.finditer(f"({_any(self._controls)})(?!{lone})", text):
             control = self._controls[found[1]]
             begin = len(text[: found.start()].rstrip()) if control.eats_left else found.start()
-            if plain := text[place : max(begin, place)].replace(mark, ""):
+            if plain := text[place : max(begin, place)].translate(clear):
                 yield plain
             yield control.id
             place = found.end()
-            if control.eats_right:
-                place += len(text[place:]) - len(text[place:].lstrip())
-        if plain := text[place:].replace(mark, ""):
+            while control.eats_right and text[place : place + 1].isspace():
+                place += 1
+        if plain := text[place:].translate(clear):
             yield plain
 
-    def _whole(self, mark: str) -> re.Pattern[str]:
-        """Control tokens that no mark breaks, the longest first; a token of one character is broken by what follows."""
-        return re.compile(f"({_any(self._controls)})(?!{mark})")
+    def _marked(self, message: Message, mark: str, lone: str) -> str:
+        """A message whose control tokens are broken, also those that it could make with what stands around it.
 
-    def _marked(self, message: Message, mark: str) -> str:
-        """A message whose control tokens are broken, also those that its first or last letters could become part of."""
+        A token of one character cannot be broken: `lone` stands behind it.
+        """
         mine = [text for text, one in self._controls.items() if one.strict or message.role != "assistant"]
         if not mine or not message.content.strip():
             return message.content
         marked = re.sub(f"(?=(?:{_any(mine)}))(.)", rf"\g<1>{mark}", message.content, flags=re.DOTALL)
+        for text in mine:
+            marked = marked.replace(f"{text}{mark}", f"{text}{lone}") if len(text) == 1 else marked
         body = marked.strip()
         begin = marked.index(body)
-        if any(body.startswith(text[cut:]) for text in mine for cut in range(1, len(text))):
-            body = mark + body
-        if any(body.endswith(text[:cut]) for text in mine for cut in range(1, len(text))):
-            body += mark
-        return marked[:begin] + body + marked[begin + len(marked.strip()) :]
+        end = begin + len(body)
+        within = any(body in text for text in mine)
+        ends = within or any(body.startswith(text[cut:]) for text in mine for cut in range(1, len(text)))
+        begins = within or any(body.endswith(text[:cut]) for text in mine for cut in range(1, len(text)))
+        return marked[:begin] + mark * ends + body + mark * begins + marked[end:]
 
     def _render(self, told: list[dict[str, str]], continued: bool) -> str:
         from jinja2.exceptions import SecurityError, TemplateError, TemplateSyntaxError
