@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from dragoman.core.errors import UserError
 from dragoman.nn.heads import Classifier
-from dragoman.nn.store import family_of, modules_by_published_name
+from dragoman.nn.store import encoder_family_of, modules_by_published_name
 from dragoman.nn.weights import read_json, read_tensors
 
 __all__ = ["merge_adapter"]
@@ -35,7 +35,7 @@ def merge_adapter(net: Classifier, folder: Path) -> None:
     """
     settings = read_json(folder / "adapter_config.json")
     _refuse_unsupported(settings, folder)
-    ours = modules_by_published_name(family_of(net.arch.family), net.arch)
+    ours = modules_by_published_name(encoder_family_of(net.arch.family), net.arch)
     halves: dict[str, dict[str, Tensor]] = {}
     whole: dict[str, Tensor] = {}
     for name, tensor in read_tensors(folder, "adapter_model.safetensors").items():

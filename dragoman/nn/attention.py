@@ -1,51 +1,160 @@
-"""Multi-head attention: every token asks all tokens a question, and takes in a mixture of their answers."""
+"""Attention: every token asks all tokens it may see a question, and takes in a mixture of their answers."""
 
+from dataclasses import dataclass
+
+import torch
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
 from torch.nn.functional import scaled_dot_product_attention
 
 from dragoman.nn.arch import Arch
+from dragoman.nn.cache import LayerCache
+from dragoman.nn.norms import make_norm
+from dragoman.nn.positions import turn
 
-__all__ = ["Attention"]
+__all__ = ["Attention", "Sight", "attend"]
+
+
+@dataclass(frozen=True)
+class Sight:
+    """What one layer's queries may see and from where: the same for every layer of a kind, so it is made once.
+
+    `mask` is True where a key may be seen; a bias by distance (T5, ALiBi) is added to the scores, and -inf in it hides.
+    `causal` says instead that query i sees keys 0 to i, which the kernels do without a mask.
+    """
+
+    mask: Bool[Tensor, "b 1 q k"] | None = None
+    bias: Float[Tensor, "b h q k"] | None = None
+    causal: bool = False
+    angles: tuple[Tensor, Tensor] | None = None
+    "rotary positions of the queries, [b, s, 1, d] each"
+
+
+def attend(
+    query: Float[Tensor, "b h q d"],
+    key: Float[Tensor, "b g k d"],
+    value: Float[Tensor, "b g k d"],
+    sight: Sight,
+    scale: float,
+    dropout: float = 0.0,
+) -> Float[Tensor, "b h q d"]:
+    """softmax(Q K^T scale + M) V (Vaswani et al. 2017). Query head i reads answering head i // (h / g) (Ainslie 2023).
+
+    One query at a time is the decoder's daily bread: the heads of a group then stand as the queries of their one key,
+    and nothing is copied.
+    """
+    batch, heads, length, size = query.shape
+    groups = key.shape[1]
+    seen = sight.bias if sight.bias is not None else sight.mask
+    if length == 1 and groups < heads and sight.bias is None:
+        folded = query.view(batch, groups, heads // groups, size)  # [b, g, h / g, d]
+        mixed = scaled_dot_product_attention(folded, key, value, attn_mask=seen, dropout_p=dropout, scale=scale)
+        return mixed.view(batch, heads, 1, size)  # [b, h, 1, d]
+    if groups < heads and sight.bias is not None:  # a bias of its own for each head: the kernels want them all
+        key, value = (states.repeat_interleave(heads // groups, 1) for states in (key, value))  # [b, h, k, d]
+        groups = heads
+    return scaled_dot_product_attention(
+        query,
+        key,
+        value,
+        attn_mask=seen,
+        dropout_p=dropout,
+        is_causal=sight.causal and length > 1,
+        scale=scale,
+        enable_gqa=groups < heads,
+    )  # [b, h, q, d]
 
 
 class Attention(nn.Module):
-    """softmax(Q K^T / sqrt(d)) V in several heads at once (Vaswani et al. 2017, "Attention is all you need").
+    """Attention in several heads at once: MHA, or GQA and MQA where fewer heads answer than ask.
 
-    The four projections are modules of their own, so that a tuning (LoRA, say) can take the place of any of them.
+    The four projections are modules of their own, so that a tuning (LoRA, say) can take the place of any of them;
+    `fuse` makes one of the first three for a model that only answers.
     """
 
     def __init__(self, arch: Arch) -> None:
         super().__init__()
-        self.heads = arch.heads
+        self.heads, self.groups, self.size = arch.heads, arch.groups, arch.head_size
         self.dropout = arch.attention_dropout
-        self.query = nn.Linear(arch.width, arch.width)
-        self.key = nn.Linear(arch.width, arch.width)
-        self.value = nn.Linear(arch.width, arch.width)
-        self.output = nn.Linear(arch.width, arch.width)
+        self.scale = arch.attention_scale or self.size**-0.5
+        self.query = nn.Linear(arch.width, self.heads * self.size, bias=arch.attention_bias)
+        self.key = nn.Linear(arch.width, self.groups * self.size, bias=arch.attention_bias)
+        self.value = nn.Linear(arch.width, self.groups * self.size, bias=arch.attention_bias)
+        self.output = nn.Linear(self.heads * self.size, arch.width, bias=arch.output_bias)
+        self.query_norm = make_norm(arch, self.size) if arch.head_norm else None
+        self.key_norm = make_norm(arch, self.size) if arch.head_norm else None
+        self.joint: nn.Module | None = None
 
     def forward(
         self,
         states: Float[Tensor, "b s w"],
-        visible: Bool[Tensor, "b 1 1 s"] | None = None,
+        sight: Sight,
         wanted: int | None = None,
+        cache: LayerCache | None = None,
+        source: Float[Tensor, "b t w"] | None = None,
     ) -> Float[Tensor, "b q w"]:
-        """What each token learns from the others.
+        """What each token learns from those it sees.
 
-        `visible` is True where a token may be looked at, None where all may: without a mask the kernel is faster.
         `wanted` asks for the first so many positions alone (all still answer), which is what a classifier needs.
+        `cache` holds the keys and values of what came before. `source` is another text to ask, as a decoder asks its
+        encoder; with a cache that was filled from it, it is not needed again.
         """
-        asking = states if wanted is None else states[:, :wanted].contiguous()  # [b, q, w]
-        query = self._split(self.query(asking))  # [b, h, q, d]
-        key = self._split(self.key(states))  # [b, h, s, d]
-        value = self._split(self.value(states))  # [b, h, s, d]
-        mixed = scaled_dot_product_attention(  # scales by 1 / sqrt(d) itself
-            query, key, value, attn_mask=visible, dropout_p=self.dropout if self.training else 0.0
+        if source is not None or (cache is not None and cache.fixed):
+            query, key, value = self._ask_elsewhere(states, source, cache)
+        elif self.joint is not None:
+            query, key, value = self._split_joint(states)  # [b, s, h, d], [b, s, g, d] twice
+        else:
+            asking = states if wanted is None else states[:, :wanted].contiguous()  # [b, q, w]
+            query = self._split(self.query(asking), self.heads)  # [b, q, h, d]
+            key = self._split(self.key(states), self.groups)  # [b, s, g, d]
+            value = self._split(self.value(states), self.groups)  # [b, s, g, d]
+        if self.query_norm is not None and self.key_norm is not None:
+            query, key = self.query_norm(query), self.key_norm(key)
+        if sight.angles is not None:
+            query, key = turn(query, sight.angles), turn(key, sight.angles)  # [b, s, h, d], [b, s, g, d]
+        key, value = key.transpose(1, 2), value.transpose(1, 2)  # [b, g, s, d]
+        if cache is not None and not cache.fixed:
+            key, value = cache.extend(key, value)  # [b, g, k, d]
+        mixed = attend(
+            query.transpose(1, 2), key, value, sight, self.scale, self.dropout if self.training else 0.0
         )  # [b, h, q, d]
-        joined = mixed.transpose(1, 2).flatten(2)  # [b, q, w]
-        answer: Tensor = self.output(joined)  # [b, q, w]
+        answer: Tensor = self.output(mixed.transpose(1, 2).flatten(2))  # [b, q, w]
         return answer
 
-    def _split(self, states: Float[Tensor, "b s w"]) -> Float[Tensor, "b h s d"]:
-        texts, tokens, width = states.shape
-        return states.view(texts, tokens, self.heads, width // self.heads).transpose(1, 2)
+    def fuse(self) -> None:
+        """One matrix for query, key and value: a third of the calls, and the same numbers. The three are gone after."""
+        parts = (self.query, self.key, self.value)
+        joint = nn.Linear(
+            parts[0].in_features, sum(part.out_features for part in parts), bias=parts[0].bias is not None
+        )
+        with torch.no_grad():
+            joint.weight = nn.Parameter(torch.cat([part.weight for part in parts]))
+            if joint.bias is not None:
+                joint.bias = nn.Parameter(torch.cat([part.bias for part in parts]))
+        self.joint = joint
+        del self.query, self.key, self.value
+
+    def _split_joint(self, states: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        assert self.joint is not None
+        together = self._split(self.joint(states), self.heads + 2 * self.groups)  # [b, s, h + 2 g, d]
+        query, key, value = torch.split(together, [self.heads, self.groups, self.groups], dim=2)
+        return query, key, value
+
+    def _ask_elsewhere(
+        self, states: Tensor, source: Tensor | None, cache: LayerCache | None
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """Cross-attention: keys and values come from the source, once a text."""
+        query = self._split(self.query(states), self.heads)  # [b, q, h, d]
+        if cache is not None and cache.filled:
+            key, value = cache.content()  # [b, g, t, d]
+        else:
+            assert source is not None
+            key = self._split(self.key(source), self.groups).transpose(1, 2)  # [b, g, t, d]
+            value = self._split(self.value(source), self.groups).transpose(1, 2)  # [b, g, t, d]
+            if cache is not None:
+                key, value = cache.extend(key, value)  # [b, g, t, d]
+        return query, key.transpose(1, 2), value.transpose(1, 2)
+
+    def _split(self, states: Float[Tensor, "b s hd"], heads: int) -> Float[Tensor, "b s h d"]:
+        texts, tokens, _ = states.shape
+        return states.view(texts, tokens, heads, self.size)

@@ -5,41 +5,26 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
 from dragoman.nn.arch import Arch
+from dragoman.nn.attention import Sight
 from dragoman.nn.blocks import Block
-from dragoman.nn.positions import LearnedPositions
+from dragoman.nn.embeddings import Embeddings
+from dragoman.nn.norms import RmsNorm, make_norm
+from dragoman.nn.sights import Sights
 
-__all__ = ["Embeddings", "Encoder", "fresh_encoder", "initialise", "mean_pool"]
-
-
-class Embeddings(nn.Module):
-    """The vector of a token before any context: its word, its place and its sentence, added up and normalised."""
-
-    def __init__(self, arch: Arch) -> None:
-        super().__init__()
-        self.words = nn.Embedding(arch.vocabulary, arch.width)
-        self.positions = LearnedPositions(arch)
-        # BERT adds the row of "sentence A" to every token, even of a single sentence: without it the logits move.
-        self.types = nn.Embedding(arch.token_types, arch.width) if arch.token_types else None
-        self.norm = nn.LayerNorm(arch.width, eps=arch.norm_eps)
-        self.dropout = nn.Dropout(arch.dropout)
-
-    def forward(self, ids: Int[Tensor, "b s"]) -> Float[Tensor, "b s w"]:
-        """The states that enter the first block."""
-        place = self.positions(ids.shape[1])  # [s, w]
-        if self.types is not None:
-            place = place + self.types.weight[0]  # [s, w]
-        states: Tensor = self.dropout(self.norm(self.words(ids) + place))  # [b, s, w]
-        return states
+__all__ = ["Encoder", "fresh_encoder", "initialise", "mean_pool"]
 
 
 class Encoder(nn.Module):
     """A stack of blocks that read the whole text at once (BERT, Devlin et al. 2018)."""
 
-    def __init__(self, arch: Arch) -> None:
+    def __init__(self, arch: Arch, words: nn.Embedding | None = None) -> None:
         super().__init__()
         self.arch = arch
-        self.embeddings = Embeddings(arch)
+        self.embeddings = Embeddings(arch, words)
+        self.sights = Sights(arch, causal=False)
         self.blocks = nn.ModuleList(Block(arch) for _ in range(arch.layers))
+        self.norm = make_norm(arch) if arch.final_norm else None
+        self.last_dropout = nn.Dropout(arch.dropout if arch.final_norm else 0.0)
         self.unused: tuple[str, ...] = ()
         "tensors of the folder it was loaded from that an encoder has no use for (filled by nn.store)"
 
@@ -49,31 +34,35 @@ class Encoder(nn.Module):
         `mask` is True on the text and False on the padding, which stands on the right; None: there is no padding.
         Raises UserError where a row is longer than the model has positions.
         """
-        visible = self._visible(ids, mask)
-        states: Tensor = self.embeddings(ids)  # [b, s, w]
-        for block in self.blocks:
-            states = block(states, visible)  # [b, s, w]
-        return states
+        states, sights = self._enter(ids, mask)  # [b, s, w]
+        for block, sight in zip(self.blocks, sights, strict=True):
+            states = block(states, sight)  # [b, s, w]
+        return self._leave(states)
 
     def first(self, ids: Int[Tensor, "b s"], mask: Bool[Tensor, "b s"] | None = None) -> Float[Tensor, "b w"]:
         """The state of the first token, which a classifier reads: equal to `forward(ids, mask)[:, 0]`, and cheaper.
 
         The last block computes that one position only; its feed-forward part is an eighth of a six-layer model.
         """
-        visible = self._visible(ids, mask)
-        states: Tensor = self.embeddings(ids)  # [b, s, w]
-        for block in self.blocks[:-1]:
-            states = block(states, visible)  # [b, s, w]
-        states = self.blocks[-1](states, visible, wanted=1)  # [b, 1, w]
-        return states[:, 0]
+        states, sights = self._enter(ids, mask)  # [b, s, w]
+        for block, sight in zip(self.blocks[:-1], sights[:-1], strict=True):
+            states = block(states, sight)  # [b, s, w]
+        states = self.blocks[-1](states, sights[-1], wanted=1)  # [b, 1, w]
+        return self._leave(states)[:, 0]
 
-    def _visible(self, ids: Int[Tensor, "b s"], mask: Bool[Tensor, "b s"] | None) -> Bool[Tensor, "b 1 1 s"] | None:
+    def _enter(self, ids: Int[Tensor, "b s"], mask: Bool[Tensor, "b s"] | None) -> tuple[Tensor, list[Sight]]:
         self.arch.require(ids.shape[1])
-        if mask is None:
-            return None
-        if mask.device.type == "cpu" and bool(mask.all()):  # on a GPU the question would wait for the device
-            return None
-        return mask[:, None, None, :]
+        if mask is not None and mask.device.type == "cpu" and bool(mask.all()):  # a GPU would have to be waited for
+            mask = None
+        places = torch.arange(ids.shape[1], device=ids.device)[None]  # [1, s]
+        states: Tensor = self.embeddings(ids, places)  # [b, s, w]
+        return states, self.sights(places, mask, states.dtype)
+
+    def _leave(self, states: Float[Tensor, "b s w"]) -> Float[Tensor, "b s w"]:
+        if self.norm is None:
+            return states
+        normed: Tensor = self.last_dropout(self.norm(states))  # [b, s, w]
+        return normed
 
 
 def mean_pool(states: Float[Tensor, "b s w"], mask: Bool[Tensor, "b s"] | None) -> Float[Tensor, "b w"]:
@@ -93,6 +82,8 @@ def initialise(net: nn.Module, std: float, seed: int) -> None:
                 module.weight.copy_(torch.empty(module.weight.shape).normal_(0.0, std, generator=dice))
             if isinstance(module, nn.LayerNorm):
                 module.weight.fill_(1.0)
+            if isinstance(module, RmsNorm):
+                module.weight.fill_(1.0 - module.shift)
             if isinstance(module, nn.Linear | nn.LayerNorm) and module.bias is not None:
                 module.bias.zero_()
 

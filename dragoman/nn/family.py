@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any, Protocol, runtime_checkable
 
 from dragoman.core.errors import UserError
@@ -11,8 +12,11 @@ from dragoman.nn.arch import Arch
 __all__ = [
     "BERT_MODULES",
     "FAMILIES",
+    "EncoderFamily",
     "Family",
+    "Language",
     "activation_name",
+    "masked_language",
     "number",
     "published_activation",
     "read_bert",
@@ -23,9 +27,86 @@ __all__ = [
 FAMILIES = Registry("dragoman.nn.families", "family")
 
 
+@dataclass(frozen=True)
+class Language:
+    """How a published language model names its tensors; `{n}` is the number of a block.
+
+    Several of our modules may have one published name: their rows stand on top of each other in one tensor, in the
+    order given here.
+    """
+
+    architecture: str
+    "the class that transformers opens it with"
+    modules: Mapping[str, str]
+    "our module names (or names of single tensors) to the published ones"
+    prefix: str = ""
+    "what stands in front of published names, and is left out by some publishers"
+    turned: tuple[str, ...] = ()
+    "our modules whose weights are published as [in, out]"
+    ungated: Mapping[str, str] = field(default_factory=dict)
+    "what is named otherwise where the feed-forward part has no gate"
+    lifted: tuple[str, ...] = ()
+    "our tensors that are published with one more dimension in front"
+    copies: Mapping[str, str] = field(default_factory=dict)
+    "published names of tied tensors that some write down again, and which of our tensors they are"
+    extras: tuple[str, ...] = ()
+    "endings of published names that hold nothing that is needed"
+
+
+def masked_language(
+    architecture: str, prefix: str, encoder: Mapping[str, str], own: Mapping[str, str], copies: tuple[str, str]
+) -> Language:
+    """The names of an encoder with a masked-LM head; `own` are the head's, `copies` of the words and the bias."""
+    modules = {f"encoder.{ours}": f"{prefix}{theirs}" for ours, theirs in encoder.items()}
+    return Language(
+        architecture,
+        modules | dict(own),
+        prefix,
+        copies=dict(zip(copies, ("encoder.embeddings.words.weight", "head.bias"), strict=True)),
+        extras=(
+            "embeddings.position_ids",
+            "pooler.dense.weight",
+            "pooler.dense.bias",
+            "seq_relationship.weight",
+            "seq_relationship.bias",
+        ),
+    )
+
+
 @runtime_checkable
 class Family(Protocol):
-    """A published architecture: its config.json, and the names of its modules (tensors without `.weight`, `.bias`)."""
+    """A published architecture: its config.json both ways, and what it can be opened as."""
+
+    @property
+    def kind(self) -> str:
+        """encoder, decoder or encoder-decoder."""
+        ...
+
+    @property
+    def language(self) -> Language:
+        """How it names the tensors of a language model: masked, causal or sequence to sequence."""
+        ...
+
+    @property
+    def presets(self) -> Mapping[str, Arch]:
+        """The published sizes by name."""
+        ...
+
+    def read(self, config: Mapping[str, Any]) -> Arch:
+        """The shape that a config.json describes. Raises UserError naming the key that is missing or not supported."""
+        ...
+
+    def write(self, arch: Arch) -> dict[str, Any]:
+        """The config.json of a shape, as the publisher spells it."""
+        ...
+
+
+@runtime_checkable
+class EncoderFamily(Family, Protocol):
+    """An architecture that can be opened as an encoder with a classification head.
+
+    Names are those of modules: tensors without `.weight`, `.bias`.
+    """
 
     @property
     def prefix(self) -> str:
@@ -52,19 +133,6 @@ class Family(Protocol):
         """What an encoder does not use: names of tensors, or beginnings of names that end in a dot."""
         ...
 
-    @property
-    def presets(self) -> Mapping[str, Arch]:
-        """The published sizes by name."""
-        ...
-
-    def read(self, config: Mapping[str, Any]) -> Arch:
-        """The shape that a config.json describes. Raises UserError naming the key that is missing or not supported."""
-        ...
-
-    def write(self, arch: Arch) -> dict[str, Any]:
-        """The config.json of a shape, as the publisher spells it."""
-        ...
-
 
 _ACTIVATIONS = {
     "gelu": "gelu",
@@ -76,9 +144,9 @@ _ACTIVATIONS = {
 }
 
 
-def activation_name(config: Mapping[str, Any], key: str) -> str:
+def activation_name(config: Mapping[str, Any], key: str, default: str = "gelu") -> str:
     """Our name of the activation that config.json gives under `key`. Raises UserError where there is none."""
-    given = str(config.get(key, "gelu"))
+    given = str(config.get(key) or default)
     if given not in _ACTIVATIONS:
         raise UserError(
             f"config.json gives {key} = '{given}', which is not known here",

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,23 +12,35 @@ from torch import Tensor, nn
 
 from dragoman.core.errors import UserError
 from dragoman.nn.arch import Arch
+from dragoman.nn.decoder import Decoder
+from dragoman.nn.encdec import EncoderDecoder
 from dragoman.nn.encoder import Encoder, initialise
-from dragoman.nn.family import FAMILIES, Family
+from dragoman.nn.family import FAMILIES, EncoderFamily, Family
 from dragoman.nn.heads import Classifier, Head
+from dragoman.nn.masked import MaskedLM
+from dragoman.nn.names import from_published, to_published
 from dragoman.nn.tokenizer import Tokenizer
 from dragoman.nn.weights import read_config, read_tensors
 
 __all__ = [
+    "LanguageModel",
+    "build_lm",
+    "encoder_family_of",
     "family_of",
+    "fresh_lm",
     "load_classifier",
     "load_encoder",
+    "load_lm",
     "modules_by_published_name",
     "published_names",
     "read_arch",
     "read_labels",
     "save_classifier",
     "save_encoder",
+    "save_lm",
 ]
+
+LanguageModel = Decoder | EncoderDecoder | MaskedLM
 
 _BELONG = "give a folder whose config.json was published with these weights in models.candidates"
 
@@ -38,10 +51,19 @@ def family_of(name: str) -> Family:
     return family
 
 
+def encoder_family_of(name: str) -> EncoderFamily:
+    """The same, for what is opened as an encoder. Raises UserError where the architecture is none."""
+    family = family_of(name)
+    if not isinstance(family, EncoderFamily):
+        said = f"{name} is a {family.kind}: it writes text and has no head for labels here"
+        raise UserError(said, "choose an encoder in models.candidates, such as builtin:minilm")
+    return family
+
+
 def read_arch(folder: Path) -> Arch:
     """The shape of the model in a folder; no weight is read. Raises UserError where config.json is bad or not known."""
     config = read_config(folder)
-    return _family(config, folder).read(config)
+    return family_of(_model_type(config, folder)).read(config)
 
 
 def load_encoder(folder: Path) -> Encoder:
@@ -50,7 +72,7 @@ def load_encoder(folder: Path) -> Encoder:
     Raises UserError where the weights are pickled, damaged, or not exactly those that config.json describes.
     """
     config = read_config(folder)
-    family = _family(config, folder)
+    family = encoder_family_of(_model_type(config, folder))
     arch = family.read(config)
     found, unused = _renamed(_tensors(arch, folder), family, arch, {})
     with torch.device("meta"):  # no memory, no dice: every number comes from the folder
@@ -68,7 +90,7 @@ def load_classifier(folder: Path, labels: Sequence[str] = (), multi_label: bool 
     Raises UserError as `load_encoder`, and where there is neither a head nor labels.
     """
     config = read_config(folder)
-    family = _family(config, folder)
+    family = encoder_family_of(_model_type(config, folder))
     arch = family.read(config)
     published = read_labels(folder)
     if not labels:
@@ -123,7 +145,7 @@ def save_classifier(net: Classifier, tokenizer: Tokenizer, folder: Path) -> None
 
     It is written in place; `core.durable.publish` makes it appear at once. Files are readable by all (mode 0644).
     """
-    family = family_of(net.arch.family)
+    family = encoder_family_of(net.arch.family)
     names = {
         "architectures": [family.architecture],
         "id2label": {str(index): label for index, label in enumerate(net.labels)},
@@ -136,14 +158,68 @@ def save_classifier(net: Classifier, tokenizer: Tokenizer, folder: Path) -> None
 
 def save_encoder(net: Encoder, tokenizer: Tokenizer, folder: Path) -> None:
     """Write a folder that `load_encoder` and transformers' `AutoModel` open alike."""
-    family = family_of(net.arch.family)
+    family = encoder_family_of(net.arch.family)
     named = published_names(net, net.arch, family)
     tensors = {name.removeprefix(family.prefix): tensor for name, tensor in named.items()}
     architecture = family.architecture.replace("ForSequenceClassification", "Model")
     _save(family.write(net.arch) | {"architectures": [architecture]}, tensors, tokenizer, folder)
 
 
-def published_names(net: nn.Module, arch: Arch, family: Family) -> dict[str, Tensor]:
+def load_lm(folder: Path, dtype: torch.dtype = torch.float32) -> LanguageModel:
+    """The language model in a folder, in `dtype` on the CPU, ready to answer: causal, sequence to sequence or masked.
+
+    Raises UserError where the weights are pickled, damaged, or not exactly those that config.json describes.
+    """
+    config = read_config(folder)
+    family = family_of(_model_type(config, folder))
+    tensors = _tensors(family.read(config), folder, dtype)
+    arch = _tied_as_saved(family.read(config), family, tensors)
+    with torch.device("meta"):
+        net = build_lm(arch)
+    found, unused = from_published(tensors, net, arch, family.language)
+    _fill(net, found, folder)
+    net.unused = unused
+    return net.eval()
+
+
+def build_lm(arch: Arch) -> LanguageModel:
+    """The language model of a shape, its weights whatever they happen to be."""
+    made = {"encoder": MaskedLM, "decoder": Decoder, "encoder-decoder": EncoderDecoder}[arch.kind](arch)
+    assert isinstance(made, MaskedLM | Decoder | EncoderDecoder)
+    return made
+
+
+def fresh_lm(arch: Arch, seed: int = 0) -> LanguageModel:
+    """A language model that has learnt nothing yet, the same for the same seed."""
+    net = build_lm(arch)
+    initialise(net, arch.initial_std, seed)
+    return net
+
+
+def save_lm(net: LanguageModel, tokenizer: Tokenizer, folder: Path) -> None:
+    """Write a folder that `load_lm` and transformers (its Auto classes, `generate`) open alike.
+
+    It is written in place; `core.durable.publish` makes it appear at once.
+    """
+    family = family_of(net.arch.family)
+    ends = sorted(tokenizer.eos_ids)
+    said: dict[str, Any] = {"architectures": [family.language.architecture]}
+    if ends:
+        said["eos_token_id"] = ends[0] if len(ends) == 1 else ends
+    if tokenizer.bos_id is not None:
+        said["bos_token_id"] = tokenizer.bos_id
+    _save(family.write(net.arch) | said, to_published(net, net.arch, family.language), tokenizer, folder)
+
+
+def _tied_as_saved(arch: Arch, family: Family, tensors: Mapping[str, Tensor]) -> Arch:
+    """T5 1.1 saved anew by transformers says that its head is tied and holds another one: the weights are right."""
+    words, head = tensors.get("shared.weight"), tensors.get("lm_head.weight")
+    if arch.family != "t5" or words is None or head is None:
+        return arch
+    return replace(arch, tied=torch.equal(words, head) and arch.tied)
+
+
+def published_names(net: nn.Module, arch: Arch, family: EncoderFamily) -> dict[str, Tensor]:
     """The tensors of an Encoder or a Classifier by their published names.
 
     Raises ValueError where a module has another shape than the family's, as one that a tuning wraps: merge it first.
@@ -158,7 +234,7 @@ def published_names(net: nn.Module, arch: Arch, family: Family) -> dict[str, Ten
     return named
 
 
-def modules_by_published_name(family: Family, arch: Arch) -> dict[str, str]:
+def modules_by_published_name(family: EncoderFamily, arch: Arch) -> dict[str, str]:
     """The published module names of a classifier, as its weight file has them, to ours."""
     return {
         (f"{family.prefix}{theirs}" if ours.startswith("encoder.") else theirs): ours
@@ -166,14 +242,14 @@ def modules_by_published_name(family: Family, arch: Arch) -> dict[str, str]:
     }
 
 
-def _family(config: Mapping[str, Any], folder: Path) -> Family:
+def _model_type(config: Mapping[str, Any], folder: Path) -> str:
     name = config.get("model_type")
     if not isinstance(name, str) or not name:
         raise UserError(f"{folder / 'config.json'} does not say its model_type", _BELONG)
-    return family_of(name)
+    return name
 
 
-def _modules(family: Family, arch: Arch, head: Mapping[str, str]) -> dict[str, str]:
+def _modules(family: EncoderFamily, arch: Arch, head: Mapping[str, str]) -> dict[str, str]:
     """Our module names to the published ones: the encoder's without the prefix, the head's as published."""
     names = {f"head.{ours}": theirs for ours, theirs in head.items()}
     for ours, theirs in family.encoder.items():
@@ -186,7 +262,7 @@ def _modules(family: Family, arch: Arch, head: Mapping[str, str]) -> dict[str, s
 
 
 def _renamed(
-    tensors: Mapping[str, Tensor], family: Family, arch: Arch, head: Mapping[str, str]
+    tensors: Mapping[str, Tensor], family: EncoderFamily, arch: Arch, head: Mapping[str, str]
 ) -> tuple[dict[str, Tensor], tuple[str, ...]]:
     """The tensors by our names, and the published names of the known ones that are of no use here.
 
@@ -211,9 +287,9 @@ def _renamed(
     return found, tuple(sorted(unused))
 
 
-def _tensors(arch: Arch, folder: Path) -> dict[str, Tensor]:
+def _tensors(arch: Arch, folder: Path, dtype: torch.dtype = torch.float32) -> dict[str, Tensor]:
     """The tensors of the folder, once it is sure that config.json does not ask for a million blocks nobody saved."""
-    tensors = read_tensors(folder)
+    tensors = read_tensors(folder, dtype=dtype)
     if arch.layers > len(tensors):
         said = f"config.json of {folder} says {arch.layers} layers, but its weights hold {len(tensors)} tensors"
         raise UserError(said, _BELONG)
@@ -228,7 +304,7 @@ def _fresh_head(arch: Arch, labels: int, seed: int, wanted: set[str]) -> dict[st
 
 def _fill(net: nn.Module, found: Mapping[str, Tensor], folder: Path) -> None:
     """Put the tensors into the net, all of them and nothing else."""
-    wanted = net.state_dict()
+    wanted = dict(net.named_parameters())  # a tied one once
     missing, unexpected = sorted(set(wanted) - set(found)), sorted(set(found) - set(wanted))
     for problem, names in (("lack", missing), ("hold the unexpected tensor", unexpected)):
         if names:
@@ -238,7 +314,10 @@ def _fill(net: nn.Module, found: Mapping[str, Tensor], folder: Path) -> None:
         if tensor.shape != wanted[name].shape:
             said, held = tuple(wanted[name].shape), tuple(tensor.shape)
             raise UserError(f"config.json of {folder} gives {name} the shape {said}, the weights {held}", _BELONG)
-    net.load_state_dict(dict(found), strict=True, assign=True)
+    new = {id(wanted[name]): nn.Parameter(tensor) for name, tensor in found.items()}
+    for module in net.modules():
+        for name, parameter in module.named_parameters(recurse=False):
+            setattr(module, name, new[id(parameter)])  # where the old one was shared, the new one is
 
 
 def _save(config: Mapping[str, Any], tensors: Mapping[str, Tensor], tokenizer: Tokenizer, folder: Path) -> None:

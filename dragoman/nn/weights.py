@@ -12,7 +12,7 @@ from safetensors import SafetensorError, safe_open
 from dragoman.core.errors import UserError
 
 if TYPE_CHECKING:
-    from torch import Tensor
+    from torch import Tensor, dtype
 
 __all__ = ["PICKLES", "model_folder", "read_config", "read_json", "read_tensors", "weight_files"]
 
@@ -61,8 +61,10 @@ def read_config(folder: Path) -> dict[str, Any]:
     return config
 
 
-def read_tensors(folder: Path, name: str = _WEIGHTS) -> dict[str, Tensor]:
-    """Every tensor of the folder's safetensors files, by its published name, as float32 in memory of its own.
+def read_tensors(folder: Path, name: str = _WEIGHTS, dtype: dtype | None = None) -> dict[str, Tensor]:
+    """Every tensor of the folder's safetensors files, by its published name, in memory of its own.
+
+    As float32, whatever they were saved in, or in the given `dtype`.
 
     Raises UserError where the weights are missing, pickled (whatever their name), cut short or not finite.
     """
@@ -73,19 +75,19 @@ def read_tensors(folder: Path, name: str = _WEIGHTS) -> dict[str, Tensor]:
                 for tensor in file.keys():  # noqa: SIM118 - it is no dict
                     if tensor in tensors:
                         raise UserError(f"the tensor {tensor} stands in two weight files of {folder}", _AGAIN)
-                    tensors[tensor] = _plain(file.get_tensor(tensor), tensor, path)
+                    tensors[tensor] = _plain(file.get_tensor(tensor), tensor, path, dtype)
         except (SafetensorError, OSError) as error:
             raise UserError(f"the weights {path} are damaged or cut short: {error}", _AGAIN) from None
     return tensors
 
 
-def _plain(tensor: Tensor, name: str, path: Path) -> Tensor:
+def _plain(tensor: Tensor, name: str, path: Path, dtype: dtype | None) -> Tensor:
     """A copy: the file may be replaced while the model is in use, and a mapped file that shrinks kills the process."""
     if not tensor.is_floating_point():
         return tensor.clone()
     import torch  # only where a tensor is read: asking about a folder must not wait for it
 
-    copied = tensor.to(torch.float32, copy=True)
+    copied = tensor.to(dtype or torch.float32, copy=True)
     if not bool(copied.isfinite().all()):
         raise UserError(f"the tensor {name} in {path} holds a number that is not finite", _AGAIN)
     return copied

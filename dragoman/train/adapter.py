@@ -10,7 +10,7 @@ from torch import Tensor
 
 from dragoman.core.errors import UserError
 from dragoman.nn.heads import Classifier
-from dragoman.nn.store import family_of, modules_by_published_name
+from dragoman.nn.store import encoder_family_of, modules_by_published_name
 from dragoman.nn.weights import read_json, read_tensors
 from dragoman.train.low_rank import low_rank_modules
 from dragoman.train.tuning.lora import Lora
@@ -32,7 +32,7 @@ def write_adapter(net: Classifier, lora: Lora, folder: Path, base: str) -> None:
     thin = low_rank_modules(net)
     if not thin:
         raise ValueError("the net has no low-rank layer: write the adapter before it is merged")
-    family = family_of(net.arch.family)
+    family = encoder_family_of(net.arch.family)
     theirs = {ours: name for name, ours in modules_by_published_name(family, net.arch).items()}
     heads = {name for ours, name in theirs.items() if ours.startswith("head.")}
     config = {
@@ -74,7 +74,7 @@ def read_adapter(net: Classifier, folder: Path) -> Lora:
     config = read_json(folder / CONFIG)
     if config.get("peft_type") != "LORA" or any(config.get(key) for key in UNSUPPORTED):
         raise UserError(f"the adapter {folder} is not a plain LoRA adapter", AGAIN)
-    ours = modules_by_published_name(family_of(net.arch.family), net.arch)
+    ours = modules_by_published_name(encoder_family_of(net.arch.family), net.arch)
     found: dict[str, Tensor] = {}
     for name, tensor in read_tensors(folder, WEIGHTS).items():
         module, _, leaf = name.removeprefix(FRONT).rpartition(".")

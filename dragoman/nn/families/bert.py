@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from dragoman.nn.arch import Arch
-from dragoman.nn.family import BERT_MODULES, read_bert, write_bert
+from dragoman.nn.family import BERT_MODULES, Language, masked_language, read_bert, write_bert
 
 __all__ = ["Bert"]
 
@@ -14,6 +14,7 @@ __all__ = ["Bert"]
 class Bert:
     """BERT: learned positions, a sentence row on every token, erf GELU, layer norm after each half with eps 1e-12."""
 
+    kind: ClassVar[str] = "encoder"
     prefix: ClassVar[str] = "bert."
     architecture: ClassVar[str] = "BertForSequenceClassification"
     encoder: ClassVar[Mapping[str, str]] = BERT_MODULES
@@ -25,6 +26,17 @@ class Bert:
         "cls.predictions.",  # masked words
         "cls.seq_relationship.",  # next sentence
         "qa_outputs.",  # answers in a text
+    )
+    language: ClassVar[Language] = masked_language(
+        "BertForMaskedLM",
+        "bert.",
+        BERT_MODULES,
+        {
+            "dense": "cls.predictions.transform.dense",
+            "norm": "cls.predictions.transform.LayerNorm",
+            "head.bias": "cls.predictions.bias",
+        },
+        ("cls.predictions.decoder.weight", "cls.predictions.decoder.bias"),
     )
     presets: ClassVar[Mapping[str, Arch]] = {
         "tiny": Arch("bert", 30522, 128, 2, 2, 512, 512),  # Turc et al. 2019

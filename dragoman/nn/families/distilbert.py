@@ -5,30 +5,41 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from dragoman.nn.arch import Arch
-from dragoman.nn.family import activation_name, number, published_activation, refuse_unsupported
+from dragoman.nn.family import (
+    Language,
+    activation_name,
+    masked_language,
+    number,
+    published_activation,
+    refuse_unsupported,
+)
 
 __all__ = ["Distilbert"]
+
+
+_MODULES: Mapping[str, str] = {
+    "embeddings.words": "embeddings.word_embeddings",
+    "embeddings.positions.table": "embeddings.position_embeddings",
+    "embeddings.norm": "embeddings.LayerNorm",
+    "blocks.{n}.attention.query": "transformer.layer.{n}.attention.q_lin",
+    "blocks.{n}.attention.key": "transformer.layer.{n}.attention.k_lin",
+    "blocks.{n}.attention.value": "transformer.layer.{n}.attention.v_lin",
+    "blocks.{n}.attention.output": "transformer.layer.{n}.attention.out_lin",
+    "blocks.{n}.attention_norm": "transformer.layer.{n}.sa_layer_norm",
+    "blocks.{n}.feed_forward.up": "transformer.layer.{n}.ffn.lin1",
+    "blocks.{n}.feed_forward.down": "transformer.layer.{n}.ffn.lin2",
+    "blocks.{n}.feed_forward_norm": "transformer.layer.{n}.output_layer_norm",
+}
 
 
 @dataclass(frozen=True)
 class Distilbert:
     """DistilBERT: BERT's mathematics under other names; its head bends with relu."""
 
+    kind: ClassVar[str] = "encoder"
     prefix: ClassVar[str] = "distilbert."
     architecture: ClassVar[str] = "DistilBertForSequenceClassification"
-    encoder: ClassVar[Mapping[str, str]] = {
-        "embeddings.words": "embeddings.word_embeddings",
-        "embeddings.positions.table": "embeddings.position_embeddings",
-        "embeddings.norm": "embeddings.LayerNorm",
-        "blocks.{n}.attention.query": "transformer.layer.{n}.attention.q_lin",
-        "blocks.{n}.attention.key": "transformer.layer.{n}.attention.k_lin",
-        "blocks.{n}.attention.value": "transformer.layer.{n}.attention.v_lin",
-        "blocks.{n}.attention.output": "transformer.layer.{n}.attention.out_lin",
-        "blocks.{n}.attention_norm": "transformer.layer.{n}.sa_layer_norm",
-        "blocks.{n}.feed_forward.up": "transformer.layer.{n}.ffn.lin1",
-        "blocks.{n}.feed_forward.down": "transformer.layer.{n}.ffn.lin2",
-        "blocks.{n}.feed_forward_norm": "transformer.layer.{n}.output_layer_norm",
-    }
+    encoder: ClassVar[Mapping[str, str]] = _MODULES
     head: ClassVar[Mapping[str, str]] = {"dense": "pre_classifier", "out": "classifier"}
     known_extras: ClassVar[tuple[str, ...]] = (
         "embeddings.position_ids",  # a buffer that older versions saved
@@ -38,6 +49,13 @@ class Distilbert:
         "vocab_layer_norm.",
         "vocab_projector.",
         "qa_outputs.",  # answers in a text
+    )
+    language: ClassVar[Language] = masked_language(
+        "DistilBertForMaskedLM",
+        "distilbert.",
+        _MODULES,
+        {"dense": "vocab_transform", "norm": "vocab_layer_norm", "head.bias": "vocab_projector.bias"},
+        ("vocab_projector.weight", "vocab_projector.bias"),
     )
     presets: ClassVar[Mapping[str, Arch]] = {
         "base": Arch(

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
 from dragoman.nn.arch import Arch
-from dragoman.nn.family import BERT_MODULES, read_bert, write_bert
+from dragoman.nn.family import BERT_MODULES, Language, masked_language, read_bert, write_bert
 
 __all__ = ["Roberta"]
 
@@ -29,6 +29,7 @@ _BASE = Arch(
 class Roberta:
     """RoBERTa: as BERT, but eps 1e-5, one sentence row, and two rows of the position table that no token ever uses."""
 
+    kind: ClassVar[str] = "encoder"
     prefix: ClassVar[str] = "roberta."
     architecture: ClassVar[str] = "RobertaForSequenceClassification"
     encoder: ClassVar[Mapping[str, str]] = BERT_MODULES
@@ -39,6 +40,13 @@ class Roberta:
         "classifier.",  # the head, for who wants the encoder alone
         "lm_head.",  # masked words
         "qa_outputs.",  # answers in a text
+    )
+    language: ClassVar[Language] = masked_language(
+        "RobertaForMaskedLM",
+        "roberta.",
+        BERT_MODULES,
+        {"dense": "lm_head.dense", "norm": "lm_head.layer_norm", "head.bias": "lm_head.bias"},
+        ("lm_head.decoder.weight", "lm_head.decoder.bias"),
     )
     presets: ClassVar[Mapping[str, Arch]] = {
         "base": _BASE,

@@ -1,0 +1,104 @@
+"""The decoder from scratch: a stack that reads what is before each token and says which token comes next."""
+
+import torch
+from jaxtyping import Bool, Float, Int
+from torch import Tensor, nn
+
+from dragoman.nn.arch import Arch
+from dragoman.nn.attention import Sight
+from dragoman.nn.blocks import Block
+from dragoman.nn.cache import Cache
+from dragoman.nn.embeddings import Embeddings
+from dragoman.nn.norms import make_norm
+from dragoman.nn.sights import Sights
+
+__all__ = ["Decoder"]
+
+
+class Decoder(nn.Module):
+    """A causal language model (GPT, Radford et al. 2018), or the half of an encoder-decoder that writes.
+
+    Token t never sees what comes after it, so one pass over a text gives the prediction at every place.
+    """
+
+    def __init__(self, arch: Arch, words: nn.Embedding | None = None) -> None:
+        super().__init__()
+        crossed = arch.kind == "encoder-decoder"
+        self.arch = arch
+        self.embeddings = Embeddings(arch, words)
+        self.sights = Sights(arch, causal=True)
+        layers = arch.decoder_layers if crossed else arch.layers
+        wide = arch.decoder_feed_forward if crossed else 0
+        self.blocks = nn.ModuleList(Block(arch, crossed, wide) for _ in range(layers))
+        self.norm = make_norm(arch) if arch.final_norm else None
+        self.last_dropout = nn.Dropout(arch.dropout if crossed and arch.final_norm else 0.0)
+        self.head = nn.Linear(arch.width, arch.vocabulary, bias=arch.head_bias)
+        if arch.tied:  # the same table reads words and predicts them (Press and Wolf 2017)
+            self.head.weight = self.embeddings.words.weight
+        self.unused: tuple[str, ...] = ()
+        "tensors of the folder it was loaded from that hold nothing needed (filled by nn.store)"
+
+    def forward(
+        self,
+        ids: Int[Tensor, "b s"],
+        mask: Bool[Tensor, "b s"] | None = None,
+        cache: Cache | None = None,
+        source: Float[Tensor, "b t w"] | None = None,
+        source_mask: Bool[Tensor, "b t"] | None = None,
+    ) -> Float[Tensor, "b s v"]:
+        """The logits of the next token after each token, of shape [texts, tokens, vocabulary].
+
+        `mask` is True on the text and False on the padding, on either side; None: there is none. With a `cache`, `ids`
+        go on where it stands, and the mask is given with the first ids alone. `source` is what an encoder read.
+        Raises UserError where a row is longer than the model has positions.
+        """
+        return self.predict(self.states(ids, mask, cache, source, source_mask))
+
+    def states(
+        self,
+        ids: Int[Tensor, "b s"],
+        mask: Bool[Tensor, "b s"] | None = None,
+        cache: Cache | None = None,
+        source: Float[Tensor, "b t w"] | None = None,
+        source_mask: Bool[Tensor, "b t"] | None = None,
+    ) -> Float[Tensor, "b s w"]:
+        """The state of every token in front of the prediction, arguments as in `forward`."""
+        places, mask = self._places(ids, mask, cache)  # [b or 1, s], [b, k]
+        states: Tensor = self.embeddings(ids, places)  # [b, s, w]
+        sights = self.sights(places, mask, states.dtype, cache)
+        across = Sight(mask=None if source_mask is None else source_mask[:, None, None, :])
+        for layer, (block, sight) in enumerate(zip(self.blocks, sights, strict=True)):
+            states = block(
+                states,
+                sight,
+                cache=None if cache is None else cache.layers[layer],
+                source=source,
+                source_sight=across,
+                source_cache=cache.sources[layer] if cache is not None and cache.sources else None,
+            )  # [b, s, w]
+        if cache is not None:
+            cache.length += ids.shape[1]
+        if self.norm is not None:
+            states = self.norm(states)  # [b, s, w]
+        dropped: Tensor = self.last_dropout(states)  # [b, s, w]
+        return dropped
+
+    def predict(self, states: Float[Tensor, "*b w"]) -> Float[Tensor, "*b v"]:
+        """The logits of the next token that states predict."""
+        if self.arch.logit_scale != 1.0:
+            states = states * self.arch.logit_scale  # [..., w]
+        logits: Tensor = self.head(states)  # [..., v]
+        return logits
+
+    def _places(
+        self, ids: Int[Tensor, "b s"], mask: Bool[Tensor, "b s"] | None, cache: Cache | None
+    ) -> tuple[Tensor, Tensor | None]:
+        """Where the tokens stand, padding not counted, and which keys are text."""
+        if cache is not None:
+            return cache.enter(ids.shape[1], mask)
+        self.arch.require(ids.shape[1])
+        if mask is not None and mask.device.type == "cpu" and bool(mask.all()):  # a GPU would have to be waited for
+            mask = None
+        if mask is None:
+            return torch.arange(ids.shape[1], device=ids.device)[None], None  # [1, s]
+        return (mask.cumsum(1) - 1).clamp(min=0), mask  # [b, s]

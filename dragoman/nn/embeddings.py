@@ -1,0 +1,45 @@
+"""The vector of a token before any context: its word, its place and its sentence, added up."""
+
+from jaxtyping import Float, Int
+from torch import Tensor, nn
+
+from dragoman.nn.arch import Arch
+from dragoman.nn.norms import make_norm
+from dragoman.nn.positions import LearnedPositions, sinusoids
+
+__all__ = ["Embeddings"]
+
+
+class Embeddings(nn.Module):
+    """From ids to the states that enter the first block. Rotary and relative positions are told to attention instead.
+
+    `words` is the table to share where two stacks read the same words (T5, BART).
+    """
+
+    def __init__(self, arch: Arch, words: nn.Embedding | None = None) -> None:
+        super().__init__()
+        self.words = words if words is not None else nn.Embedding(arch.vocabulary, arch.width)
+        self.positions = LearnedPositions(arch) if arch.position == "learned" else None
+        self.waves = arch.position == "sinusoidal"
+        # BERT adds the row of "sentence A" to every token, even of a single sentence: without it the logits move.
+        self.types = nn.Embedding(arch.token_types, arch.width) if arch.token_types else None
+        self.norm = make_norm(arch) if arch.embedding_norm else None
+        self.scale = arch.embedding_scale
+        self.dropout = nn.Dropout(arch.dropout)
+
+    def forward(self, ids: Int[Tensor, "b s"], places: Int[Tensor, "_ s"]) -> Float[Tensor, "b s w"]:
+        """The states of the tokens `ids` that stand at `places` (one row of places serves all texts)."""
+        states: Tensor = self.words(ids)  # [b, s, w]
+        if self.scale != 1.0:
+            states = states * self.scale  # [b, s, w]
+        place = self.positions(places) if self.positions is not None else None  # [b, s, w]
+        if self.types is not None:
+            place = self.types.weight[0] if place is None else place + self.types.weight[0]  # [b, s, w]
+        if self.waves:
+            place = sinusoids(places, states.shape[-1]).to(states.dtype)  # [b, s, w]
+        if place is not None:
+            states = states + place  # [b, s, w]
+        if self.norm is not None:
+            states = self.norm(states)  # [b, s, w]
+        dropped: Tensor = self.dropout(states)  # [b, s, w]
+        return dropped
