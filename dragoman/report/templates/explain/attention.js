@@ -56,7 +56,10 @@ function startAttention(box) {
 function headGrid(box, shares, state, pick) {
   const { layers, heads } = shares;
   const grid = make("div", { class: "grid", role: "group", "aria-label": "All heads; arrow keys move, Enter shows one large" });
-  grid.style.gridTemplateColumns = `max-content repeat(${heads}, minmax(30px, 112px))`;
+  // All heads are to be seen at a glance: the more layers, the smaller the squares.
+  const size = Math.max(34, Math.min(112, Math.floor(640 / layers)));
+  grid.style.gridTemplateColumns = `max-content repeat(${heads}, minmax(30px, ${size}px))`;
+  grid.style.minWidth = `${64 + 34 * heads}px`;
   const buttons = [];
   grid.append(make("span", {}), ...Array.from({ length: heads }, (_, head) => make("span", { class: "number", "aria-hidden": "true" }, heads > 10 ? String(head + 1) : `head ${head + 1}`)));
   for (let layer = 0; layer < layers; layer++) {

@@ -6,8 +6,6 @@ function startEmbeddings() {
   const rowOf = new Map(ids.map((id, row) => [id, row]));
   const firstAt = new Map();
   trace.tokens.forEach((token, at) => firstAt.has(token.id) || firstAt.set(token.id, at));
-  const wide = 640;
-  const high = 450;
   const everything = [...ids.map((_, row) => [flat[2 * row], flat[2 * row + 1]]), ...neighbours.flat().map((near) => [near[2], near[3]])];
   const reach = [0, 1].map((axis) => {
     const along = everything.map((point) => point[axis]);
@@ -17,8 +15,10 @@ function startEmbeddings() {
     const [low, top] = reach[axis];
     return 34 + ((value - low) / (top - low || 1)) * (length - 68);
   };
-  const place = (x, y) => [scale(x, 0, wide - 40), high - scale(y, 1, high)];
   const figure = byId("embeddings-figure");
+  let wide = 640;
+  let high = 450;
+  const place = (x, y) => [scale(x, 0, wide - 40), high - scale(y, 1, high)];
 
   /** Labels that would lie on another are left out; the chosen one and its neighbours come first. */
   const label = (taken, x, y, text, must) => {
@@ -33,6 +33,8 @@ function startEmbeddings() {
   };
 
   const paint = (at) => {
+    wide = Math.max(320, Math.min(700, figure.clientWidth)); // letters keep their size on a narrow screen
+    high = Math.round(Math.max(360, wide * 0.7));
     const chosen = rowOf.get(trace.tokens[at].id);
     const taken = [];
     const drawing = draw("svg", { viewBox: `0 0 ${wide} ${high}`, role: "img", "aria-label": "The tokens of the text as points in two dimensions" });
@@ -59,7 +61,7 @@ function startEmbeddings() {
       nodes.push(group);
     }
     const [one, other] = trace.embeddings.variance;
-    const axes = draw("text", { x: 12, y: high - 10, class: "soft" }, `axis 1: ${Math.round(100 * one)} % of the differences, axis 2: ${Math.round(100 * other)} %`);
+    const axes = draw("text", { x: 12, y: high - 10, class: "soft" }, `across ${Math.round(100 * one)} %, up ${Math.round(100 * other)} % of the differences`);
     drawing.append(axes, ...near, ...nodes.reverse());
     figure.replaceChildren(drawing);
     byId("embeddings-title").replaceChildren("Nearest to ", chip(nameOf(ids[chosen]), { class: "chosen" }));
@@ -70,5 +72,8 @@ function startEmbeddings() {
     );
   };
   follow("tokens", paint);
+  new ResizeObserver(() => {
+    if (Math.abs(Math.max(320, Math.min(700, figure.clientWidth)) - wide) > 1) paint(sides.tokens.at);
+  }).observe(figure);
   paint(sides.tokens.at);
 }

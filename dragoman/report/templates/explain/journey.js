@@ -84,6 +84,34 @@ function startJourney() {
     canvas.style.height = `${height}px`;
   };
 
+  const strand = (pen, key, query, layer) => {
+    const { x, y, gap } = place;
+    pen.beginPath();
+    pen.moveTo(x(key), y(layer));
+    const middle = y(layer) + gap / 2;
+    pen.bezierCurveTo(x(key), middle, x(query), middle, x(query), y(layer + 1));
+    pen.stroke();
+  };
+
+  /** All that is read by all, pale: drawn once for each size and theme, because a frame has no time for it. */
+  const behind = (css, rule, dense) => {
+    if (place.behind && place.rule === css(rule)) return place.behind;
+    const sheet = make("canvas", { width: canvas.width, height: canvas.height });
+    const pen = sheet.getContext("2d");
+    pen.setTransform(dense, 0, 0, dense, 0, 0);
+    for (let layer = 0; layer < shares.layers; layer++)
+      for (let query = 0; query < count; query++)
+        for (let key = 0; key < count; key++) {
+          const share = means[layer][query * count + key];
+          if (share < 0.12) continue;
+          pen.strokeStyle = css(rule, Math.min(0.6, share * 0.7));
+          pen.lineWidth = 0.6 + share;
+          strand(pen, key, query, layer);
+        }
+    Object.assign(place, { behind: sheet, rule: css(rule) });
+    return sheet;
+  };
+
   const paint = (depth) => {
     const { x, y, width, height } = place;
     const at = sides.tokens.at;
@@ -94,23 +122,8 @@ function startJourney() {
     pen.setTransform(dense, 0, 0, dense, 0, 0);
     pen.clearRect(0, 0, width, height);
     pen.lineCap = "round";
-    const line = (key, query, layer) => {
-      pen.beginPath();
-      pen.moveTo(x(key), y(layer));
-      const middle = y(layer) + place.gap / 2;
-      pen.bezierCurveTo(x(key), middle, x(query), middle, x(query), y(layer + 1));
-      pen.stroke();
-    };
-    // All that is read by all, pale.
-    for (let layer = 0; layer < shares.layers; layer++)
-      for (let query = 0; query < count; query++)
-        for (let key = 0; key < count; key++) {
-          const share = means[layer][query * count + key];
-          if (share < 0.12) continue;
-          pen.strokeStyle = css(ink.rule, Math.min(0.6, share * 0.7));
-          pen.lineWidth = 0.6 + share;
-          line(key, query, layer);
-        }
+    const line = (key, query, layer) => strand(pen, key, query, layer);
+    pen.drawImage(behind(css, ink.rule, dense), 0, 0, width, height);
     // What leads to the chosen one.
     const { flows, sources } = rollout(means, count, at);
     const widest = Math.max(1e-9, ...flows.flat().filter(([key, query]) => key !== query).map(([, , part]) => part));
@@ -135,7 +148,7 @@ function startJourney() {
 
   const labels = (pen, css, ink, sources) => {
     const at = sides.tokens.at;
-    const { x, y, slanted, left, step, wide } = place;
+    const { x, y, slanted, step, wide } = place;
     const write = (text, token, down, tone, bold) => {
       pen.save();
       pen.font = `${bold ? 700 : 400} 12.5px ${getComputedStyle(document.documentElement).getPropertyValue("--mono")}`;
@@ -163,7 +176,6 @@ function startJourney() {
     for (let layer = 0; layer <= shares.layers; layer++)
       pen.fillText(wide < 700 ? String(layer || "in") : layer ? `layer ${layer}` : "embedding", 2, y(layer));
     if (lens && wide >= 700) pen.fillText("predicts", 2, y(shares.layers) + 28);
-    void left;
   };
 
   const tell = (at) => {

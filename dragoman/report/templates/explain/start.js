@@ -87,9 +87,17 @@ function onTheme(paint) {
 }
 matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => themed.forEach((paint) => paint()));
 
+/** A decoder is looked at where it speaks: at the end. Elsewhere at the first gap, or in the middle of the text. */
+function firstChosen() {
+  const last = trace.tokens.length - 1;
+  if (trace.kind === "decoder") return last;
+  const words = trace.tokens.map((token, at) => (token.special ? -1 : at)).filter((at) => at >= 0);
+  return trace.masked.length ? trace.masked[0].position : (words[Math.floor(words.length / 2)] ?? last);
+}
+
 // Which token is chosen, on the side of the text and on the side of the answer.
 const sides = {
-  tokens: { tokens: trace.tokens, at: Math.max(0, trace.tokens.length - 1), followers: [] },
+  tokens: { tokens: trace.tokens, at: firstChosen(), followers: [] },
   targets: { tokens: trace.targets, at: Math.max(0, trace.targets.length - 1), followers: [] },
 };
 

@@ -1,6 +1,7 @@
 // 1: the pieces of the text with their numbers, and what is known of the chosen one.
 
 function startTokens() {
+  const surprise = surprises();
   const pieces = trace.tokens.map((token, at) => {
     const box = chip(token.text, { class: token.special ? "special" : "" });
     if (!token.special) box.style.setProperty("--tint", `var(--tint-${at % 5})`);
@@ -33,7 +34,7 @@ function startTokens() {
     pieces[before].tabIndex = -1;
     pieces[at].tabIndex = 0;
     before = at;
-    byId("tokens-said").replaceChildren(told(at));
+    byId("tokens-said").replaceChildren(told(at, surprise));
   };
   follow("tokens", paint);
   paint(sides.tokens.at);
@@ -43,7 +44,18 @@ function bytesOf(token) {
   return (token.bytes.match(/../g) ?? []).map((pair) => pair.toUpperCase()).join(" ");
 }
 
-function told(at) {
+/** How probable the model held each token before it saw it: only a decoder that reads the text itself says so. */
+function surprises() {
+  if (trace.kind !== "decoder" || !trace.lens) return () => "";
+  const lens = lensOf(trace.lens);
+  return (at) => {
+    if (at === 0) return "";
+    const share = lens.real(lens.rows - 1, at - 1);
+    return ` Before it came, the model gave it ${percent(share)}: ${share > 0 ? (-Math.log2(share)).toFixed(1) : "very many"} bits of surprise.`;
+  };
+}
+
+function told(at, surprise) {
   const token = trace.tokens[at];
   const place = `Token ${at + 1} of ${trace.tokens.length}, number ${thousands(token.id)}`;
   if (token.special)
@@ -58,6 +70,6 @@ function told(at) {
     chip(token.text, { class: "chosen" }),
     ` ${place}: ${plural(length, "byte")} `,
     make("code", {}, bytesOf(token)),
-    `.${unknown}${again}`,
+    `.${unknown}${surprise(at)}${again}`,
   );
 }
