@@ -56,7 +56,7 @@ class Sights(nn.Module):
         if plain and (not self.causal or asked == 1 or past == 0):  # the kernels know these without a mask
             return Sight(causal=self.causal and past == 0, angles=angles)
         slots, keys = self._slots(places, cache, past, asked)  # [q], [k]
-        seen = self._seen(slots, keys, reach, mask)  # [b, 1, q, k]
+        seen = self._seen(slots, keys, reach, mask)  # [b or 1, 1, q or 1, k]
         if self.relative is None and self.slopes is None:
             return Sight(mask=seen, angles=angles)
         if self.relative is not None:
@@ -76,7 +76,7 @@ class Sights(nn.Module):
 
     def _seen(
         self, slots: Int[Tensor, "q"], keys: Int[Tensor, "k"], reach: int, mask: Bool[Tensor, "b k"] | None
-    ) -> Bool[Tensor, "b 1 q k"] | None:
+    ) -> Bool[Tensor, "_ 1 _ k"] | None:
         if not self.causal:
             return None if mask is None else mask[:, None, None, :]
         seen = keys[None, :] <= slots[:, None]  # [q, k]
