@@ -4,7 +4,7 @@ import math
 
 import torch
 
-from dragoman.nn.attention import Attention
+from dragoman.nn.attention import Attention, Sight
 from tests.nn.tiny import ARCHES, amplify
 
 ARCH = ARCHES["bert"]
@@ -34,8 +34,8 @@ def test_equal_to_the_formula() -> None:
     states = torch.randn(2, 7, ARCH.width)
     mask = torch.tensor([[True] * 7, [True] * 4 + [False] * 3])
     with torch.no_grad():
-        found = net(states, mask[:, None, None, :])
-        first = net(states, mask[:, None, None, :], wanted=2)
+        found = net(states, Sight(mask[:, None, None, :]))
+        first = net(states, Sight(mask[:, None, None, :]), wanted=2)
         expected = by_hand(net, states, mask)
     assert (found - expected).abs().max() < 1e-4
     assert (first - found[:, :2]).abs().max() < 1e-5
@@ -45,7 +45,7 @@ def test_what_is_hidden_changes_nothing() -> None:
     torch.manual_seed(0)
     net = Attention(ARCH).eval()
     states = torch.randn(1, 6, ARCH.width)
-    visible = torch.tensor([[True] * 4 + [False] * 2])[:, None, None, :]
+    visible = Sight(torch.tensor([[True] * 4 + [False] * 2])[:, None, None, :])
     with torch.no_grad():
         before = net(states, visible)[:, :4]
         states[:, 4:] += 100
@@ -57,5 +57,5 @@ def test_attention_drops_in_training_only() -> None:
     net = Attention(ARCH)
     states = torch.randn(1, 6, ARCH.width)
     with torch.no_grad():
-        assert not torch.equal(net(states), net(states))
-        assert torch.equal(net.eval()(states), net(states))
+        assert not torch.equal(net(states, Sight()), net(states, Sight()))
+        assert torch.equal(net.eval()(states, Sight()), net(states, Sight()))

@@ -6,6 +6,7 @@ import pytest
 import torch
 from torch.nn import functional
 
+from dragoman.nn.attention import Sight
 from dragoman.nn.blocks import Block, FeedForward
 from tests.nn.tiny import ARCHES
 
@@ -29,7 +30,7 @@ def test_the_bend(name: str, expected: object) -> None:
 
 def test_a_block_ends_normalised() -> None:
     torch.manual_seed(0)
-    out = Block(ARCH).eval()(torch.randn(2, 5, ARCH.width))
+    out = Block(ARCH).eval()(torch.randn(2, 5, ARCH.width), Sight())
     assert out.mean(2).abs().max() < 1e-5
     assert (out.var(2, unbiased=False) - 1).abs().max() < 1e-4
 
@@ -37,4 +38,4 @@ def test_a_block_ends_normalised() -> None:
 def test_wanted_rows_are_the_same_rows() -> None:
     torch.manual_seed(0)
     net, states = Block(ARCH).eval(), torch.randn(2, 5, ARCH.width)
-    assert (net(states, wanted=1) - net(states)[:, :1]).abs().max() < 1e-5
+    assert (net(states, Sight(), wanted=1) - net(states, Sight())[:, :1]).abs().max() < 1e-5

@@ -6,17 +6,25 @@ import pytest
 
 from dragoman.core.errors import UserError
 from dragoman.nn.family import FAMILIES, activation_name, number, published_activation, refuse_unsupported
-from dragoman.nn.store import family_of
+from dragoman.nn.store import encoder_family_of, family_of
 
 
 def test_the_families_are_the_files_of_the_folder() -> None:
-    assert FAMILIES.names() == ("bert", "distilbert", "roberta")
+    encoders = ("bert", "distilbert", "roberta")
+    llamas = ("gemma", "gemma3_text", "llama", "mistral", "qwen2", "qwen3")
+    assert FAMILIES.names() == tuple(sorted((*encoders, *llamas, "gpt2", "bart", "t5")))
 
 
 def test_an_unknown_family_gets_the_nearest() -> None:
     with pytest.raises(UserError) as caught:
         family_of("robert")
     assert "did you mean 'roberta'" in caught.value.hint
+
+
+def test_a_family_that_writes_is_no_encoder() -> None:
+    assert encoder_family_of("roberta").kind == "encoder"
+    with pytest.raises(UserError, match="gpt2 is a decoder"):
+        encoder_family_of("gpt2")
 
 
 @pytest.mark.parametrize("value", [None, "many", True, [3]])
