@@ -13,8 +13,8 @@ __all__ = ["RmsNorm", "make_norm"]
 class RmsNorm(nn.Module):
     """x / sqrt(mean(x^2) + eps) * gain: layer norm without the mean and the bias (Zhang and Sennrich 2019).
 
-    Computed in float32 whatever the states are: the mean of many small squares is lost in bf16. `shift` is added to the
-    saved gains; Gemma saves them as distances from 1, so that weight decay pulls them there.
+    Computed in float32 at least: the mean of many small squares is lost in bf16. `shift` is added to the saved gains;
+    Gemma saves them as distances from 1, so that weight decay pulls them there.
     """
 
     def __init__(self, width: int, eps: float, shift: float = 0.0) -> None:
@@ -26,7 +26,7 @@ class RmsNorm(nn.Module):
     def forward(self, states: Float[Tensor, "*b w"]) -> Float[Tensor, "*b w"]:
         """The states, each token's numbers at the size of the gains."""
         gain = self.weight + self.shift if self.shift else self.weight  # [w]
-        if states.dtype == torch.float32:
+        if states.dtype in (torch.float32, torch.float64):
             exact: Tensor = rms_norm(states, gain.shape, gain, self.eps)  # [..., w]
             return exact
         wide: Tensor = rms_norm(states.float(), gain.shape, None, self.eps)  # [..., w]
