@@ -6,7 +6,13 @@ __all__ = ["SHAPED", "check_shapes"]
 
 # Every module that writes shapes into its signatures (a house rule test holds the list). The settings of training do
 # not: they name torch for the type checker alone, which a check at run time could not resolve.
-SHAPED = ("dragoman.nn", "dragoman.train.low_rank", "dragoman.train.rows", "dragoman.train.states")
+SHAPED = (
+    "dragoman.models.hf_net",
+    "dragoman.nn",
+    "dragoman.train.low_rank",
+    "dragoman.train.rows",
+    "dragoman.train.states",
+)
 CHECKER = "beartype.beartype(conf=beartype.BeartypeConf(is_pep484_tower=True))"
 
 

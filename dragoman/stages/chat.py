@@ -36,7 +36,7 @@ _HELP = {
     "/set name=value": "change how the next token is drawn; alone, tell it",
     "/quit": "leave, as Ctrl-D does",
 }
-_TOO_LONG = re.compile(r"context|too long|longer than|too many tokens", re.IGNORECASE)
+_TOO_LONG = re.compile(r"context|too long|longer than|too many tokens|this model reads", re.IGNORECASE)
 _RESERVE = 64  # tokens of the context kept free for the reply, where it may be that long
 
 
@@ -50,8 +50,8 @@ class Settings:
     "What the model is told before the first turn."
     device: str = "auto"
     "Where the model runs: auto, cpu, cuda or mps."
-    precision: Literal["auto", "fp32", "bf16", "int8"] = "auto"
-    "The numbers it runs in; int8 stores the weights in a byte each."
+    precision: Literal["auto", "fp32", "bf16", "int8", "int8_dynamic"] = "auto"
+    "The numbers it runs in; int8 stores the weights in a byte each, int8_dynamic multiplies in int8 too."
     how: Sampling = field(default_factory=Sampling)
     "How the next token is drawn."
 
@@ -185,10 +185,10 @@ def _pieces(talk: _Talk) -> Iterator[str]:
 
 
 def _fit(talk: _Talk) -> None:
-    """Let the oldest turns go until a model that knows its room has some left for the reply."""
-    room = getattr(talk.lm, "room", None)
-    wanted = min(talk.how.max_tokens, _RESERVE)
-    while room is not None and room(_asked(talk)[0]) < wanted and _forget(talk):
+    """Let the oldest turns go until a model that runs here has some room left for the reply."""
+    longest, ids = getattr(talk.lm, "longest", 0), getattr(talk.lm, "ids", None)
+    wanted = min(talk.how.max_tokens, _RESERVE, longest // 4)
+    while longest and ids and longest - len(ids(_asked(talk)[0])) < wanted and _forget(talk):
         pass
 
 

@@ -47,8 +47,8 @@ class Settings:
     "A file of prompts: one a line, or .jsonl with `prompt` or `messages`; one JSON line each comes back."
     device: str = "auto"
     "Where the model runs: auto, cpu, cuda or mps."
-    precision: Literal["auto", "fp32", "bf16", "int8"] = "auto"
-    "The numbers it runs in; int8 stores the weights in a byte each."
+    precision: Literal["auto", "fp32", "bf16", "int8", "int8_dynamic"] = "auto"
+    "The numbers it runs in; int8 stores the weights in a byte each, int8_dynamic multiplies in int8 too."
     how: Sampling = field(default_factory=Sampling)
     "How the next token is drawn."
 

@@ -120,8 +120,11 @@ def test_a_full_context_drops_the_oldest_turns_and_says_so(parrot: Parrot, monke
     assert said.code == 0
 
 
-def test_a_model_that_tells_its_room_keeps_some_for_the_reply(parrot: Parrot, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(parrot, "room", lambda prompt: 100 - 20 * len(prompt), raising=False)
+def test_a_model_that_tells_its_length_keeps_some_for_the_reply(
+    parrot: Parrot, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(parrot, "longest", 100, raising=False)
+    monkeypatch.setattr(parrot, "ids", lambda prompt: [0] * 30 * len(prompt), raising=False)
     said = chat(monkeypatch, "one", "two", words=("max_tokens=60",))
     assert [len(seen) for seen in parrot.seen] == [1, 1]
     assert "no longer sees" in said.err
