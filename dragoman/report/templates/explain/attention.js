@@ -128,7 +128,7 @@ function readingSentence(shares, state, asking, reading) {
   const at = sides[asking].at;
   const parts = Array.from({ length: shares.keys }, (_, key) => [shares.share(state.layer, state.head, at, key), key]);
   const best = parts.sort((one, other) => other[0] - one[0]).slice(0, 4).filter(([share]) => share > 0.01);
-  return [chip(sides[asking].tokens[at].text, { class: "chosen" }), " reads ", ...best.flatMap(([share, key]) => [chip(sides[reading].tokens[key].text), ` ${Math.round(100 * share)} %  `])];
+  return [chip(sides[asking].tokens[at].text, { class: "chosen" }), " reads ", ...best.flatMap(([share, key]) => [chip(sides[reading].tokens[key].text), ` ${Math.round(100 * share)}\u00a0%  `])];
 }
 
 function headSquare(shares, state, asking, paints) {

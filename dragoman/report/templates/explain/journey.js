@@ -181,7 +181,7 @@ function startJourney() {
   const tell = (at) => {
     const { sources } = rollout(means, count, at);
     const order = Array.from(sources, (part, token) => [part, token]).sort((one, other) => other[0] - one[0]).slice(0, 4);
-    const parts = order.filter(([part]) => part > 0.02).flatMap(([part, token]) => [chip(trace.tokens[token].text), ` ${Math.round(100 * part)} %  `]);
+    const parts = order.filter(([part]) => part > 0.02).flatMap(([part, token]) => [chip(trace.tokens[token].text), ` ${Math.round(100 * part)}\u00a0%  `]);
     byId("journey-said").replaceChildren("At the end, ", chip(trace.tokens[at].text, { class: "chosen" }), " holds something of: ", ...parts);
   };
 

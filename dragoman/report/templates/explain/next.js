@@ -85,7 +85,9 @@ function startNext() {
     const said = Object.entries(how).filter(([name, value]) => value !== plain[name]).map(([name, value]) => `${name}=${value}`);
     if (how.temperature === plain.temperature) said.unshift("temperature=1");
     if (["repetition_penalty", "frequency_penalty", "presence_penalty"].some((name) => how[name] !== plain[name])) said.push("penalise_prompt=true");
-    command.textContent = `dragoman generate ${trace.model} "TEXT" ${said.join(" ")}`;
+    said.unshift("raw=true");
+    const model = /^[\w./:@+-]+$/.test(trace.model) ? trace.model : `'${trace.model.replaceAll("'", "'\\''")}'`;
+    command.textContent = `dragoman generate ${model} "TEXT" ${said.join(" ")}`;
   };
   const forget = () => {
     tally.clear();

@@ -56,9 +56,9 @@ function chip(text, given = {}) {
 }
 
 function percent(share) {
-  if (share >= 0.9995 || share === 0) return `${Math.round(share * 100)} %`;
-  if (share < 0.0001) return "< 0.01 %";
-  return `${(share * 100).toFixed(share < 0.01 ? 2 : 1)} %`;
+  if (share >= 0.9995 || share === 0) return `${Math.round(share * 100)}\u00a0%`;
+  if (share < 0.0001) return "<\u00a00.01\u00a0%";
+  return `${(share * 100).toFixed(share < 0.01 ? 2 : 1)}\u00a0%`;
 }
 
 const thousands = (number) => Math.round(number).toLocaleString("en");
