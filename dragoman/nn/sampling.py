@@ -32,6 +32,8 @@ __all__ = [
 _NEVER = float("-inf")
 _SMALL = 512  # up to this top_k the survivors are taken out of the vocabulary before anything is sorted
 _SPARE = 16  # so many more are taken, because all that tie with the last one survive
+_EDGE = 1e-5  # more than float32 sums over a vocabulary are wrong by
+_CACHED = 2**16  # numbers that a core works on at a time: half a megabyte in float64
 
 
 @runtime_checkable
@@ -124,9 +126,8 @@ def pick(logits: Float[Tensor, "b v"], uniforms: Float64[Tensor, " b"]) -> Int[T
     total = passed[:, -1:]  # [b, 1]
     _refuse(total[:, 0])
     # Rounding may lift the point to the total itself, behind which there is no token.
-    point = torch.minimum(
-        uniforms.to(total.device)[:, None] * total, torch.nextafter(total, torch.zeros_like(total))
-    )  # [b, 1]
+    below = torch.nextafter(total, torch.zeros_like(total))  # [b, 1]
+    point = torch.minimum(uniforms.to(total.device)[:, None] * total, below)  # [b, 1]
     return torch.searchsorted(passed, point, right=True)[:, 0]  # [b]
 
 
@@ -178,7 +179,8 @@ class Sampler:
             _refuse(bent.gather(1, ids[:, None])[:, 0])
         else:
             uniforms = torch.tensor([one.random() for one in self._random], dtype=torch.float64)  # [b]
-            ids = self._drawn(temperature(bent, self.how.temperature), uniforms)  # [b]
+            _refuse(bent.amax(-1))
+            ids = self._drawn(bent, uniforms)  # [b]
         self._remember(logits, ids)
         return ids
 
@@ -218,19 +220,30 @@ class Sampler:
         return logits.masked_fill(~mask.to(logits.device), _NEVER)
 
     def _drawn(self, logits: Float[Tensor, "b v"], uniforms: Float64[Tensor, " b"]) -> Int[Tensor, " b"]:
+        """By warpers and luck. A core does few rows at a time: they stay in its cache, and one flat distribution does
+        not send all rows through a sort. Measured on 16 rows of 32,000 tokens: a third of the time."""
+        step = max(1, _CACHED // logits.shape[1]) if logits.device.type == "cpu" else len(logits)
+        few = [slice(row, row + step) for row in range(0, len(logits), step)]
+        return torch.cat([self._drawn_together(logits[rows], uniforms[rows]) for rows in few])  # [b]
+
+    def _drawn_together(self, logits: Float[Tensor, "b v"], uniforms: Float64[Tensor, " b"]) -> Int[Tensor, " b"]:
         how = self.how
-        few = _survivors(logits, how.top_k) if 0 < how.top_k <= _SMALL else None
+        short = 0 < how.top_k <= _SMALL or (not how.top_k and how.top_p < 1 and logits.device.type == "cpu")
+        short = short and (how.top_k or _SMALL) + _SPARE < logits.shape[1]
+        warm = temperature(logits, how.temperature)  # [b, v]
+        few = _few(warm, how.top_k, how.top_p) if short else None
         if few is not None:
             values, ids = few  # [b, m]
             return ids.gather(1, pick(self._truncated(values), uniforms)[:, None])[:, 0]
-        if how.top_k:
-            logits = top_k(logits, how.top_k)
-        return pick(self._truncated(logits), uniforms)
+        if short and len(logits) > 1:  # each row's own way, so that it does not depend on the others
+            alone = [slice(row, row + 1) for row in range(len(logits))]
+            return torch.cat([self._drawn_together(logits[row], uniforms[row]) for row in alone])  # [b]
+        warm = top_k(warm, how.top_k) if how.top_k else warm  # [b, v]
+        warm = top_p(warm, how.top_p) if how.top_p < 1 else warm  # [b, v]
+        return pick(self._truncated(warm), uniforms)
 
     def _truncated(self, logits: Float[Tensor, "b v"]) -> Float[Tensor, "b v"]:
         how = self.how
-        if how.top_p < 1:
-            logits = top_p(logits, how.top_p)
         if how.min_p > 0:
             logits = min_p(logits, how.min_p)
         if how.typical_p < 1:
@@ -255,10 +268,7 @@ def _survivors(logits: Float[Tensor, "b v"], value: int) -> tuple[Float[Tensor, 
 
     Sorting and summing some dozen numbers instead of the vocabulary gives the same draw in a fraction of the time.
     """
-    taken = value + _SPARE
-    if taken >= logits.shape[1]:
-        return None
-    values, ids = logits.topk(taken)  # [b, m]
+    values, ids = logits.topk(value + _SPARE)  # [b, m]
     last, beyond = values[:, value - 1 : value], values[:, -1:]  # [b, 1]
     if bool(((beyond >= last) & (beyond > _NEVER)).any()):
         return None
@@ -267,9 +277,31 @@ def _survivors(logits: Float[Tensor, "b v"], value: int) -> tuple[Float[Tensor, 
     return values, ids
 
 
+def _few(logits: Float[Tensor, "b v"], k: int, p: float) -> tuple[Float[Tensor, "b m"], Int[Tensor, "b m"]] | None:
+    """What `top_k` and `top_p` leave, in the order of the ids, without the rest; None where the short way is no way.
+
+    That is where more tokens than `_SMALL` are left, or the edge of `top_p` goes through tokens that tie or comes so
+    near one that rounding decides: there the draw is what `top_p` itself gives.
+    """
+    few = _survivors(logits, k or _SMALL)
+    if few is None or p == 1:
+        return few
+    values, ids = few  # [b, m]
+    whole = (values if k else logits).logsumexp(-1, keepdim=True).double()  # [b, 1]
+    rising, order = values.sort(-1)  # [b, m]
+    chances = (rising.double() - whole).exp()  # [b, m]
+    above = chances.flip(-1).cumsum(-1).flip(-1) - chances  # [b, m]
+    out = above >= p  # [b, m]
+    split = out[:, :-1] & ~out[:, 1:] & (rising[:, :-1] == rising[:, 1:])  # [b, m - 1]
+    unsure = ((above - p).abs() < _EDGE).any() | split.any() | (~out[:, 0]).any()
+    if bool(unsure):
+        return None
+    return values.masked_fill(torch.empty_like(out).scatter_(1, order, out), _NEVER), ids
+
+
 def _refuse(last: Float[Tensor, " b"]) -> None:
     """Raise ValueError for the first row whose total or maximum is no possible one."""
-    wrong = last.isnan() | (last == _NEVER)  # [b]
+    wrong = ~last.isfinite()  # [b]
     if bool(wrong.any()):
         raise ValueError(
             f"row {int(wrong.nonzero()[0, 0])} of the batch: its logits hold nan, or nothing may come next"

@@ -101,7 +101,7 @@ def test_regular_expressions(regex: str, right: list[str], wrong: list[str]) -> 
     assert [text for text in right if re.fullmatch(regex, text, re.ASCII)] == right
 
 
-def test_choices_with_a_common_beginning() -> None:
+def test_choices_that_begin_alike() -> None:
     words = letters(b"yes", b"no", b" plea", b"se", b"none")
     state = matcher(Sampling(choices=("yes", "yes please", "no")), words)
     assert not state.allowed()[0]
