@@ -2,18 +2,30 @@
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Literal
 
+import torch
+
+from dragoman.core.doors import LM
 from dragoman.core.errors import UserError
 from dragoman.models.classifier import LocalClassifier
 from dragoman.models.device import Precision, choose_device
 from dragoman.models.encoder import LocalEncoder
+from dragoman.models.fake import FakeLM
+from dragoman.models.local import LocalLM
+from dragoman.models.remote import RemoteLM, parse_remote
 from dragoman.models.source import resolve
 from dragoman.nn.adapter import merge_adapter
-from dragoman.nn.store import load_classifier, load_encoder
+from dragoman.nn.family import FAMILIES
+from dragoman.nn.masked import MaskedLM
+from dragoman.nn.packed import Weights
+from dragoman.nn.store import family_of, load_classifier, load_encoder, load_lm
 from dragoman.nn.tokenizer import Tokenizer
-from dragoman.nn.weights import read_json
+from dragoman.nn.weights import read_config, read_json
 
-__all__ = ["open_classifier", "open_embedder"]
+__all__ = ["open_classifier", "open_embedder", "open_lm"]
+
+WeightsOrAuto = Literal["auto"] | Weights
 
 
 def open_embedder(
@@ -61,6 +73,38 @@ def open_classifier(
     elif net.fresh:
         raise UserError(f"{folder} holds no classifier for these labels", "train one with: dragoman train")
     return LocalClassifier(net, tokenizer, device=choose_device(device), half=precision == "bf16")
+
+
+def open_lm(spec: str | Path, device: str = "auto", precision: WeightsOrAuto = "auto", raw: bool = False) -> LM:
+    """The language model in a folder or behind a name: ours, transformers' where it is no family of ours, or remote.
+
+    `spec` is a path, `hf:owner/name`, `openai:http://host/v1#model` or `fake:`. `precision` is fp32, bf16, int8
+    (weights alone) or int8_dynamic (states too, CPU); `auto` is fp32 on a CPU and bf16 on a GPU. `raw` goes on from the
+    text without a chat template. Raises UserError as `resolve` and `nn.store.load_lm`, and where it cannot write.
+    """
+    scheme = str(spec).partition(":")[0]
+    if scheme == "openai":
+        url, model = parse_remote(str(spec))
+        return RemoteLM(url, model, raw=raw)
+    if scheme == "fake":
+        return FakeLM()
+    folder, place = resolve(spec), choose_device(device)
+    name = str(read_config(folder).get("model_type"))
+    if name not in FAMILIES.names():
+        from dragoman.models.hf import HfLM  # transformers takes seconds to import, and few need it
+
+        return HfLM(folder, device=device, precision=precision, raw=raw)
+    if family_of(name).kind == "encoder":
+        said = f"{folder} is a {name}: it reads texts and fills masks, and does not write"
+        raise UserError(said, 'look at what it fills in with: dragoman explain MODEL "a text with a [MASK]"')
+    weights: Weights = precision if precision != "auto" else "fp32" if place.type == "cpu" else "bf16"
+    if weights == "int8_dynamic" and place.type != "cpu":
+        raise UserError("int8_dynamic is for CPUs", "say precision=int8, or device=cpu")
+    net = load_lm(folder, torch.bfloat16 if weights == "bf16" else torch.float32)
+    assert not isinstance(net, MaskedLM)
+    tokenizer = Tokenizer(folder)
+    tokenizer.fit(net.arch)
+    return LocalLM(net, tokenizer, device=place, weights=weights, raw=raw)
 
 
 def _pools_first(folder: Path) -> bool:

@@ -4,7 +4,6 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
-from dragoman.core.errors import UserError
 from dragoman.nn.arch import Arch
 
 __all__ = ["Cache", "LayerCache"]
@@ -57,7 +56,6 @@ class Cache:
     """The caches of all layers, the positions their rows stand at, and which places hold a real token.
 
     Texts of different lengths stand right-aligned: their last tokens share a place, padding is on the left and hidden.
-    Raises UserError where the model has no positions for so many tokens.
     """
 
     def __init__(
@@ -70,11 +68,6 @@ class Cache:
         source: int = 0,
     ) -> None:
         """Room for `capacity` tokens in each row, and for `source` tokens of another text where there is one."""
-        if capacity > arch.longest:
-            raise UserError(
-                f"the prompt and the answer may have {capacity} tokens together, this model reads {arch.longest}",
-                f"say max_tokens={max(1, arch.longest - capacity + 1)} or less, or shorten the prompt",
-            )
         layers = arch.decoder_layers or arch.layers
         shape = (rows, arch.groups, capacity, arch.head_size)
         self.layers = [LayerCache(shape, dtype, device) for _ in range(layers)]

@@ -134,10 +134,11 @@ class Characters:
     decoders do it (Unicode, "maximal subparts").
     """
 
-    def __init__(self, pieces: Pieces) -> None:
+    def __init__(self, pieces: Pieces, begun: bool = False) -> None:
+        """With `begun` the first token stands inside a text: no space in front of it is taken away."""
         self._pieces = pieces
         self._utf8 = codecs.getincrementaldecoder("utf-8")(errors="replace")
-        self._begun = False
+        self._begun = begun
 
     def push(self, number: int) -> str:
         """The characters that this token completes, often its whole text, at times none."""

@@ -76,7 +76,7 @@ class Decoder(nn.Module):
                 source_sight=across,
                 source_cache=cache.sources[layer] if cache is not None and cache.sources else None,
             )  # [b, s, w]
-        if cache is not None:
+        if cache is not None and cache.slot is None:
             cache.length += ids.shape[1]
         if self.norm is not None:
             states = self.norm(states)  # [b, s, w]

@@ -6,7 +6,7 @@ import torch
 from jaxtyping import Bool, Int
 from torch import Tensor
 
-__all__ = ["by_length", "pad"]
+__all__ = ["by_length", "pad", "pad_left"]
 
 
 def by_length(lengths: Sequence[int], rows: int, tokens: int = 0) -> list[list[int]]:
@@ -40,3 +40,13 @@ def pad(rows: Sequence[Sequence[int]], pad_id: int) -> tuple[Int[Tensor, "b s"],
     if bool((lengths == longest).all()):
         return ids, None
     return ids, torch.arange(longest)[None, :] < lengths[:, None]
+
+
+def pad_left(rows: Sequence[Sequence[int]], pad_id: int) -> tuple[Int[Tensor, "b s"], Bool[Tensor, "b s"] | None]:
+    """The same with the filling on the left: the last tokens share a column, and the next ones go on from there."""
+    longest = max(len(row) for row in rows)
+    ids = torch.tensor([[*[pad_id] * (longest - len(row)), *row] for row in rows], dtype=torch.long)  # [b, s]
+    lengths = torch.tensor([len(row) for row in rows])  # [b]
+    if bool((lengths == longest).all()):
+        return ids, None
+    return ids, torch.arange(longest)[None, :] >= longest - lengths[:, None]

@@ -113,9 +113,12 @@ class Tokenizer:
         """The text of some ids, special tokens left out; bytes that make no character become U+FFFD."""
         return self.characters().whole(ids)
 
-    def characters(self) -> Characters:
-        """A fresh stream: what its pushes and its end give, joined, is what `decode` gives."""
-        return Characters(self._pieces)
+    def characters(self, inside: bool = False) -> Characters:
+        """A fresh stream: what its pushes and its end give, joined, is what `decode` gives.
+
+        `inside` a text that goes on, the space in front of the first word is kept.
+        """
+        return Characters(self._pieces, inside)
 
     def pieces(self, ids: Sequence[int]) -> list[bytes]:
         """The bytes each token stands for inside a text; none for a special token."""
