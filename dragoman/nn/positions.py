@@ -113,9 +113,9 @@ class Rotary:
 
 
 def turn(
-    states: Float[Tensor, "b s h d"], angles: tuple[Float[Tensor, "b s 1 d"], Float[Tensor, "b s 1 d"]]
+    states: Float[Tensor, "b s h d"], angles: tuple[Float[Tensor, "_ s 1 d"], Float[Tensor, "_ s 1 d"]]
 ) -> Float[Tensor, "b s h d"]:
-    """Every pair (i, i + d / 2) of every head, turned by its angle."""
+    """Every pair (i, i + d / 2) of every head, turned by its angle; one row of angles serves all texts."""
     cos, sin = angles
     swapped = states.roll(states.shape[-1] // 2, -1)  # [b, s, h, d]: the other half of each pair; its sign is in sin
     return states * cos + swapped * sin  # [b, s, h, d]

@@ -63,15 +63,16 @@ def read_llama(config: Mapping[str, Any], family: str) -> Arch:
         },
     )
     pad_id = config.get("pad_token_id")
+    width, heads = int(number(config, "hidden_size")), int(number(config, "num_attention_heads"))
     return Arch(
         family=family,
         kind="decoder",
         vocabulary=int(number(config, "vocab_size")),
-        width=int(number(config, "hidden_size")),
+        width=width,
         layers=int(number(config, "num_hidden_layers")),
-        heads=int(number(config, "num_attention_heads")),
-        kv_heads=int(number(config, "num_key_value_heads", number(config, "num_attention_heads"))),
-        head_width=int(number(config, "head_dim", 0)),
+        heads=heads,
+        kv_heads=int(number(config, "num_key_value_heads", heads)),
+        head_width=int(number(config, "head_dim", 0 if heads < 1 or width % heads else width // heads)),
         feed_forward=int(number(config, "intermediate_size")),
         positions=int(number(config, "max_position_embeddings", 2048)),
         attention_bias=bool(config.get("attention_bias", False)),
@@ -97,7 +98,9 @@ def read_llama(config: Mapping[str, Any], family: str) -> Arch:
 
 def write_llama(arch: Arch) -> dict[str, Any]:
     """The config.json of a shape in Llama's spelling."""
+    filled = {"pad_token_id": arch.pad_id} if arch.pad_id else {}  # most have none, and 0 is a word there
     return {
+        **filled,
         "model_type": arch.family,
         "vocab_size": arch.vocabulary,
         "hidden_size": arch.width,
@@ -128,12 +131,13 @@ def read_rope(config: Mapping[str, Any], theta: float = 10_000.0) -> Rope:
         "mscale": (None,),
         "mscale_all_dim": (None,),
     })  # fmt: skip
+    stretched = scaling in ("llama3", "yarn")
     longest = number(config, "max_position_embeddings", 2048)
     return Rope(
         theta=float(number(given, "rope_theta", number(config, "rope_theta", theta))),
         scaling=_SCALINGS[scaling],
         factor=float(number(given, "factor", 1.0)),
-        original=int(number(given, "original_max_position_embeddings", longest)),
+        original=int(number(given, "original_max_position_embeddings", longest)) if stretched else 0,
         low=float(number(given, "low_freq_factor", 1.0)),
         high=float(number(given, "high_freq_factor", 4.0)),
         beta_fast=float(number(given, "beta_fast", 32.0)),

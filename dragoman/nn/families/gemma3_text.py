@@ -80,10 +80,11 @@ class Gemma3Text:
         """The config.json of a shape."""
         kinds = ["sliding_attention" if arch.reach(layer) else "full_attention" for layer in range(arch.layers)]
         near = arch.window_rope or arch.rope
+        scale = arch.attention_scale or arch.head_size**-0.5
         said = write_llama(arch)
         said["hidden_activation"] = said.pop("hidden_act")
         return said | {
-            "query_pre_attn_scalar": round(arch.attention_scale**-2, 6),
+            "query_pre_attn_scalar": round(scale**-2),  # transformers takes whole numbers alone
             "rope_parameters": {"full_attention": write_rope(arch.rope), "sliding_attention": write_rope(near)},
             "sliding_window": arch.window,
             "layer_types": kinds,

@@ -38,7 +38,7 @@ def _arch(
         "tie_word_embeddings": tied,
         "rope_theta": theta,
     }
-    rope = Rope(theta, "llama3", factor, original=8192) if factor else Rope(theta, original=longest)
+    rope = Rope(theta, "llama3", factor, original=8192) if factor else Rope(theta)
     return replace(read_llama(config, "llama"), rope=rope)
 
 

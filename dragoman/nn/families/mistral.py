@@ -33,7 +33,7 @@ class Mistral:
     language: ClassVar[Language] = language("MistralForCausalLM")
     presets: ClassVar[Mapping[str, Arch]] = {
         "7b-v0.1": replace(_7B, vocabulary=32000, window=4096),
-        "7b-v0.3": replace(_7B, rope=Rope(1e6, original=32768)),
+        "7b-v0.3": replace(_7B, rope=Rope(1e6)),
     }
 
     def read(self, config: Mapping[str, Any]) -> Arch:

@@ -22,7 +22,7 @@ def _arch(width: int, layers: int, heads: int, groups: int, wide: int, tied: boo
         "max_position_embeddings": 32768,
         "tie_word_embeddings": tied,
     }
-    return replace(read_llama(config, "qwen2"), attention_bias=True, rope=Rope(1e6, original=32768))
+    return replace(read_llama(config, "qwen2"), attention_bias=True, rope=Rope(1e6))
 
 
 @dataclass(frozen=True)

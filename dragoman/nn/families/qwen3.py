@@ -23,7 +23,7 @@ def _arch(width: int, layers: int, heads: int, wide: int, tied: bool) -> Arch:
         "max_position_embeddings": 40960,
         "tie_word_embeddings": tied,
     }
-    return replace(read_llama(config, "qwen3"), head_norm=True, rope=Rope(1e6, original=40960))
+    return replace(read_llama(config, "qwen3"), head_norm=True, rope=Rope(1e6))
 
 
 @dataclass(frozen=True)
