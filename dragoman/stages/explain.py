@@ -71,6 +71,8 @@ def run(settings: Settings, words: tuple[str, ...], show: Show) -> int:
     if traced["masked"]:
         best = ", ".join(traced["names"][str(gap["candidates"][0][0])].strip() for gap in traced["masked"])
         rows.append(("filled", best))
+    elif traced["kind"] == "encoder" and traced["lens"] and "mask_token" in tokenizer.special:
+        rows.append(("gaps", f"none: write {tokenizer.special['mask_token']} in the text to see a word filled in"))
     show.card(f"{traced['title']} ({traced['family']}, {traced['kind']})", rows, mark="good")
     show.result(
         {

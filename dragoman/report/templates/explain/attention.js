@@ -163,7 +163,7 @@ function headLinks(shares, state, asking, reading, paints) {
   const paint = () => {
     const at = sides[asking].at;
     const wide = Math.max(270, box.clientWidth || 440);
-    const row = Math.max(ask.length, read.length) > 30 ? 17 : 22;
+    const row = Math.max(17, Math.min(30, Math.floor(480 / Math.max(ask.length, read.length))));
     const side = Math.min(140, wide * 0.33);
     const high = row * Math.max(ask.length, read.length) + 4;
     const drawing = draw("svg", { width: wide, height: high, role: "img", "aria-label": "Lines from the chosen token to those it reads" });

@@ -29,9 +29,9 @@ function startNext() {
   const tally = new Map();
   const state = { chances: own, seed: 0, roll: dice(0), darts: 0, last: null, dart: null };
   const ends = new Set(trace.next.ends);
-  const textOf = (id) => (ends.has(id) ? `${nameOf(id)} (end)` : nameOf(id));
+  const labelOf = (id) => (ends.has(id) ? `${nameOf(id)} (end)` : nameOf(id));
   const tokens = sides[trace.next.after].tokens;
-  const context = tokens.filter((token) => !token.special).slice(-40).map((token) => token.text).join("");
+  const context = textOf(tokens.slice(-40)).trimStart();
   const blank = make("span", { class: "blank" });
   byId("next-context").append(`${tokens.length > 40 ? "…" : ""}${context}`, blank);
 
@@ -39,7 +39,7 @@ function startNext() {
     const { chances } = state;
     const seen = new Set(counts.map(([id]) => id));
     const rows = order.slice(0, rowsShown).map((id) => ({
-      text: textOf(id),
+      text: labelOf(id),
       share: chances[id],
       ghost: own[id],
       value: `${percent(chances[id])}${seen.has(id) ? " · seen" : ""}${tally.get(id) ? ` · ${tally.get(id)}×` : ""}`,
@@ -67,7 +67,7 @@ function startNext() {
       node.style.background = color;
       return node;
     };
-    const parts = segments.map((id, place) => part(textOf(id), state.chances[id], `var(--tint-${place % 5})`, id === state.last));
+    const parts = segments.map((id, place) => part(labelOf(id), state.chances[id], `var(--tint-${place % 5})`, id === state.last));
     if (rest > 1e-9) parts.push(part("others", rest, "var(--grid)", state.last !== null && !segments.includes(state.last)));
     const dart = make("div", { class: "dart" });
     if (state.dart !== null) {
@@ -103,7 +103,7 @@ function startNext() {
       state.darts++;
     }
     blank.replaceChildren(...written(nameOf(state.last)));
-    byId("next-drawn").replaceChildren(`Dart ${thousands(state.darts)} fell at ${state.dart.toFixed(4)} and hit `, chip(textOf(state.last), { class: "chosen" }), ` (${percent(state.chances[state.last])}); it was hit ${tally.get(state.last)} of ${thousands(state.darts)} times.`);
+    byId("next-drawn").replaceChildren(`Dart ${thousands(state.darts)} fell at ${state.dart.toFixed(4)} and hit `, chip(labelOf(state.last), { class: "chosen" }), ` (${percent(state.chances[state.last])}); it was hit ${tally.get(state.last)} of ${thousands(state.darts)} times.`);
     paint();
   };
 

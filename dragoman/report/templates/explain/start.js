@@ -48,6 +48,13 @@ function written(text) {
   );
 }
 
+/** The text of some tokens, put together from their bytes: a character may lie across several. */
+function textOf(tokens) {
+  const pairs = tokens.map((token) => token.bytes).join("").match(/../g) ?? [];
+  const text = new TextDecoder().decode(Uint8Array.from(pairs, (pair) => parseInt(pair, 16)));
+  return text.replace(/^\ufffd+/u, ""); // the rest of a character that began before
+}
+
 const nameOf = (id) => trace.names[id] ?? `#${id}`;
 
 function chip(text, given = {}) {
