@@ -22,7 +22,7 @@ __all__ = ["VERBS", "help_of", "main", "overview", "stage_of", "summary"]
 
 VERBS = (
     *("new", "check", "plan", "prepare", "train", "evaluate", "run", "judge", "serve"),
-    *("generate", "chat", "models", "runs", "report", "doctor"),
+    *("generate", "chat", "explain", "models", "runs", "report", "doctor"),
 )
 # A first name and then "=": a sentence that holds a "=" is no setting.
 _SETTING = re.compile(r"[A-Za-z_]\w*(\.[^=]*)?=")

@@ -44,6 +44,36 @@ def test_help_tells_every_setting_with_a_sentence(verb: str) -> None:
         assert f"  {setting.name}" in told
 
 
+def test_the_settings_of_a_section_are_words_of_the_verb() -> None:
+    from dragoman.core.config import describe
+    from dragoman.core.sampling import Sampling
+
+    told = dragoman("generate", "--help").out
+    assert "how holds these" in told
+    for setting in describe(Sampling):
+        assert f"\n  {setting.name} " in told
+    short = dragoman("generate", "fake:", "hello", "max_tokens=2", "--json").json
+    assert short["completions"][0]["text"] == "a fake"
+    assert (
+        dragoman("generate", "fake:", "hello", "how.max_tokens=2", "--json").json["completions"] == short["completions"]
+    )
+
+
+def test_a_word_is_looked_for_in_the_verb_and_in_its_sections() -> None:
+    for word, said in {
+        "temprature=1": "did you mean 'temperature'?",
+        "fil=x": "did you mean 'file'?",
+        "--tempreture=1": "did you mean 'temperature'?",
+        "how.temprature=1": "did you mean 'temperature'?",
+    }.items():
+        told = dragoman("generate", "fake:", "hello", word)
+        assert (told.code, said in told.err) == (2, True), told
+
+
+def test_a_sentence_with_a_sign_in_it_is_no_setting() -> None:
+    assert dragoman("generate", "fake:", "what is 1 + 1 = 2?", "--json").json["prompt"] == "what is 1 + 1 = 2?"
+
+
 def test_version() -> None:
     from dragoman import __version__
 
@@ -81,6 +111,8 @@ ANSWERS: dict[tuple[str, ...], tuple[str, ...]] = {
     ("runs", "full"): ("id", "settings", "inputs", "results"),
     ("report",): ("report", "run", "verdict"),
     ("doctor",): ("machine", "packages", "damage"),
+    ("models",): ("families", "builtin"),
+    ("generate", "fake:", "hello"): ("prompt", "completions", "model", "seconds"),
 }
 
 

@@ -118,9 +118,9 @@ class RemoteLM:
             with closing(self._wire.events(self._path, body)) as events:
                 for event in events:
                     finished = finished or "done" in event
-                    choice: dict[str, Any] = next(iter(event.get("choices") or ()), {})
-                    piece = choice.get("text") if self.raw else (choice.get("delta") or {}).get("content")
-                    text, held = _whole(held + (piece or ""))
+                    choices = _dicts(event.get("choices"))
+                    choice = choices[0] if choices else {}
+                    text, held = _whole(held + self._said(choice, "delta"))
                     written += len(text)
                     finished = finished or choice.get("finish_reason") is not None
                     if text:
@@ -194,21 +194,27 @@ class RemoteLM:
         return body | _shape(how)
 
     def _completions(self, answer: Mapping[str, Any], how: Sampling) -> list[Completion]:
-        choices, usage = answer.get("choices"), answer.get("usage") or {}
-        good = isinstance(choices, list) and all(isinstance(choice, dict) for choice in choices)
-        if not isinstance(choices, list) or not good or len(choices) != how.n:
-            count = len(choices) if isinstance(choices, list) else 0
-            raise UserError(f"{self.url} gave {count} answers where {how.n} were asked for", _LOCAL)
+        choices, usage = _dicts(answer.get("choices")), _dicts([answer.get("usage")])
+        if len(choices) != how.n:
+            raise UserError(f"{self.url} gave {len(choices)} answers where {how.n} were asked for", _LOCAL)
+        spent = {name: value for one in usage for name, value in one.items() if isinstance(value, int)}
         found = []
-        for choice in sorted(choices, key=lambda one: int(one.get("index", 0))):
-            text = choice.get("text") if self.raw else (choice.get("message") or {}).get("content")
-            text = _whole(text or "")[0]
-            told = _tokens(choice.get("logprobs") or {}) if how.logprobs else ()
-            count = int(usage.get("completion_tokens") or 0) if how.n == 1 else len(told)  # usage is the sum of them
+        for choice in sorted(choices, key=lambda one: str(one.get("index", 0)).zfill(4)):
+            text = _whole(self._said(choice, "message"))[0]
+            told = _tokens(choice.get("logprobs")) if how.logprobs else ()
+            count = spent.get("completion_tokens", 0) if how.n == 1 else len(told)  # what is spent is the sum of them
             finish = str(choice.get("finish_reason") or "stop")
             self._hold(text, finish, how)
-            found.append(Completion(text, count, finish, int(usage.get("prompt_tokens") or 0), told))
+            if how.logprobs and text and not told:
+                raise UserError(f"{self.url} took logprobs and told none", f"leave logprobs out, or {_LOCAL}")
+            found.append(Completion(text, count, finish, spent.get("prompt_tokens", 0), told))
         return found
+
+    def _said(self, choice: Mapping[str, Any], under: str) -> str:
+        """The text of a choice, or of a piece of one."""
+        inside = choice if self.raw else choice.get(under)
+        text = inside.get("text" if self.raw else "content") if isinstance(inside, dict) else None
+        return text if isinstance(text, str) else ""
 
     def _hold(self, text: str, finish: str, how: Sampling) -> None:
         """Some engines leave out what they do not know and say nothing: an answer of another shape is an error."""
@@ -280,25 +286,36 @@ def _shape(how: Sampling) -> dict[str, Any]:
     return {"structured_outputs": {"choice": list(how.choices)}} if how.choices else {}
 
 
-def _tokens(told: Mapping[str, Any]) -> tuple[Token, ...]:
-    """The tokens of an answer with their log-probabilities; engines that give no id are told as -1."""
-    content = told.get("content")
-    if isinstance(content, list):
-        return tuple(
-            Token(
-                str(one.get("token", "")),
-                int(one.get("id", -1)),
-                float(one["logprob"]),
-                tuple((str(top["token"]), float(top["logprob"])) for top in one.get("top_logprobs") or ()),
+def _dicts(value: Any) -> list[dict[str, Any]]:
+    """The objects of a list; nothing else is what an answer is made of."""
+    return [one for one in value if isinstance(one, dict)] if isinstance(value, list) else []
+
+
+def _tokens(told: Any) -> tuple[Token, ...]:
+    """The tokens of an answer with their log-probabilities; engines that give no id are told as -1.
+
+    Empty where the engine tells none, or tells them in a way that is not known.
+    """
+    told = told if isinstance(told, dict) else {}
+    try:
+        if isinstance(told.get("content"), list):
+            return tuple(
+                Token(
+                    str(one.get("token", "")),
+                    int(one.get("id", -1)),
+                    float(one["logprob"]),
+                    tuple((str(top["token"]), float(top["logprob"])) for top in one.get("top_logprobs") or ()),
+                )
+                for one in told["content"]
             )
-            for one in content
+        tokens, values = told.get("tokens") or (), told.get("token_logprobs") or ()
+        tops = told.get("top_logprobs") or [{}] * len(tokens)
+        return tuple(
+            Token(str(token), -1, float(value), tuple((str(name), float(one)) for name, one in (top or {}).items()))
+            for token, value, top in zip(tokens, values, tops, strict=True)
         )
-    tokens, values = told.get("tokens") or (), told.get("token_logprobs") or ()
-    tops = told.get("top_logprobs") or [{}] * len(tokens)
-    return tuple(
-        Token(str(token), -1, float(value), tuple((str(name), float(number)) for name, number in (top or {}).items()))
-        for token, value, top in zip(tokens, values, tops, strict=False)
-    )
+    except (AttributeError, KeyError, TypeError, ValueError):
+        return ()
 
 
 def _whole(text: str) -> tuple[str, str]:

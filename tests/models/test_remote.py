@@ -96,7 +96,10 @@ def test_a_chat(engine: Engine) -> None:
 
 
 def test_every_parameter_that_is_not_the_default_is_sent(engine: Engine) -> None:
-    engine.answers = [(200, chat('{"a": 1}', '{"a": 2}'))]
+    answer = chat('{"a": 1}', '{"a": 2}')
+    for choice in answer["choices"]:
+        choice["logprobs"] = {"content": [{"token": "{", "logprob": -1}]}
+    engine.answers = [(200, answer)]
     how = Sampling(
         temperature=0.5,
         top_k=4,
@@ -197,10 +200,36 @@ def test_an_engine_that_is_too_slow(engine: Engine) -> None:
     assert len(engine.asked) == 2
 
 
-@pytest.mark.parametrize("content", [b"[1, 2]", b"<html>", b'{"choices": []}', b'{"choices": [1]}', b"{}"])
+NO_ANSWERS = [
+    b"[1, 2]",
+    b"<html>",
+    b"{}",
+    b"\xff",
+    b'{"choices": []}',
+    b'{"choices": [1]}',
+    b'{"choices": {"text": 1}}',
+]
+
+
+@pytest.mark.parametrize("content", NO_ANSWERS)
 def test_an_answer_that_is_none(engine: Engine, content: bytes) -> None:
     engine.answers = [(200, content)]
     assert engine.url in refused(lambda: engine.lm().generate([HELLO], Sampling())).problem
+
+
+ODD = [3, [], {"content": [{}]}, {"content": 1}, {"tokens": ["a"], "token_logprobs": [None]}]
+
+
+@pytest.mark.parametrize("told", ODD)
+def test_an_answer_with_odd_parts_is_taken_for_what_it_says(engine: Engine, told: object) -> None:
+    choice = {"index": None, "message": {"content": "a"}, "finish_reason": None, "logprobs": told}
+    engine.answers = [(200, {"choices": [choice], "usage": {"prompt_tokens": "7"}})]
+    [said] = engine.lm().generate([HELLO], Sampling())
+    assert (said.text, said.finish, said.prompt_tokens, said.logprobs) == ("a", "stop", 0, ())
+    assert "told none" in refused(lambda: engine.lm().generate([HELLO], Sampling(logprobs=1))).problem
+    events = [b'data: {"choices": [null]}\n', b'data: {"choices": [{"delta": 3}]}\n', delta("a", "stop")]
+    engine.answers = [events]
+    assert list(engine.lm().stream(HELLO, Sampling())) == ["a"]
 
 
 @pytest.mark.parametrize(
