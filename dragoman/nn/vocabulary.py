@@ -9,7 +9,6 @@ released.
 
 import json
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -18,85 +17,10 @@ from tokenizers import Tokenizer as Rust
 from tokenizers.models import BPE, Unigram, WordPiece
 from tokenizers.processors import TemplateProcessing
 
-from dragoman.core.config import nearest
 from dragoman.core.errors import UserError
+from dragoman.nn.recipe import CHATML, Training, roles, specials
 
-__all__ = ["CHATML", "KINDS", "Training", "roles", "train", "write"]
-
-KINDS = ("bpe", "wordpiece", "unigram")
-NORMAL = ("", "none", "nfc", "nfkc")
-CHATML = (
-    "{% for message in messages %}{{ '<|im_start|>' + message['role'] + '\\n' + message['content'] + '<|im_end|>\\n' }}"
-    "{% endfor %}{% if add_generation_prompt %}{{ '<|im_start|>assistant\\n' }}{% endif %}"
-)
-_CHAT = ("<|im_start|>", "<|im_end|>")
-_ROLES = {
-    "bpe": {"bos_token": "<|endoftext|>", "eos_token": "<|endoftext|>", "pad_token": "<|pad|>"},
-    "wordpiece": {
-        "pad_token": "[PAD]",
-        "unk_token": "[UNK]",
-        "cls_token": "[CLS]",
-        "sep_token": "[SEP]",
-        "mask_token": "[MASK]",
-    },
-    "unigram": {"pad_token": "<pad>", "eos_token": "</s>", "unk_token": "<unk>"},
-}
-_LARGEST = 1 << 20
-
-
-@dataclass(frozen=True)
-class Training:
-    """How a tokenizer is trained. Raises UserError where a setting is none that can be met."""
-
-    kind: str = "bpe"
-    "bpe (on bytes), wordpiece or unigram."
-    size: int = 8000
-    "How many tokens there are in all, the special ones included; a small text may give fewer."
-    normalize: str = ""
-    "none, nfc or nfkc (Unicode's normal forms); empty is what the kind usually does: nfkc for unigram, else none."
-    lowercase: bool = False
-    "Whether texts are read in lower case; what was written large cannot be told afterwards."
-    min_frequency: int = 2
-    "How often a pair must stand in the text to become a token; unigram has no such bound."
-    single_digits: bool = True
-    "Whether each digit is a token of its own, so that numbers are written the same wherever they stand."
-    chat: bool = False
-    "Whether there are tokens and a template for dialogues (ChatML)."
-    special: tuple[str, ...] = ()
-    "Special tokens of your own."
-    reserved: int = 0
-    "Special tokens without a meaning yet, so that a trained model's table of words need not grow."
-
-    def __post_init__(self) -> None:
-        if self.kind not in KINDS:
-            raise UserError(f"there is no kind of tokenizer named '{self.kind}'", f"{nearest(self.kind, KINDS)}; kind=")
-        if self.normalize not in NORMAL:
-            raise UserError(f"there is no normal form '{self.normalize}'", "one of: normalize=none, nfc, nfkc")
-        if not 0 <= self.reserved <= 10_000:
-            raise UserError(f"{self.reserved} reserved tokens cannot be", "give 0 to 10,000: reserved=16")
-        if self.min_frequency < 1:
-            raise UserError(
-                f"min_frequency={self.min_frequency} keeps nothing out", "give one or more: min_frequency=2"
-            )
-        wrong = next((token for token in self.special if not token.strip()), None)
-        if wrong is not None or len(set(specials(self))) < len(specials(self)):
-            raise UserError("the special tokens hold an empty one, or one twice", 'give others: special=["<|tool|>"]')
-        least = len(specials(self)) + (256 if self.kind == "bpe" else 2)
-        if not least <= self.size <= _LARGEST:
-            said = f"{least:,} tokens are there before anything is learnt" if self.size < least else "that is too many"
-            raise UserError(f"size {self.size:,} cannot be: {said}", f"give {least:,} to {_LARGEST:,}: size=8000")
-
-
-def roles(how: Training) -> dict[str, str]:
-    """The special tokens by their role; in a dialogue, the end of a turn ends an answer."""
-    return _ROLES[how.kind] | ({"eos_token": _CHAT[1]} if how.chat else {})
-
-
-def specials(how: Training) -> list[str]:
-    """Every special token in the order of its id: roles, dialogue, the user's own, reserved ones."""
-    reserved = [f"<|reserved_{number}|>" for number in range(how.reserved)]
-    usual = dict.fromkeys(_ROLES[how.kind].values())
-    return [*usual, *(_CHAT if how.chat else ()), *how.special, *reserved]
+__all__ = ["train", "write"]
 
 
 def train(texts: Iterable[str], how: Training) -> Rust:
@@ -253,4 +177,6 @@ def _nothing() -> UserError:
 
 
 def _crowded(how: Training, said: str) -> UserError:
-    return UserError(f"a {how.kind} tokenizer of size {how.size:,} cannot be trained: {said}", "give more: size=16000")
+    return UserError(
+        f"a {how.kind} tokenizer of size {how.size:,} cannot be trained: {said}", "give more: how.size=16000"
+    )
