@@ -171,8 +171,13 @@ class LocalLM:
         for row in rows:
             beams = search(self._net, row, how, self.tokenizer.eos_ids, self.tokenizer.pad_id)
             for ids, ended in beams[: how.n]:
-                text, stopped = Stops(how.stop).push(self.tokenizer.decode(ids))
-                found.append(Completion(text, len(ids), "stop" if ended or stopped else "length", len(row)))
+                text = self._text(how)
+                for number in ids:
+                    self._take(Written(0, number), text)
+                if not text.stopped:
+                    self._rest(text)
+                finish = "stop" if ended or text.stopped else "length"
+                found.append(Completion("".join(text.said), len(ids), finish, len(row)))
         return found
 
     def _decoding(self, rows: Sequence[Sequence[int]], how: Sampling) -> Decoding:
@@ -187,13 +192,14 @@ class LocalLM:
         )
 
     def _text(self, how: Sampling) -> _Text:
-        goes_on = not self.chat and self.arch.kind == "decoder"
+        shaped = bool(how.json_schema or how.regex or how.choices)  # what a constraint writes is kept to the letter
+        goes_on = shaped or (not self.chat and self.arch.kind == "decoder")
         return _Text(self.tokenizer.characters(inside=goes_on), Stops(how.stop))
 
     def _take(self, one: Written, text: _Text) -> str:
         """Add a token to its text; what of it may be shown now."""
         text.tokens += 1
-        if one.id in self.tokenizer.eos_ids:
+        if text.stopped or one.id in self.tokenizer.eos_ids:
             return ""
         if one.top:
             names = [(self._name(number), chance) for number, chance in one.top]

@@ -153,7 +153,12 @@ class Decoding:
             return []
         if self._last is not None:
             self._reading.logits = self._next(self._last)  # [b, v]
-        ids = self._sampler.draw(self._reading.logits)  # [b]
+        try:
+            ids = self._sampler.draw(self._reading.logits)  # [b]
+        except ValueError as error:  # nothing was possible, most often because a number was not finite
+            raise UserError(
+                f"no next token can be drawn: {error}", "say precision=fp32, or check the weights"
+            ) from None
         self._last, self._steps = ids, self._steps + 1
         written = self._written(ids)
         for place, one in enumerate(written):
