@@ -21,7 +21,7 @@ from dragoman.core.show import Show
 __all__ = ["VERBS", "help_of", "main", "overview", "stage_of", "summary"]
 
 VERBS = (
-    *("new", "check", "plan", "prepare", "train", "evaluate", "run", "judge", "serve"),
+    *("new", "check", "plan", "prepare", "vocab", "train", "evaluate", "run", "judge", "serve"),
     *("generate", "chat", "explain", "models", "runs", "report", "doctor"),
 )
 # A first name and then "=": a sentence that holds a "=" is no setting.

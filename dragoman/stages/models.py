@@ -90,6 +90,8 @@ def _card(folder: Path, spec: str) -> dict[str, Any]:
             problems.append(error.problem)
     files = weight_files(folder)
     tensors = _headers(folder, files, problems)
+    if ours and not problems:
+        problems += _lacking(folder, {name for name, _, _, _ in tensors})
     count = sum(size for _, _, size, _ in tensors)
     kinds = sorted({dtype for _, dtype, _, _ in tensors})
     return {
@@ -142,6 +144,24 @@ def _headers(folder: Path, files: Sequence[Path], problems: list[str]) -> list[t
         if lacking:
             problems.append(f"{many(len(lacking), 'tensor')} of the index are in no file, such as {lacking[0]}")
     return found
+
+
+def _lacking(folder: Path, names: set[str]) -> list[str]:
+    """The tensors that a model of this shape writes with and the files do not hold; encoders may leave out a head."""
+    import torch
+
+    from dragoman.nn.names import pairs
+    from dragoman.nn.store import build_lm, family_of, read_arch
+
+    arch = read_arch(folder)
+    if arch.kind == "encoder":
+        return []
+    language = family_of(arch.family).language
+    with torch.device("meta"):  # no memory: only the names are asked for
+        wanted = {one.name for one in pairs(build_lm(arch), arch, language)}
+    held = {name.removeprefix(language.prefix) for name in names}
+    lacking = sorted(name for name in wanted if name.removeprefix(language.prefix) not in held)
+    return [f"{many(len(lacking), 'tensor')} of its {len(wanted)} missing, such as {lacking[0]}"] if lacking else []
 
 
 def _in_bytes(size: int, matrix: bool) -> int:

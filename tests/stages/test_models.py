@@ -1,6 +1,7 @@
 """The list of architectures, and the card of a model, complete or not."""
 
 import json
+import shutil
 from pathlib import Path
 
 import pytest
@@ -51,6 +52,19 @@ def test_weights_that_are_cut_short(tmp_path: Path) -> None:
     said = dragoman("models", str(folder), "--json")
     assert said.code == 1
     assert "damaged or cut short" in said.json["problems"][0]
+
+
+def test_a_tensor_that_is_missing(shared_data: Path, tmp_path: Path) -> None:
+    from safetensors.numpy import load_file, save_file
+
+    folder = Path(shutil.copytree(shared_data / "models" / "stories260K", tmp_path / "m"))
+    tensors = load_file(folder / "model.safetensors")
+    del tensors["model.layers.3.mlp.up_proj.weight"]
+    save_file(tensors, folder / "model.safetensors")
+    said = dragoman("models", str(folder), "--json")
+    assert said.code == 1
+    [problem] = said.json["problems"]
+    assert "1 tensor of its 47 missing, such as model.layers.3.mlp.up_proj.weight" in problem
 
 
 def test_an_engine_is_not_asked() -> None:
