@@ -10,6 +10,7 @@ import re
 import sys
 from collections.abc import Sequence
 from dataclasses import fields, is_dataclass
+from pathlib import Path
 from types import ModuleType
 from typing import get_type_hints
 
@@ -139,8 +140,9 @@ def overview() -> str:
 
 
 def summary(verb: str) -> str:
-    """The sentence a stage opens with."""
-    return (stage_of(verb).__doc__ or "").strip().splitlines()[0]
+    """The sentence a stage opens with, read from its file: importing them all would take half a second."""
+    source = (Path(__file__).parent / "stages" / f"{verb}.py").read_text(encoding="utf-8")
+    return source.split('"""', 2)[1].strip().splitlines()[0]
 
 
 def help_of(verb: str) -> str:
