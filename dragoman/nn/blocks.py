@@ -56,7 +56,7 @@ class FeedForward(nn.Module):
             wide = self.bend(self.gate(states)) * self.up(states)  # [b, s, f]
         else:
             wide = self.bend(self.up(states))  # [b, s, f]
-        narrow: Tensor = self.down(self.dropout(wide))  # [b, s, w]
+        narrow: Tensor = self.down(self.dropout(wide) if self.training else wide)  # [b, s, w]
         return narrow
 
     def fuse(self) -> None:
@@ -125,7 +125,7 @@ class Block(nn.Module):
         """The sum of what came in and what was learnt, with the norms that stand behind the half."""
         if after is not None:
             new = after(new)  # [b, q, w]
-        total: Tensor = states + self.dropout(new)  # [b, q, w]
+        total = states + (self.dropout(new) if self.training else new)  # [b, q, w]
         if self.place != "after":
             return total
         normed: Tensor = norm(total)  # [b, q, w]

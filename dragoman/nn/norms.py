@@ -25,12 +25,11 @@ class RmsNorm(nn.Module):
 
     def forward(self, states: Float[Tensor, "*b w"]) -> Float[Tensor, "*b w"]:
         """The states, each token's numbers at the size of the gains."""
-        gain = self.weight + self.shift if self.shift else self.weight  # [w]
-        if states.dtype in (torch.float32, torch.float64):
-            exact: Tensor = rms_norm(states, gain.shape, gain, self.eps)  # [..., w]
-            return exact
-        wide: Tensor = rms_norm(states.float(), gain.shape, None, self.eps)  # [..., w]
-        return wide.to(states.dtype) * gain
+        if self.shift:  # 1 + w in bf16 would lose the small w that training found
+            exact: Tensor = rms_norm(states.float(), self.weight.shape, self.weight.float() + self.shift, self.eps)
+            return exact.to(states.dtype)  # [..., w]
+        normed: Tensor = rms_norm(states, self.weight.shape, self.weight, self.eps)  # [..., w]; in float32 inside
+        return normed
 
 
 def make_norm(arch: Arch, width: int = 0) -> nn.Module:
