@@ -1,6 +1,6 @@
 """One decoding step as a CUDA graph: the GPU replays it whole, not told of its hundreds of kernels one by one."""
 
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import torch
 from jaxtyping import Float, Int
@@ -11,6 +11,7 @@ from dragoman.nn.cache import Cache
 __all__ = ["Graph"]
 
 
+@runtime_checkable
 class _Reader(Protocol):
     """What a step needs of a reading (nn.decode.Reading)."""
 
