@@ -1,4 +1,4 @@
-"""What holds for every transformer: the future is unseen, company changes nothing, ties and fusions are the same net."""
+"""What holds for every transformer: the future is unseen, company changes nothing, a fused net is the same net."""
 
 import copy
 import math
