@@ -30,6 +30,7 @@ __all__ = ["PLACES", "SECTIONS", "Settings", "run"]
 PLACES = ("source",)
 SECTIONS = False
 _SAMPLES = 4
+_LOST = 0.05  # a language of which more is unknown is not read; few tokens are no merit then
 
 
 @dataclass(frozen=True)
@@ -189,7 +190,7 @@ def _measured(
             card["languages"][language] = row
         sentences = _sentences([*texts, *(rows[0] for rows in spoken.values())])
         card["samples"] = [cut(tokenizer, sentence) for sentence in sentences]
-        tick(1.0, f"{many(len(texts), 'document')} that it has not seen" if texts else "")
+        tick(1.0, many(len(texts), "document"))
     return card
 
 
@@ -204,7 +205,7 @@ def _figures(bytes_per_token: Estimate, tokens_per_word: Estimate, unknown_rate:
 def _sentences(texts: Sequence[str]) -> list[str]:
     """A few sentences, spread over the texts, short enough to be looked at."""
     step = max(1, len(texts) // _SAMPLES)
-    lines = (re.split(r"(?<=[.!?])\s+|\n", text.strip())[0].strip()[:100] for text in texts[::step])
+    lines = (max(re.split(r"(?<=[.!?])\s+|\n", text), key=len).strip()[:100] for text in texts[::step])
     return [line for line in lines if line][:_SAMPLES]
 
 
@@ -256,5 +257,7 @@ def _tell_languages(languages: Mapping[str, Mapping[str, Any]], show: Show) -> N
             f"{row['bytes_per_token']['value']:.2f}",
         ]
         shown += [f"{row['tokens_per_word']['value']:.2f}", f"{row['unknown_rate']:.2%}"]
+        if row["unknown_rate"] > _LOST:
+            shown[2:5] = ["not read", "", ""]
         rows.append([*shown, f"{row['against_tokens']:,}"] if compared else shown)
     show.table("languages", (*columns, "tokens there") if compared else columns, rows)

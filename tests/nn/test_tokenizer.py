@@ -136,3 +136,35 @@ def test_the_folder_says_what_texts_are_cut_to(tmp_path: Path) -> None:
     assert Tokenizer(tmp_path / "saved").max_length == 24
     (tmp_path / "sentence_bert_config.json").write_text(json.dumps({"max_seq_length": 16}))
     assert Tokenizer(tmp_path).max_length == 16
+
+
+def test_a_decoder_fills_with_its_end(tmp_path: Path) -> None:
+    tokenizer("roberta", tmp_path)
+    (tmp_path / "special_tokens_map.json").write_text('{"bos_token": "<s>", "eos_token": "</s>"}')
+    (tmp_path / "config.json").write_text('{"model_type": "llama", "eos_token_id": 2}')
+    (tmp_path / "generation_config.json").write_text('{"eos_token_id": [2, 3]}')
+    tokens = Tokenizer(tmp_path)
+    assert (tokens.bos_id, tokens.eos_ids, tokens.pad_id) == (0, {2, 3}, 2)
+    tokens.save(tmp_path / "saved")
+    again = Tokenizer(tmp_path / "saved")
+    assert (again.bos_id, again.eos_ids) == (0, {2, 3})
+    (tmp_path / "config.json").write_text('{"model_type": "roberta"}')
+    with pytest.raises(UserError, match="no pad_token"):
+        Tokenizer(tmp_path)
+
+
+def test_a_text_to_go_on_from_has_nothing_behind_it(tmp_path: Path) -> None:
+    tokens = tokenizer("bert", tmp_path)
+    assert tokens.start("the cat") == tokens.encode(["the cat"], 9)[0][:-1]
+    assert tokens.plain(["the cat", ""]) == [tokens.start("the cat")[1:], []]
+    assert tokens.start("") == [2]
+    assert (tokens.unknown_id, tokens.control_ids) == (1, {0, 2, 3, 4})
+
+
+def test_an_unknown_token_that_is_also_the_end_stands_for_nothing(tmp_path: Path) -> None:
+    tokenizer("bert", tmp_path)
+    (tmp_path / "special_tokens_map.json").write_text(
+        '{"unk_token": "[SEP]", "sep_token": "[SEP]", "pad_token": "[PAD]"}'
+    )
+    tokens = Tokenizer(tmp_path)
+    assert 3 in tokens.control_ids and tokens.unknown_id == 3
