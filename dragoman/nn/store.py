@@ -17,6 +17,7 @@ from dragoman.nn.encdec import EncoderDecoder
 from dragoman.nn.encoder import Encoder, initialise
 from dragoman.nn.family import FAMILIES, EncoderFamily, Family
 from dragoman.nn.heads import Classifier, Head
+from dragoman.nn.hollow import hollow
 from dragoman.nn.masked import MaskedLM
 from dragoman.nn.names import from_published, to_published
 from dragoman.nn.tokenizer import Tokenizer
@@ -75,7 +76,7 @@ def load_encoder(folder: Path) -> Encoder:
     family = encoder_family_of(_model_type(config, folder))
     arch = family.read(config)
     found, unused = _renamed(_tensors(arch, folder), family, arch, {})
-    with torch.device("meta"):  # no memory, no dice: every number comes from the folder
+    with hollow():  # every number comes from the folder
         net = Encoder(arch)
     _fill(net, {name.removeprefix("encoder."): tensor for name, tensor in found.items()}, folder)
     net.unused = unused
@@ -108,7 +109,7 @@ def load_classifier(folder: Path, labels: Sequence[str] = (), multi_label: bool 
         for name in ("head.out.weight", "head.out.bias"):
             if name in found and len(found[name]) == len(published):
                 found[name] = found[name][order]
-    with torch.device("meta"):
+    with hollow():
         net = Classifier(Encoder(arch), Head(arch, len(labels)), labels, multi_label)
     new = set() if kept else {"head.out.weight", "head.out.bias"}
     if not published and not any(name.startswith("head.dense.") for name in found):
@@ -174,7 +175,7 @@ def load_lm(folder: Path, dtype: torch.dtype = torch.float32) -> LanguageModel:
     family = family_of(_model_type(config, folder))
     tensors = _tensors(family.read(config), folder, dtype)
     arch = _tied_as_saved(family.read(config), family, tensors)
-    with torch.device("meta"):
+    with hollow():
         net = build_lm(arch)
     found, unused = from_published(tensors, net, arch, family.language)
     _fill(net, found, folder)

@@ -148,8 +148,7 @@ def _headers(folder: Path, files: Sequence[Path], problems: list[str]) -> list[t
 
 def _lacking(folder: Path, names: set[str]) -> list[str]:
     """The tensors that a model of this shape writes with and the files do not hold; encoders may leave out a head."""
-    import torch
-
+    from dragoman.nn.hollow import hollow
     from dragoman.nn.names import pairs
     from dragoman.nn.store import build_lm, family_of, read_arch
 
@@ -157,7 +156,7 @@ def _lacking(folder: Path, names: set[str]) -> list[str]:
     if arch.kind == "encoder":
         return []
     language = family_of(arch.family).language
-    with torch.device("meta"):  # no memory: only the names are asked for
+    with hollow():  # only the names are asked for
         wanted = {one.name for one in pairs(build_lm(arch), arch, language)}
     held = {name.removeprefix(language.prefix) for name in names}
     lacking = sorted(name for name in wanted if name.removeprefix(language.prefix) not in held)
