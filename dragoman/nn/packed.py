@@ -19,6 +19,7 @@ __all__ = ["DynamicLinear", "EightBitLinear", "PackedLinear", "Weights", "pack"]
 
 Weights = Literal["fp32", "bf16", "int8", "int8_dynamic"]
 
+_TINY = 100_000  # numbers below which a matrix stays in the cache anyway, and laying it out costs 8 ms at the start
 _SMALL = 1_000_000  # numbers up to which one row of fp32 is quicker through torch's own layout (14 against 22 us)
 _FEW = 16  # rows up to which the eight-bit kernel beats unpacking the matrix
 _STEP = 32  # it reads so many numbers at once, and past the end of a row that has fewer left (torch 2.13)
@@ -124,7 +125,7 @@ def pack(net: nn.Module, weights: Weights) -> None:
             return
         for module in list(net.modules()):
             for name, child in list(module.named_children()):
-                if isinstance(child, nn.Linear):
+                if isinstance(child, nn.Linear) and (kind is not PackedLinear or child.weight.numel() >= _TINY):
                     setattr(module, name, kind(child))
 
 
