@@ -13,7 +13,7 @@ from dragoman.nn.store import build_lm, family_of
 from tests.nn.tiny import amplify
 from tests.published import CASES, MASKED, TWO_STACKS
 
-__all__ = ["DECODERS", "MASKED", "READERS", "close", "decoder", "shape", "some", "two_stacks"]
+__all__ = ["DECODERS", "MASKED", "READERS", "close", "decoder", "parameters", "shape", "some", "two_stacks"]
 
 _PLAIN = Arch(
     "gpt2",
@@ -59,6 +59,12 @@ def two_stacks(name: str) -> EncoderDecoder:
     net = amplify(build_lm(shape(name))).eval()
     assert isinstance(net, EncoderDecoder)
     return net
+
+
+def parameters(arch: Arch) -> int:
+    """How many numbers a model of this shape learns; shared ones count once. No memory is taken."""
+    with torch.device("meta"):
+        return sum(each.numel() for each in build_lm(arch).parameters())
 
 
 def some(rows: int, tokens: int, seed: int = 0) -> Tensor:

@@ -1,0 +1,70 @@
+"""Gemma 3's published sizes, its windows, its two ropes and its scale."""
+
+import pytest
+
+from dragoman.core.errors import UserError
+from dragoman.nn.arch import Arch, Rope
+from dragoman.nn.families.gemma3_text import Gemma3Text
+from tests.nets import parameters, shape
+
+FAMILY = Gemma3Text()
+
+
+@pytest.mark.parametrize("arch", [*FAMILY.presets.values(), shape("gemma3_text")])
+def test_a_shape_comes_back_from_its_config(arch: Arch) -> None:
+    assert FAMILY.read(FAMILY.write(arch)) == arch
+
+
+@pytest.mark.parametrize(
+    ("name", "count"),
+    [
+        ("270m", 268_098_176),
+        ("1b", 999_885_952),
+    ],
+)
+def test_a_published_size_has_the_published_count(name: str, count: int) -> None:
+    assert parameters(FAMILY.presets[name]) == count
+
+
+@pytest.mark.parametrize("key", ["vocab_size", "hidden_size"])
+def test_a_missing_size_is_named(key: str) -> None:
+    config = FAMILY.write(shape("gemma3_text"))
+    del config[key]
+    with pytest.raises(UserError, match=key):
+        FAMILY.read(config)
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("attn_logit_softcapping", 50.0),
+        ("final_logit_softcapping", 30.0),
+        ("use_bidirectional_attention", True),
+    ],
+)
+def test_what_is_not_built_is_refused_by_its_key(key: str, value: object) -> None:
+    with pytest.raises(UserError, match=key) as caught:
+        FAMILY.read({**FAMILY.write(shape("gemma3_text")), key: value})
+    assert caught.value.hint
+
+
+def test_every_sixth_layer_sees_all() -> None:
+    arch = FAMILY.presets["270m"]
+    assert [arch.reach(layer) for layer in range(12)] == [512, 512, 512, 512, 512, 0] * 2
+    assert (arch.rope.theta, arch.window_rope.theta if arch.window_rope else 0) == (1e6, 1e4)
+
+
+def test_the_older_spelling_of_two_ropes_says_the_same() -> None:
+    config = FAMILY.write(shape("gemma3_text"))
+    del config["rope_parameters"]
+    older = {"rope_theta": 1e6, "rope_local_base_freq": 1e4, "rope_scaling": {"rope_type": "linear", "factor": 8.0}}
+    arch = FAMILY.read({**config, **older})
+    assert arch.rope == Rope(1e6, "linear", 8.0)
+    assert arch.window_rope == Rope(1e4)
+
+
+def test_scores_are_scaled_by_a_number_of_their_own() -> None:
+    config = FAMILY.write(shape("gemma3_text"))
+    assert config["query_pre_attn_scalar"] == 24
+    assert isinstance(config["query_pre_attn_scalar"], int)
+    assert FAMILY.read(config).attention_scale == 24**-0.5
