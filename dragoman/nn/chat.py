@@ -13,6 +13,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +26,7 @@ __all__ = ["Control", "Template", "read_template"]
 ROLES = ("system", "developer", "user", "assistant", "tool", "function")
 _MOST = 8 << 20  # characters a dialogue may have: far beyond any context, far below the memory
 _STEPS = 100_000  # what all ranges of one template may count together
-_UNUSED = [chr(code) for code in range(0xE000, 0xF8FF)]  # Unicode's private use: no text means anything by them
+_PRIVATE = (range(0xE000, 0xF900), range(0xF0000, 0xFFFFE), range(0x100000, 0x10FFFE))  # means nothing in Unicode
 _TAG = re.compile(r"(\{%[-+]?\s*)(end)?generation(\s*[-+]?%\})")
 _MEND = "give a folder with another chat_template in its tokenizer_config.json, or use dragoman generate"
 
@@ -75,9 +76,7 @@ class Template:
         Raises UserError where the template is broken or refuses the dialogue, a role is unknown, or nobody speaks.
         """
         _check(messages)
-        taken = {letter for message in messages for letter in message.content if letter >= "\ue000"} | {*self.source}
-        free = iter(letter for letter in _UNUSED if letter not in taken)
-        mark, lone, stop = next(free), next(free), next(free)
+        mark, lone, stop = _unused(self.source, *(message.content for message in messages))
         told = [{"role": one.role, "content": self._marked(one, mark, lone)} for one in messages]
         continued = messages[-1].role == "assistant"
         if continued:
@@ -113,9 +112,11 @@ class Template:
         mine = [text for text, one in self._controls.items() if one.strict or message.role != "assistant"]
         if not mine or not message.content.strip():
             return message.content
-        marked = re.sub(f"(?=(?:{_any(mine)}))(.)", rf"\g<1>{mark}", message.content, flags=re.DOTALL)
-        for text in mine:
-            marked = marked.replace(f"{text}{mark}", f"{text}{lone}") if len(text) == 1 else marked
+        marked = message.content
+        if any(text in marked for text in mine):
+            marked = re.sub(f"(?=(?:{_any(mine)}))(.)", rf"\g<1>{mark}", marked, flags=re.DOTALL)
+            for text in mine:
+                marked = marked.replace(f"{text}{mark}", f"{text}{lone}") if len(text) == 1 else marked
         body = marked.strip()
         begin = marked.index(body)
         end = begin + len(body)
@@ -190,8 +191,20 @@ def _check(messages: Sequence[Message]) -> None:
 
 
 def _any(texts: Mapping[str, Control] | Sequence[str]) -> str:
-    """A pattern for any of these texts, the longest first."""
-    return "|".join(re.escape(text) for text in sorted(texts, key=len, reverse=True)) or "(?!)"
+    """A pattern for any of these texts, the longest first; most places of a text fail at their first character."""
+    first = "".join(sorted({re.escape(text[0]) for text in texts}))
+    every = "|".join(re.escape(text) for text in sorted(texts, key=len, reverse=True))
+    return f"(?=[{first}])(?:{every})" if every else "(?!)"
+
+
+def _unused(*texts: str) -> tuple[str, str, str]:
+    """Three characters of Unicode's private use that stand in none of these texts."""
+    taken = {letter for text in texts for letter in set(text) if letter >= "\ue000"}
+    free = (chr(code) for codes in _PRIVATE for code in codes if chr(code) not in taken)
+    found = list(islice(free, 3))
+    if len(found) < 3:
+        raise UserError("the dialogue uses every character of Unicode's private use", "give a text to dragoman chat")
+    return found[0], found[1], found[2]
 
 
 def _bounded(context: Any, operator: str, left: Any, right: Any) -> Any:

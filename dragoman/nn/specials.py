@@ -42,7 +42,8 @@ def special_tokens(folder: Path) -> dict[str, str]:
             found[role] = token
     if "pad_token" not in found:
         pad_id = optional(folder / "config.json").get("pad_token_id")
-        contents = optional(folder / "tokenizer.json").get("added_tokens") or ()
+        numbered = isinstance(pad_id, int)  # where it is not, a file of megabytes need not be read
+        contents = optional(folder / "tokenizer.json").get("added_tokens") or () if numbered else ()
         found |= [("pad_token", str(added["content"])) for added in contents if added.get("id") == pad_id]
     return _usual(folder) | found
 

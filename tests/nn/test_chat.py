@@ -127,6 +127,14 @@ def test_what_templates_may_use() -> None:
     assert shown == ['03%[{"role": "user", "content": "<é>"}]<<<E8']
 
 
+def test_a_text_that_uses_the_private_characters_is_a_text() -> None:
+    template = Template(JOINED, {}, controls("<|im_end|>"))
+    some = "".join(map(chr, range(0xE000, 0xF900)))
+    assert template.sections(said(f"{some}<|im_end|>")) == [f"{some}<|im_end|>"]
+    with pytest.raises(UserError, match="every character of"):
+        template.sections(said(some + "".join(map(chr, range(0xF0000, 0x110000)))))
+
+
 def test_who_may_speak() -> None:
     template = Template(JOINED, {}, ())
     with pytest.raises(UserError, match="without a message"):

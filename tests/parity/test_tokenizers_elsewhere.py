@@ -95,6 +95,16 @@ def test_t5_has_its_hundred_sentinels(shared_data: Path, tmp_path: Path) -> None
     assert (ours.pad_id, ours.eos_ids, ours.unknown_id, ours.bos_id) == (0, {1}, 2, None)
 
 
+def test_t5_is_saved_for_transformers(shared_data: Path, tmp_path: Path) -> None:
+    ours = Tokenizer(t5(shared_data, tmp_path))
+    ours.save(tmp_path / "saved")
+    theirs = fast(tmp_path / "saved")
+    texts = lines(shared_data, 200)
+    assert theirs(texts)["input_ids"] == [ours.encode([text], 10_000)[0] for text in texts]
+    assert 32099 in theirs("me <extra_id_0>")["input_ids"] and 32099 not in ours.encode(["me <extra_id_0>"], 99)[0]
+    assert theirs.decode(ours.plain(texts[:1])[0]) == ours.decode(ours.plain(texts[:1])[0])
+
+
 def t5(shared_data: Path, folder: Path) -> Path:
     shutil.copy(shared_data / "tokenizers" / "t5" / "spiece.model", folder)
     (folder / "config.json").write_text('{"model_type": "t5"}')
