@@ -186,8 +186,8 @@ def main() -> None:
         work(given.work, given.folder, given.tokens, given.threads)
         return
     parts = [
-        f"Llama shapes with random weights, {len(PROMPT)} tokens read and {given.tokens} written greedily without an "
-        f"end token, {given.rounds} rounds in turns, each in a fresh process; loading and a warm-up are not in tokens/s."
+        f"Llama shapes with random weights, {len(PROMPT)} tokens read, {given.tokens} written greedily without an end "
+        f"token, {given.rounds} rounds in turns, each in a fresh process; loading and a warm-up are not counted."
     ]
     parts += [decoding(size, given.rounds, given.tokens, given.threads) for size in given.sizes.split(",")]
     parts += [machine(("torch", "transformers"), given.threads), "Again: `python -m benchmarks.generation`"]

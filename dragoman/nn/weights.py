@@ -88,7 +88,9 @@ def _plain(tensor: Tensor, name: str, path: Path, dtype: dtype | None) -> Tensor
     import torch  # only where a tensor is read: asking about a folder must not wait for it
 
     copied = tensor.to(dtype or torch.float32, copy=True)
-    if not bool(copied.isfinite().all()):
+    # A sum is finite where all its numbers are (but for 1e30 and more, which the second look lets pass), at a tenth of
+    # the time that looking at each of them takes.
+    if not bool(copied.sum().isfinite()) and not bool(copied.isfinite().all()):
         raise UserError(f"the tensor {name} in {path} holds a number that is not finite", _AGAIN)
     return copied
 
