@@ -7,8 +7,9 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from dragoman.core.errors import UserError
 from dragoman.core.sampling import Sampling
-from dragoman.nn.decode import Writer, read, room
+from dragoman.nn.decode import Writer, not_finite, read, room
 
 __all__ = ["search"]
 
@@ -38,8 +39,10 @@ def search(
     """The best answers to one prompt with whether each ended by itself, best first; how.beams of them.
 
     A score is the summed log-probability divided by (tokens, the end included) ** how.length_penalty (Wu et al. 2016 in
-    the form that transformers uses). Raises UserError where the prompt leaves no room.
+    the form that transformers uses). Raises UserError where the prompt leaves no room, a setting is asked for that
+    beams do not keep to, or the model's numbers are not finite.
     """
+    _refuse_bent(how)
     limit, beams = room(net.arch, prompt, how.max_tokens), how.beams
     reading = read(net, [prompt], limit, pad_id, beams)
     totals = torch.full((beams,), -torch.inf, device=reading.logits.device)  # [b]
@@ -75,6 +78,16 @@ def search(
 
 def _log(logits: Float[Tensor, "b v"], early: bool, eos_ids: frozenset[int]) -> Float[Tensor, "b v"]:
     log = logits.float().log_softmax(-1)  # [b, v]
+    if not bool(log.amax(-1).isfinite().all()):
+        raise not_finite("the logits of a beam hold nan")
     if early and eos_ids:
         log[:, sorted(eos_ids)] = -torch.inf
     return log
+
+
+def _refuse_bent(how: Sampling) -> None:
+    """A beam's score is the model's own probability: what would bend it is refused, not passed over."""
+    bent = [name for name in ("logit_bias", "frequency_penalty", "presence_penalty") if getattr(how, name)]
+    bent += ["repetition_penalty"] if how.repetition_penalty != 1 else []
+    if bent:
+        raise UserError(f"beam search does not go with {bent[0]}", f"say beams=1, or leave {bent[0]} out")

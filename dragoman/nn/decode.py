@@ -21,7 +21,7 @@ from dragoman.nn.graph import Graph
 from dragoman.nn.padding import pad, pad_left
 from dragoman.nn.sampling import Limit, Sampler
 
-__all__ = ["Decoding", "Reading", "Writer", "Written", "empty_prompt", "read", "room"]
+__all__ = ["Decoding", "Reading", "Writer", "Written", "empty_prompt", "not_finite", "read", "room"]
 
 Writer = Decoder | EncoderDecoder
 
@@ -45,11 +45,13 @@ class Reading:
     logits: Float[Tensor, "b v"]
     source_mask: Tensor | None = None
 
+    @torch.inference_mode()
     def go_on(self, ids: Int[Tensor, "b s"]) -> Float[Tensor, "b s v"]:
         """Read further tokens of every row; the logits after each."""
         logits: Tensor = self.decoder(ids, cache=self.cache, source_mask=self.source_mask)
         return logits
 
+    @torch.inference_mode()
     def keep(self, rows: Int[Tensor, "kept"]) -> None:
         """Go on with these rows alone, in this order; a row may be taken twice."""
         self.cache.keep(rows)
@@ -77,6 +79,11 @@ def room(arch: Arch, prompt: Sequence[int], most: int) -> int:
 def empty_prompt() -> UserError:
     """The mistake of saying nothing."""
     return UserError("the prompt is empty", 'say what to go on from: dragoman generate MODEL "Once upon a time"')
+
+
+def not_finite(said: str) -> UserError:
+    """The mistake of weights, or of a precision, that give no numbers."""
+    return UserError(f"no next token can be drawn: {said}", "say precision=fp32, or check the weights")
 
 
 def _too_long(tokens: int, longest: int) -> UserError:
@@ -156,9 +163,7 @@ class Decoding:
         try:
             ids = self._sampler.draw(self._reading.logits)  # [b]
         except ValueError as error:  # nothing was possible, most often because a number was not finite
-            raise UserError(
-                f"no next token can be drawn: {error}", "say precision=fp32, or check the weights"
-            ) from None
+            raise not_finite(str(error)) from None
         self._last, self._steps = ids, self._steps + 1
         written = self._written(ids)
         for place, one in enumerate(written):
