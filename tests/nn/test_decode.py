@@ -31,7 +31,7 @@ def test_rows_that_end_early_leave_the_others_as_they_are(name: str) -> None:
     free = [greedy(net, prompt, 15, NONE) for prompt in SOURCES]
     # The end that lets rows stop at as many different steps as can be.
     known = {token for ids in free for token in ids}
-    ends = frozenset({max(sorted(known), key=lambda end: len({(ids + [end]).index(end) for ids in free}))})
+    ends = frozenset({max(sorted(known), key=lambda end: len({[*ids, end].index(end) for ids in free}))})
     expected = [greedy(net, prompt, 15, ends) for prompt in SOURCES]
     assert len({len(ids) for ids in expected}) > 2
     made = decoding(net, SOURCES, Sampling(max_tokens=15), ends)
