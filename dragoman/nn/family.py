@@ -51,6 +51,8 @@ class Language:
     "published names of tied tensors that some write down again, and which of our tensors they are"
     extras: tuple[str, ...] = ()
     "endings of published names that hold nothing that is needed"
+    zeros: tuple[str, ...] = ()
+    "our tensors that are all zeros where a publisher left them out"
 
 
 def masked_language(

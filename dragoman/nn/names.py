@@ -59,15 +59,24 @@ def from_published(
     """The tensors of a weight file under our names, and the published names of those that hold nothing needed.
 
     A tensor that is missing is left out and one that is unexpected keeps its name: who fills the net refuses both.
-    Raises UserError where a copy of a tied tensor says something else than the tensor.
+    Raises UserError where a copy of a tied tensor says something else than the tensor, or one comes under two names.
     """
-    left = {name.removeprefix(language.prefix): name for name in tensors}
+    left: dict[str, str] = {}
+    for name in tensors:
+        short = _short(name, language)
+        if short in left:
+            raise UserError(f"the weights hold the same tensor as {left[short]} and as {name}", _BELONG)
+        left[short] = name
     shapes = {name: tensor.shape for name, tensor in net.named_parameters()}
     found: dict[str, Tensor] = {}
     for published in pairs(net, arch, language):
-        short = published.name.removeprefix(language.prefix)
+        short = _short(published.name, language)
         if short in left:
             found |= _parts(tensors[left.pop(short)], published, shapes)
+    for name in language.zeros:
+        if name in shapes and name not in found:
+            kinds = [tensor.dtype for tensor in tensors.values() if tensor.is_floating_point()]
+            found[name] = torch.zeros(shapes[name], dtype=kinds[0] if kinds else torch.float32)
     unused = []
     for short, name in left.items():
         same = language.copies.get(name) or language.copies.get(language.prefix + short)
@@ -80,6 +89,12 @@ def from_published(
         else:
             found[name] = tensors[name]
     return found, tuple(sorted(unused))
+
+
+def _short(name: str, language: Language) -> str:
+    """A published name without what some publishers leave out, and as today's layer norms are spelled."""
+    module, dot, leaf = name.removeprefix(language.prefix).rpartition(".")
+    return module + dot + {"gamma": "weight", "beta": "bias"}.get(leaf, leaf)  # the first BERT files
 
 
 def _parts(tensor: Tensor, published: Published, shapes: Mapping[str, torch.Size]) -> dict[str, Tensor]:

@@ -42,6 +42,17 @@ def test_a_prefix_may_be_left_out() -> None:
     assert set(found) == set(dict(net.named_parameters()))
 
 
+def test_the_first_layer_norms_were_spelled_otherwise() -> None:
+    net, language = build_lm(shape("bert")), family_of("bert").language
+    older = {
+        name.replace("LayerNorm.weight", "LayerNorm.gamma").replace("LayerNorm.bias", "LayerNorm.beta"): each
+        for name, each in to_published(net, net.arch, language).items()
+    }
+    assert any(name.endswith("gamma") for name in older)
+    found, _ = from_published(older, net, net.arch, language)
+    assert set(found) == set(dict(net.named_parameters()))
+
+
 def test_copies_and_leftovers_are_known_by_name() -> None:
     net, language = build_lm(shape("gpt2")), family_of("gpt2").language
     made = to_published(net, net.arch, language)

@@ -84,6 +84,16 @@ def test_weights_of_16_bits_load_as_they_are_and_as_float32(name: str, dtype: to
         assert bool(logits(same, given).isfinite().all())
 
 
+@pytest.mark.parametrize("name", ["gpt2", "llama tied", "bart"])
+def test_the_body_saved_alone_is_the_whole_model_where_its_head_is_tied(name: str, tmp_path: Path) -> None:
+    with quietly(name):
+        made = make_pair(name, "amplified", tmp_path / "whole")
+        made.theirs.base_model.save_pretrained(tmp_path / "body")  # as facebook/bart-base and the first GPT-2 are
+        theirs = opener(name).from_pretrained(tmp_path / "body").eval()
+        given = batch(name, padded=True)
+        assert agree(logits(load_lm(tmp_path / "body"), given), logits(theirs, given), "amplified")
+
+
 @pytest.mark.parametrize("name", SOME)
 def test_weights_in_many_files_load(name: str, tmp_path: Path) -> None:
     with quietly(name):

@@ -45,6 +45,7 @@ def language(architecture: str, modules: Mapping[str, str] = LLAMA_MODULES) -> L
     return Language(
         architecture,
         modules,
+        prefix="model.",
         copies={"lm_head.weight": "embeddings.words.weight"},
         extras=(".rotary_emb.inv_freq",),  # older versions saved the angles
     )
@@ -56,6 +57,7 @@ def read_llama(config: Mapping[str, Any], family: str) -> Arch:
         config,
         {
             "pretraining_tp": (1, None),
+            "rope_interleaved": (False, None),
             "attn_logit_softcapping": (None,),
             "final_logit_softcapping": (None,),
             "use_bidirectional_attention": (None, False),

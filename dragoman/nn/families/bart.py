@@ -39,6 +39,8 @@ class Bart:
     language: ClassVar[Language] = Language(
         "BartForConditionalGeneration",
         _modules(),
+        prefix="model.",  # left out in the files of its first publisher, as is the bias that no training moved
+        zeros=("decoder.head.bias",),
         lifted=("decoder.head.bias",),
         copies={
             "model.encoder.embed_tokens.weight": "encoder.embeddings.words.weight",
