@@ -37,12 +37,18 @@ class Said:
         return " ".join((self.out + self.err).replace("│", " ").split())
 
 
-def dragoman(*words: str, folder: Path | None = None) -> Said:
-    """Run one command in this process, standing in `folder`. An error that is a bug is raised as it is."""
+def dragoman(*words: str, folder: Path | None = None, said: str | None = None) -> Said:
+    """Run one command in this process, standing in `folder`; `said` is its standard input.
+
+    An error that is a bug is raised as it is.
+    """
     out, err = io.StringIO(), io.StringIO()
     with contextlib.ExitStack() as stack:
         if folder is not None:
             stack.enter_context(contextlib.chdir(folder))
+        if said is not None:
+            stack.callback(setattr, sys, "stdin", sys.stdin)
+            sys.stdin = io.StringIO(said)
         stack.enter_context(contextlib.redirect_stdout(out))
         stack.enter_context(contextlib.redirect_stderr(err))
         code = main(list(words))

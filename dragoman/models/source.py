@@ -11,7 +11,7 @@ __all__ = ["fingerprint", "resolve"]
 
 BUILTIN = ("minilm",)
 # What a model needs and nothing else: no pickles, no code, no copies in other formats.
-_WANTED = ["*.json", "*.txt", "*.safetensors", "*.model"]
+_WANTED = ["*.json", "*.txt", "*.safetensors", "*.model", "*.jinja"]
 _UNWANTED = ["onnx/*", "openvino/*", "coreml/*", "*.onnx*"]
 
 

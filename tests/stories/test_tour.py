@@ -6,6 +6,9 @@ dragoman.toml after `dragoman new`, where a reader would edit it), the server ta
 
 import re
 import shlex
+import shutil
+import subprocess
+import sys
 import tomllib
 from collections.abc import Iterator
 from pathlib import Path
@@ -74,7 +77,31 @@ def test_the_tour(tiny_model: Path, tmp_path: Path) -> None:
     assert [told.code for told in runs] == [0, 0, 0]
 
 
-def test_the_readme(tiny_model: Path, tmp_path: Path) -> None:
+def test_the_tour_of_language_models(shared_data: Path, tmp_path: Path) -> None:
+    shutil.copytree(shared_data / "models" / "stories260K", tmp_path / "model")
+    text = (shared_data / "pretrain" / "tinyshakespeare.txt").read_text(encoding="utf-8")
+    (tmp_path / "stories.txt").write_text(text[:60_000], encoding="utf-8")
+    walked = []
+    for words in commands(ROOT / "docs" / "language-models.md"):
+        assert words[0] == "dragoman"
+        walked.append(words[1])
+        told = dragoman(*words[1:], folder=tmp_path, said="Hello\n" if words[1] == "chat" else None)
+        assert told.code == 0, (words, told)
+        assert told.out.strip(), words
+    assert set(walked) == {"models", "generate", "chat", "explain", "vocab"}
+
+
+def test_the_python_of_that_tour(shared_data: Path, tmp_path: Path) -> None:
+    shutil.copytree(shared_data / "models" / "stories260K", tmp_path / "model")
+    page = (ROOT / "docs" / "language-models.md").read_text(encoding="utf-8")
+    [code] = [block for language, block in BLOCK.findall(page) if language == "python"]
+    done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith(", there was a little")
+
+
+def test_the_readme(tiny_model: Path, shared_data: Path, tmp_path: Path) -> None:
+    stories = str(shared_data / "models" / "stories260K")  # in the place of a model that would be downloaded
     write_rows(tmp_path / "rows.jsonl", rows())
     walked = []
     for words in commands(ROOT / "README.md"):
@@ -88,11 +115,12 @@ def test_the_readme(tiny_model: Path, tmp_path: Path) -> None:
                 running.terminate()
                 ended(running)
             continue
+        words = [stories if word.startswith("hf:") else word for word in words]
         told = dragoman(*words[1:], folder=tmp_path)
         assert told.code == 0, (words, told)
         if words[1] == "new":
             fit(tmp_path / words[2], tiny_model)
-    assert walked == ["new", "check", "run", "serve"]
+    assert walked == ["new", "check", "run", "serve", "generate", "explain"]
 
 
 def test_the_project_file_of_the_readme_is_valid() -> None:
