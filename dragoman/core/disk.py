@@ -66,7 +66,12 @@ def remove(path: Path) -> None:
 
 @contextlib.contextmanager
 def alone(folder: Path) -> Iterator[int]:
-    """Hold a folder for the moments in which its names change; yields its descriptor. It ends with the process."""
+    """Hold a folder for the moments in which its names change; yields its descriptor. It ends with the process.
+
+    Raises ValueError for a staging folder: who fills one holds it already, and would wait for himself for ever.
+    """
+    if folder.name.startswith(".") and folder.name.endswith(".staging"):
+        raise ValueError(f"{folder} is being filled for publish: write into it plainly")
     descriptor = os.open(folder, os.O_RDONLY)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX)

@@ -299,3 +299,10 @@ def test_no_descriptor_is_left_open(tmp_path: Path) -> None:
     for _ in range(3):
         work()
     assert len(os.listdir("/proc/self/fd")) == before
+
+
+def test_a_staging_folder_is_filled_plainly(tmp_path: Path) -> None:
+    """`write` inside `fill` would wait for the lock that publish itself holds."""
+    with pytest.raises(ValueError, match="plainly"):
+        durable.publish(tmp_path / "made", lambda stage: durable.write(stage / "a.txt", b"a"))
+    assert not (tmp_path / "made").exists()
