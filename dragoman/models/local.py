@@ -71,7 +71,8 @@ class LocalLM:
         Raises UserError where a prompt is empty or longer than the model reads.
         """
         rows = [self.ids(prompt) for prompt in prompts]
-        lengths = [len(row) + room(self.arch, row, how.max_tokens) for row in rows]
+        more = max((room(self.arch, row, how.max_tokens) for row in rows), default=0)
+        lengths = [len(row) + more for row in rows]  # of the cache; the order is that of the prompts
         found: list[Completion] = [Completion("")] * (len(rows) * how.n)
         few = CPU_ROWS if self.device.type == "cpu" else GPU_ROWS
         for batch in by_length(lengths, max(1, few // how.n), TOKENS // how.n):
@@ -100,10 +101,12 @@ class LocalLM:
         """The log-probability of each option after each prompt in nats, of shape [prompts, options].
 
         An option is written right behind the prompt, or is the answer where the model has a chat template; a space
-        between them belongs to the option. Raises UserError where both are longer than the model reads.
+        between them belongs to the option. Raises UserError where an option is empty, where both are longer than the
+        model reads, and where its numbers are not finite.
         """
         asked = [(row, option) for row in range(len(prompts)) for option in range(len(options))]
-        parts = [self._parts(prompts[row], options[option]) for row, option in asked]
+        heads = [self.ids(prompt) for prompt in prompts]
+        parts = [self._parts(prompts[row], heads[row], options[option]) for row, option in asked]
         # What was read once serves all options that stand behind the same ids.
         shared: dict[tuple[int, ...], list[int]] = {}
         for number, (head, _) in enumerate(parts):
@@ -115,26 +118,39 @@ class LocalLM:
                 some = numbers[start : start + few]
                 found[some] = self._scores(front, [parts[number][1] for number in some])
         if per == "token":
-            found /= np.array([len(tail) for _, tail in parts])
+            found /= np.array([len(tail) for _, tail in parts], dtype=np.float64)
         if per == "byte":
-            found /= np.array([len(options[option].encode("utf-8")) for _, option in asked])
+            found /= np.array([len(options[option].encode("utf-8")) for _, option in asked], dtype=np.float64)
         return found.reshape(len(prompts), len(options))
 
-    def _parts(self, prompt: Prompt, option: str) -> tuple[list[int], list[int]]:
-        """What is read and what is scored: the ids of both together, cut where those of the prompt alone end."""
-        head = self.ids(prompt)
-        if self.arch.kind == "encoder-decoder":
-            tail = self.tokenizer.plain([option])[0]
-        else:
-            role = prompt[-1].role if prompt[-1].role == "assistant" or not self.chat else "assistant"
-            said = prompt[-1].content if role == prompt[-1].role else ""
-            front = prompt[:-1] if role == prompt[-1].role else prompt
-            whole = self.ids([*front, Message(role, said + option)])
-            head, tail = whole[: len(head)], whole[len(head) :]
-        if not tail:
+    def _parts(self, prompt: Prompt, head: list[int], option: str) -> tuple[list[int], list[int]]:
+        """What is read and what is scored: the ids of both together, cut where they part from the prompt's alone.
+
+        So a token that holds the end of the prompt and the beginning of the option is scored whole.
+        """
+        apart, two = self.tokenizer.plain([option])[0], self.arch.kind == "encoder-decoder"
+        if not apart:
             raise UserError(f"the option {option!r} adds no token to the prompt", "leave empty options out")
-        room(self.arch, head if self.arch.kind == "encoder-decoder" else [*head, *tail[:-1]], 1)
+        if two:
+            room(self.arch, head, 1)
+            most = self.arch.longest - 1 - len(self._lead)
+            if len(apart) > most:
+                said = f"the option {option[:40]!r} has {len(apart):,} tokens, and this model writes {most:,}"
+                raise UserError(said, "shorten it, or choose another model: dragoman models MODEL says what it reads")
+            return head, apart
+        goes_on = prompt[-1].role == "assistant" or not self.chat
+        last = Message(prompt[-1].role, prompt[-1].content + option) if goes_on else Message("assistant", option)
+        whole = self.ids([*(prompt[:-1] if goes_on else prompt), last])
+        cut = _alike(head, whole)
+        # Where even the first token is another one nothing is left to read, so both are taken as they are alone.
+        head, tail = (whole[:cut], whole[cut:]) if cut and whole[cut:] else (head, apart)
+        room(self.arch, [*head, *tail[:-1]], 1)
         return head, tail
+
+    @property
+    def _lead(self) -> list[int]:
+        """What an encoder-decoder writes in front of every answer, after its start token: BART's <s>, in T5 nothing."""
+        return self.tokenizer.start("") if self.arch.kind == "encoder-decoder" else []
 
     def ids(self, prompt: Prompt) -> list[int]:
         """What the model reads of a prompt. Raises UserError where it says nothing."""
@@ -161,8 +177,9 @@ class LocalLM:
         for text in texts:
             if not text.stopped:
                 self._rest(text)
+        ends = ["stop" if text.stopped else finish for text, finish in zip(texts, decoding.finish, strict=True)]
         return [
-            Completion("".join(text.said), text.tokens, decoding.finish[row], len(rows[row // how.n]), tuple(text.told))
+            Completion("".join(text.said), text.tokens, ends[row], len(rows[row // how.n]), tuple(text.told))
             for row, text in enumerate(texts)
         ]
 
@@ -210,8 +227,8 @@ class LocalLM:
 
     def _rest(self, text: _Text) -> str:
         """What was held back when the answer is over."""
-        piece, stopped = text.stops.push(text.characters.end())
-        rest = piece if stopped else piece + text.stops.end()
+        piece, text.stopped = text.stops.push(text.characters.end())
+        rest = piece if text.stopped else piece + text.stops.end()
         text.said.append(rest)
         return rest
 
@@ -221,13 +238,22 @@ class LocalLM:
     @torch.inference_mode()
     def _scores(self, head: Sequence[int], tails: Sequence[Sequence[int]]) -> NDArray[np.float64]:
         """The summed log-probability of each tail: the head is read once, the tails side by side."""
-        longest = max(len(tail) for tail in tails)
+        lead = self._lead
+        wanted, real = pad([[*lead, *tail] for tail in tails], 0)  # [o, t], [o, t]
+        wanted, longest = wanted.to(self.device), wanted.shape[1]
         reading = read(self._net, [head], longest, self.tokenizer.pad_id, len(tails))
-        wanted, real = pad(tails, 0)  # [o, t], [o, t]
-        wanted = wanted.to(self.device)
         logits = reading.logits[:, None]  # [o, 1, v]
         if longest > 1:
             logits = torch.cat((logits, reading.go_on(wanted[:, :-1])), dim=1)  # [o, t, v]
         log = logits.float().log_softmax(-1).gather(2, wanted[:, :, None])[:, :, 0].cpu().double()  # [o, t]
-        summed: NDArray[np.float64] = (log if real is None else log * real).sum(1).numpy()  # [o]
+        log = log if real is None else log.masked_fill(~real, 0.0)  # [o, t]
+        summed: NDArray[np.float64] = log[:, len(lead) :].sum(1).numpy()  # [o]
+        if not np.isfinite(summed).all():
+            raise UserError("the model's numbers are not finite", "say precision=fp32, or check the weights")
         return summed
+
+
+def _alike(one: Sequence[int], other: Sequence[int]) -> int:
+    """How many ids both begin with."""
+    length = min(len(one), len(other))
+    return next((place for place in range(length) if one[place] != other[place]), length)

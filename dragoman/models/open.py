@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Literal
+from typing import Literal, get_args
 
 import torch
 
@@ -26,6 +26,7 @@ from dragoman.nn.weights import read_config, read_json
 __all__ = ["open_classifier", "open_embedder", "open_lm"]
 
 WeightsOrAuto = Literal["auto"] | Weights
+_KNOWN = ("auto", *get_args(Weights))
 
 
 def open_embedder(
@@ -82,6 +83,8 @@ def open_lm(spec: str | Path, device: str = "auto", precision: WeightsOrAuto = "
     (weights alone) or int8_dynamic (states too, CPU); `auto` is fp32 on a CPU and bf16 on a GPU. `raw` goes on from the
     text without a chat template. Raises UserError as `resolve` and `nn.store.load_lm`, and where it cannot write.
     """
+    if precision not in _KNOWN:
+        raise UserError(f"there is no precision named '{precision}'", f"say precision=... one of {', '.join(_KNOWN)}")
     scheme = str(spec).partition(":")[0]
     if scheme == "openai":
         url, model = parse_remote(str(spec))
