@@ -56,7 +56,10 @@ class Rope:
         if self.scaling not in SCALINGS:
             raise UserError(f"there is no rope scaling named '{self.scaling}'", f"known: {', '.join(SCALINGS)}")
         stretched = self.scaling in ("llama3", "yarn")
-        if not (self.theta > 0 and self.factor > 0 and self.high > self.low) or (stretched and self.original < 1):
+        turns = self.theta > 0 and self.factor > 0 and self.high > self.low
+        counted = not stretched or 1 <= self.original <= _LARGEST
+        ramp = self.scaling != "yarn" or (self.theta > 1 and self.beta_fast > 0 and self.beta_slow > 0)
+        if not (turns and counted and ramp):
             raise UserError("the rope settings of config.json make no rotation", _BELONG)
 
 
@@ -171,6 +174,14 @@ class Arch:
         for name in ("vocabulary", "width", "layers", "heads", "feed_forward", "positions"):
             if not 1 <= getattr(self, name) <= _LARGEST:
                 raise UserError(f"a model with {name} = {getattr(self, name)} cannot be built", _BELONG)
+        for name in ("decoder_layers", "decoder_feed_forward", "token_types", "window", "norm_eps", "attention_scale"):
+            if not 0 <= getattr(self, name) <= _LARGEST:
+                raise UserError(f"a model with {name} = {getattr(self, name)} cannot be built", _BELONG)
+        for name in ("dropout", "attention_dropout", "head_dropout"):
+            if not 0 <= getattr(self, name) <= 1:
+                raise UserError(f"a share of {getattr(self, name)} cannot be dropped ({name})", _BELONG)
+        if self.position == "relative" and not 2 <= self.buckets // 2 < self.bucket_reach <= _LARGEST:
+            raise UserError(f"{self.buckets} buckets cannot hold distances up to {self.bucket_reach}", _BELONG)
         self._check_heads()
         for name, known in _KNOWN.items():
             if getattr(self, name) not in known:

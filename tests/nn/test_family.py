@@ -3,10 +3,12 @@
 from typing import Any
 
 import pytest
+import torch
 
 from dragoman.core.errors import UserError
 from dragoman.nn.family import FAMILIES, activation_name, number, published_activation, refuse_unsupported
-from dragoman.nn.store import encoder_family_of, family_of
+from dragoman.nn.store import build_lm, encoder_family_of, family_of
+from tests.nets import shape
 
 
 def test_the_families_are_the_files_of_the_folder() -> None:
@@ -49,3 +51,30 @@ def test_activations_have_two_names() -> None:
 def test_what_is_not_built_is_refused_by_its_key() -> None:
     with pytest.raises(UserError, match="position_embedding_type"):
         refuse_unsupported({"position_embedding_type": "relative_key"}, {"position_embedding_type": ("absolute",)})
+
+
+ODD: tuple[Any, ...] = (None, True, 0, -1, 0.5, 1e300, "x", [], {"a": 1})
+TOLD = ("gpt2", "llama llama3", "llama yarn", "mistral window", "qwen2 window", "qwen3", "gemma", "gemma3_text")
+READ = ("bert", "roberta", "distilbert", "t5", "bart")
+
+
+@pytest.mark.parametrize("name", [*TOLD, *READ])
+def test_no_value_of_any_key_is_a_traceback(name: str) -> None:
+    family = family_of(name.split()[0])
+    good = family.write(shape(name))
+    places = [(key,) for key in good] + [
+        (key, part) for key in good if isinstance(good[key], dict) for part in good[key]
+    ]
+    refused = 0
+    for place in places:
+        for value in ODD:
+            config = {key: dict(told) if isinstance(told, dict) else told for key, told in good.items()}
+            (config if len(place) == 1 else config[place[0]])[place[-1]] = value
+            try:
+                arch = family.read(config)
+                if arch.layers < 10:
+                    with torch.device("meta"):
+                        build_lm(arch)
+            except UserError:
+                refused += 1
+    assert refused > len(places)

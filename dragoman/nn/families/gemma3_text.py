@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
+from dragoman.core.errors import UserError
 from dragoman.nn.arch import Arch
 from dragoman.nn.families._llama import LLAMA_MODULES, language, read_llama, read_rope, windows, write_llama, write_rope
 from dragoman.nn.family import Language, activation_name, number
@@ -27,13 +28,17 @@ def _read(config: Mapping[str, Any]) -> Arch:
     longest = number(config, "max_position_embeddings", 131072)
     arch = read_llama({**far, "max_position_embeddings": longest}, "gemma3_text")
     pattern = int(number(config, "sliding_window_pattern", 6))
+    scalar = float(number(config, "query_pre_attn_scalar", 256))
+    if pattern < 1 or scalar <= 0:
+        said = f"config.json sets sliding_window_pattern = {pattern} and query_pre_attn_scalar = {scalar:g}"
+        raise UserError(f"{said}: both must be above 0", "give the config.json that was published with these weights")
     default = [bool((layer + 1) % pattern) for layer in range(arch.layers)]
     size = int(number(config, "head_dim", 256))
     return replace(
         arch,
         head_width=size,
         head_norm=True,
-        attention_scale=float(number(config, "query_pre_attn_scalar", 256)) ** -0.5,
+        attention_scale=scalar**-0.5,
         norm_place="around",
         norm_shift=1.0,
         embedding_scale=arch.width**0.5,

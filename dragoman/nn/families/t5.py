@@ -108,7 +108,7 @@ class T5:
             activation=activation,
             gated=gated,
             tied=tied,
-            logit_scale=width**-0.5 if scaled else 1.0,
+            logit_scale=width**-0.5 if scaled and width > 0 else 1.0,
             dropout=float(number(config, "dropout_rate", 0.1)),
             attention_dropout=float(number(config, "dropout_rate", 0.1)),
             pad_id=int(number(config, "pad_token_id", 0)),

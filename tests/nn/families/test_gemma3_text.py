@@ -63,6 +63,12 @@ def test_the_older_spelling_of_two_ropes_says_the_same() -> None:
     assert arch.window_rope == Rope(1e4)
 
 
+@pytest.mark.parametrize("key", ["sliding_window_pattern", "query_pre_attn_scalar"])
+def test_numbers_that_divide_are_above_0(key: str) -> None:
+    with pytest.raises(UserError, match=key):
+        FAMILY.read({**FAMILY.write(shape("gemma3_text")), key: 0})
+
+
 def test_scores_are_scaled_by_a_number_of_their_own() -> None:
     config = FAMILY.write(shape("gemma3_text"))
     assert config["query_pre_attn_scalar"] == 24
