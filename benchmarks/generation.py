@@ -2,7 +2,7 @@
 
 python -m benchmarks.generation [--rounds 3] [--tokens 64] [--threads 2] [--sizes 15M,110M] [--dry]
 
-Decoding at batch 1 and 16, the share of the memory bandwidth reached, streaming, loading 500 MB, and a cold start.
+Decoding at batch 1 and 16, and the share of the memory bandwidth reached. llama.cpp takes part where it is installed.
 """
 
 import argparse
@@ -16,12 +16,14 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from benchmarks._llama_cpp import installed, turns, write_q8
 from benchmarks.side_by_side import ROOT, machine, measure, ratios, replace_section, spread, table
 
 HEADING = "Writing text"
 SIZES = {"15M": (288, 6, 6, 768), "110M": (768, 12, 12, 2048)}
 OURS = ("fp32", "bf16", "int8", "int8_dynamic")
 THEIRS = ("generate fp32", "generate bf16")
+PEER = "llama.cpp q8_0"
 BATCHES = (1, 16)
 PROMPT = tuple(range(5, 21))
 "16 tokens to go on from"
@@ -58,7 +60,10 @@ def work(label: str, folder: Path, tokens: int, threads: int) -> None:
 
     torch.set_num_threads(threads)
     started = time.perf_counter()
-    turn = _theirs(label, folder) if label in THEIRS else _ours(label, folder)
+    if label == PEER:
+        turn: Any = turns(folder / "q8.gguf", PROMPT, threads, max(BATCHES))
+    else:
+        turn = _theirs(label, folder) if label in THEIRS else _ours(label, folder)
     figures: dict[str, Any] = {"loading": time.perf_counter() - started}
     for rows in BATCHES:
         turn(rows, 8)
@@ -145,7 +150,10 @@ def decoding(size: str, rounds: int, tokens: int, threads: int) -> str:
         write_model(folder, size)
         front = [sys.executable, "-W", "ignore", "-m", "benchmarks.generation"]
         rest = ["--folder", str(folder), "--tokens", str(tokens), "--threads", str(threads)]
-        commands = {label: [*front, "--work", label, *rest] for label in (*OURS, *THEIRS)}
+        if installed():
+            write_q8(folder, folder / "q8.gguf")
+        labels = (*OURS, *THEIRS, *((PEER,) if installed() else ()))
+        commands = {label: [*front, "--work", label, *rest] for label in labels}
         measured = measure(f"generation {size}", commands, rounds)
     same = all(run["ids 1"] == measured[THEIRS[0]][0]["ids 1"] for run in measured["fp32"])
     figures = {f"batch {rows}": f"tokens/s at batch {rows} (min / median / max)" for rows in BATCHES}
@@ -157,7 +165,7 @@ def decoding(size: str, rounds: int, tokens: int, threads: int) -> str:
 def _ratios(measured: Mapping[str, Any]) -> str:
     lines = ["| | batch 1 | batch 16 |", "|---|---|---|"]
     for ours in OURS:
-        for theirs in THEIRS:
+        for theirs in (label for label in (*THEIRS, PEER) if label in measured):
             cells = [spread(ratios(dict(measured), ours, theirs, f"batch {rows}"), 2) for rows in BATCHES]
             lines.append(f"| {ours} / {theirs} | {' | '.join(cells)} |")
     return "\n".join(lines)
