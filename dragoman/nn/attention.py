@@ -45,11 +45,14 @@ def attend(
     """
     batch, heads, length, size = query.shape
     groups = key.shape[1]
-    seen = sight.bias if sight.bias is not None else sight.mask
+    seen = sight.bias.to(key.dtype) if sight.bias is not None else sight.mask
+    if query.dtype != key.dtype:  # the cache holds wider numbers than the matrices give
+        exact = Sight(sight.mask, seen if sight.bias is not None else None, sight.causal)
+        return attend(query.to(key.dtype), key, value, exact, scale, dropout).to(query.dtype)
     if length == 1 and groups < heads and sight.bias is None:
         folded = query.view(batch, groups, heads // groups, size)  # [b, g, h / g, d]
         mixed = scaled_dot_product_attention(folded, key, value, attn_mask=seen, dropout_p=dropout, scale=scale)
-        return mixed.view(batch, heads, 1, size)  # [b, h, 1, d]
+        return mixed.reshape(batch, heads, 1, size)  # [b, h, 1, d]: kernels of GPUs give it back in another order
     if groups < heads and sight.bias is not None:  # a bias of its own for each head: the kernels want them all
         key, value = (states.repeat_interleave(heads // groups, 1) for states in (key, value))  # [b, h, k, d]
         groups = heads
