@@ -53,7 +53,7 @@ def test_hub_files_are_limited_to_what_is_safe(folder: Path, monkeypatch: pytest
     assert resolve("hf:owner/name@v1") == folder.resolve()
     [(name, settings)] = asked
     assert (name, settings["revision"]) == ("owner/name", "v1")
-    assert set(settings["allow_patterns"]) == {"*.json", "*.txt", "*.safetensors", "*.model"}
+    assert set(settings["allow_patterns"]) == {"*.json", "*.txt", "*.safetensors", "*.model", "*.jinja"}
 
 
 def test_pickles_and_code_are_refused(folder: Path) -> None:
