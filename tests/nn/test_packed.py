@@ -120,7 +120,8 @@ def test_a_packed_model_says_nearly_the_same(name: str) -> None:
     expected = logits(writer(name))
     rounding = off(logits(writer(name).bfloat16()), expected)  # what bf16 costs by itself
     assert rounding < 0.1
-    bounds = {"fp32": 1e-5, "bf16": 1.3 * rounding, "int8": 1.3 * rounding + 0.04, "int8_dynamic": 1.3 * rounding + 0.04}
+    coarse = 1.3 * rounding + 0.04
+    bounds = {"fp32": 1e-5, "bf16": 1.3 * rounding, "int8": coarse, "int8_dynamic": coarse}
     for weights, bound in bounds.items():
         net = writer(name)
         pack(net, weights)
@@ -133,8 +134,8 @@ def test_a_packed_model_reads_with_a_cache(name: str, weights: str) -> None:
     net = writer(name)
     pack(net, weights)
     reading = read(net, SOURCES[:3], 4, 0)
-    wide = torch.float32 if weights == "int8_dynamic" else torch.bfloat16
-    assert reading.logits.dtype == reading.cache.layers[0].keys.dtype == wide
+    assert reading.logits.dtype == (torch.float32 if weights == "int8_dynamic" else torch.bfloat16)
+    assert reading.cache.layers[0].keys.dtype == torch.float32  # a CPU attends in it, see nn.decode
     ids = torch.tensor([[4], [5], [6]])
     together = reading.go_on(ids)
     for row in range(3):
