@@ -21,7 +21,7 @@ class LayerCache:
         self.values = torch.zeros(shape, dtype=dtype, device=device)  # [b, g, c, d]
         self.length = 0
         self.fixed = False
-        self.places: Int[Tensor, s] | None = None
+        self.places: Int[Tensor, " s"] | None = None
         "where the next tokens go, for a cache that gives back all its places"
 
     @property
@@ -79,7 +79,7 @@ class Cache:
             layer.fixed = True
         self.capacity = capacity
         self.length = 0
-        self.slot: Int[Tensor, q] | None = None
+        self.slot: Int[Tensor, " q"] | None = None
         "where the next tokens go, when all places are given back and a mask chooses (see LayerCache)"
         self.visible: Bool[Tensor, "b c"] | None = None
         "which places hold text, False on the padding of the prompts; None: there is no padding"
@@ -96,10 +96,13 @@ class Cache:
     ) -> tuple[Int[Tensor, "_ s"], Bool[Tensor, "b k"] | None]:
         """The positions of the next tokens of each row, counted from its first real one, and which keys are text.
 
-        The mask of the prompts is given with the first tokens alone; its padding stands on the left.
+        The mask of the prompts is given with the first tokens alone. Raises ValueError where a row ends in padding: it
+        stands on the left here, so that the next token of every row has the same place.
         """
         device = self.layers[0].keys.device
         if mask is not None and not bool(mask.all()):
+            if not bool(mask[:, -1].all()):
+                raise ValueError("a prompt that is kept in a cache is padded on the left")
             self._hidden = (~mask).sum(1, keepdim=True)  # [b, 1]
             places = torch.arange(self.capacity, device=device)[None]  # [1, c]
             self.visible = places >= self._hidden  # [b, c]

@@ -1,5 +1,6 @@
 """The cache writes where it should, gives back what is there, and knows which places hold text."""
 
+import pytest
 import torch
 
 from dragoman.nn.cache import Cache, LayerCache
@@ -68,3 +69,8 @@ def test_only_what_is_crossed_keeps_a_source() -> None:
 def test_heads_that_share_take_less_memory() -> None:
     assert cache_of("llama", 1, 10).layers[0].keys.shape == (1, 2, 10, 16)
     assert cache_of("gpt2", 1, 10).bytes == 2 * cache_of("llama", 1, 10).bytes
+
+
+def test_padding_on_the_right_is_refused() -> None:
+    with pytest.raises(ValueError, match="left"):
+        cache_of("llama", 2, 8).enter(3, torch.tensor([[True, True, True], [True, True, False]]))
