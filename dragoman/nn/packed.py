@@ -52,10 +52,10 @@ class EightBitLinear(nn.Module):
 
     def __init__(self, plain: nn.Linear) -> None:
         super().__init__()
-        numbers, scales = _rounded(plain.weight.detach())  # [o, i], [o]
+        numbers, scales = _rounded(plain.weight.detach(), torch.bfloat16)  # [o, i], [o]
         self.out_features = plain.out_features
         self.register_buffer("numbers", numbers)
-        self.register_buffer("scales", scales.to(torch.bfloat16))
+        self.register_buffer("scales", scales)
         self.register_buffer("bias", _bias(plain, torch.bfloat16))
         self.numbers: Tensor
         self.scales: Tensor
@@ -114,7 +114,7 @@ def pack(net: nn.Module, weights: Weights) -> None:
     head, which doubles that one matrix.
     """
     with torch.no_grad():
-        net.to(torch.float32 if weights in ("fp32", "int8_dynamic") else torch.bfloat16)
+        net.to(torch.bfloat16 if weights == "bf16" else torch.float32)
         for module in list(net.modules()):
             if isinstance(module, Block):
                 module.attention.fuse()
@@ -128,12 +128,14 @@ def pack(net: nn.Module, weights: Weights) -> None:
             for name, child in list(module.named_children()):
                 if isinstance(child, nn.Linear) and (kind is not PackedLinear or child.weight.numel() >= _TINY):
                     setattr(module, name, kind(child))
+        if weights == "int8":  # now, so that weights were rounded once; whole numbers stay what they are
+            net.to(torch.bfloat16)
 
 
-def _rounded(weight: Float[Tensor, "o i"]) -> tuple[Tensor, Float[Tensor, "o"]]:
-    """Whole numbers of -127 to 127 and the step of each row."""
-    scales = (weight.abs().amax(1).float() / 127).clamp(min=1e-12)  # [o]
-    return (weight.float() / scales[:, None]).round().clamp(-127, 127).to(torch.int8), scales
+def _rounded(weight: Float[Tensor, "o i"], kept: torch.dtype = torch.float32) -> tuple[Tensor, Float[Tensor, "o"]]:
+    """Whole numbers of -127 to 127 and the step of each row, which is measured as it will be kept."""
+    scales = (weight.abs().amax(1).float() / 127).clamp(min=1e-12).to(kept)  # [o]
+    return (weight.float() / scales[:, None].float()).round().clamp(-127, 127).to(torch.int8), scales
 
 
 def _bias(plain: nn.Linear, dtype: torch.dtype) -> Tensor | None:

@@ -158,3 +158,17 @@ def test_eight_bits_are_a_quarter_of_the_memory() -> None:
     held = sum(each.numel() * each.element_size() for each in kept.state_dict().values())
     assert held / sum(each.numel() * each.element_size() for each in plain.parameters()) < 0.26
     assert not list(kept.parameters())
+
+
+def test_each_weight_is_within_half_a_step() -> None:
+    """The step that is kept has three digits: whole numbers are taken of that one, from weights as they were."""
+    plain = layer(300, 40)
+    kept = EightBitLinear(plain)
+    steps = kept.scales.float()[:, None]
+    assert bool(((kept.numbers * steps - plain.weight).abs() <= 0.52 * steps).all())
+    net = nn.Sequential(layer(300, 40))
+    wide = net[0].weight.detach().clone()
+    pack(net, "int8")
+    assert isinstance(net[0], EightBitLinear)
+    steps = net[0].scales.float()[:, None]
+    assert bool(((net[0].numbers * steps - wide).abs() <= 0.52 * steps).all())
