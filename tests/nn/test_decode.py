@@ -156,3 +156,27 @@ def test_kept_rows_go_on_and_may_be_doubled() -> None:
     for place, (row, token) in enumerate([(2, 5), (0, 6), (2, 7)]):
         alone = net(torch.tensor([SOURCES[row]]), None, torch.tensor([[net.arch.start_id, token]]))[0, -1]
         assert torch.allclose(after[place], alone, atol=1e-4)
+
+
+@pytest.mark.parametrize("name", ["llama", "t5"])
+def test_the_cache_is_allocated_once_and_no_larger_than_it_must(name: str) -> None:
+    net = writer(name)
+    made = decoding(net, SOURCES, Sampling(max_tokens=9), NONE)
+    cache = made._reading.cache
+    held = [(layer.keys.data_ptr(), layer.values.data_ptr()) for layer in (*cache.layers, *cache.sources)]
+    longest = max(map(len, SOURCES))
+    places = 1 + 9 + longest if name == "t5" else longest + 9  # its own and the source's, or one row of both
+    assert cache.bytes == 2 * len(cache.layers) * net.arch.groups * net.arch.head_size * places * len(SOURCES) * 4
+    drawn(made)
+    assert [(layer.keys.data_ptr(), layer.values.data_ptr()) for layer in (*cache.layers, *cache.sources)] == held
+
+
+def test_rows_that_are_over_cost_nothing_more() -> None:
+    net = writer("llama")
+    made = decoding(net, SOURCES, Sampling(max_tokens=9), NONE)
+    made.step()
+    for row in (0, 2, 3, 5):
+        made.end(row)
+    assert {one.row for one in made.step()} == {1, 4, 6}
+    assert len(made._reading.logits) == len(made._reading.cache.layers[0].keys) == 3
+    assert made.finish == ["stop", "length", "stop", "stop", "length", "stop", "length"]
