@@ -1,12 +1,14 @@
 """How a language model draws its next token, and what it wrote: one value for every backend, its ranges held here."""
 
+import json
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 from dragoman.core.errors import UserError
 
-__all__ = ["Completion", "Sampling", "Token"]
+__all__ = ["Completion", "Sampling", "Token", "schema_of"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,8 +68,11 @@ class Sampling:
             if not low <= given <= high:  # also what is not a number
                 wide = f"from {low:g} to {high:g}" if high < math.inf else f"at least {low:g}"
                 raise UserError(f"{name} cannot be {given:g}", f"it is {wide}: say {name}=...")
-        if self.top_p <= 0 or self.typical_p <= 0 or self.repetition_penalty <= 0:
-            name = next(name for name in ("top_p", "typical_p", "repetition_penalty") if getattr(self, name) <= 0)
+        if 0 < self.temperature < _COLDEST:
+            said = f"it is 0, which takes the most probable token, or at least {_COLDEST:g}: say temperature=0"
+            raise UserError(f"temperature cannot be {self.temperature:g}", said)
+        if self.top_p <= 0 or self.typical_p <= 0:
+            name = "top_p" if self.top_p <= 0 else "typical_p"
             raise UserError(f"{name} cannot be 0", f"it is above 0, and 1 switches it off: say {name}=1")
         if self.min_tokens > self.max_tokens:
             said = f"min_tokens {self.min_tokens} is more than max_tokens {self.max_tokens}"
@@ -76,6 +81,10 @@ class Sampling:
             raise UserError("logit_bias is from -100 to 100 for each token id", 'say logit_bias={"50256"=-100}')
         if "" in self.stop or "" in self.choices:
             raise UserError("an empty text can neither stop an answer nor be one", 'say stop=["\\n"]')
+        for name in ("stop", "choices", "regex", "json_schema"):
+            if any("\ud800" <= letter <= "\udfff" for text in getattr(self, name) for letter in text):
+                said = f"{name} holds half a character (a lone surrogate), which no answer can hold"
+                raise UserError(said, f"write {name} as UTF-8 again: say {name}=...")
         self._check_combinations()
 
     def _check_combinations(self) -> None:
@@ -92,6 +101,8 @@ class Sampling:
             raise UserError(f"{self.n} greedy answers are the same answer", "say temperature=1 or n=1")
 
 
+_COLDEST = 0.01  # colder, the most probable token has all there is, and the logits of a next one leave float32
+
 _RANGES = (
     ("temperature", 0, 100),
     ("top_k", 0, math.inf),
@@ -102,13 +113,29 @@ _RANGES = (
     ("min_tokens", 0, math.inf),
     ("frequency_penalty", -2, 2),
     ("presence_penalty", -2, 2),
-    ("repetition_penalty", 0, 100),
+    ("repetition_penalty", 0.01, 100),
     ("n", 1, 128),
     ("logprobs", 0, 20),
     ("beams", 1, 64),
     ("length_penalty", -10, 10),
     ("seed", 0, 2**63 - 1),
 )
+
+
+def schema_of(text: str) -> dict[str, Any]:
+    """The JSON schema that a text holds. Raises UserError where it is no JSON, nested too deeply, or no object."""
+    mend = """say json_schema='{"type": "object"}'"""
+    try:
+        schema = json.loads(text)
+        # Who passes it on writes it again, which refuses nan and half characters, and goes less deep than reading.
+        json.dumps(schema, ensure_ascii=False, allow_nan=False).encode()
+    except RecursionError:
+        raise UserError("json_schema is nested too deeply to be read", mend) from None
+    except ValueError as error:
+        raise UserError(f"json_schema is no JSON: {error}", mend) from None
+    if not isinstance(schema, dict):
+        raise UserError("json_schema is not an object", mend)
+    return schema
 
 
 @dataclass(frozen=True, slots=True)

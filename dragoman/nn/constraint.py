@@ -4,11 +4,10 @@ The library is given the bytes of every token, so byte-level, byte-fallback and 
 to it. docs/decisions/0007 says why it was chosen.
 """
 
-import json
 from collections.abc import Iterable, Sequence
-from functools import lru_cache
 from itertools import pairwise
 from typing import Any, Protocol, runtime_checkable
+from weakref import ref
 
 import numpy as np
 import torch
@@ -16,13 +15,14 @@ from jaxtyping import Bool
 from torch import Tensor
 
 from dragoman.core.errors import UserError
-from dragoman.core.sampling import Sampling
+from dragoman.core.sampling import Sampling, schema_of
 
 __all__ = ["Grammar", "Matcher", "Spelling"]
 
 # Between the parts of a JSON text: nothing, one space, or a line end with its indent. Without a bound a weak model may
 # write spaces until its tokens are used up.
 _SPACE = r"( |\n {0,24})?"
+_KEPT = "_spelled"  # the attribute of a tokenizer that holds its vocabulary as the library wants it
 
 
 @runtime_checkable
@@ -48,8 +48,6 @@ class Spelling(Protocol):
     def unknown_id(self) -> int | None:
         """The token for what the others cannot spell."""
         ...
-
-    def __hash__(self) -> int: ...
 
     def pieces(self, ids: Sequence[int]) -> list[bytes]:
         """The bytes each token stands for; b"" for one that stands for none."""
@@ -156,41 +154,51 @@ class _Spelled:
         self.ends = tuple(sorted(end for end in tokenizer.eos_ids if end < self.size))
         mute = tokenizer.control_ids | tokenizer.eos_ids | {tokenizer.unknown_id}
         spelled = tokenizer.pieces(range(self.size))
-        self.tokens = [b"" if token in mute else piece for token, piece in enumerate(spelled)]
-        self.pieces = frozenset(piece for piece in self.tokens if piece)
-        self._lacking = [bytes([byte]) for byte in range(256) if bytes([byte]) not in self.pieces]
-        self.tokens += [b"", *self._lacking]
-        # Names the library reads from what it is given as a tokenizer.
+        tokens = [b"" if token in mute else piece for token, piece in enumerate(spelled)]
+        self.pieces = frozenset(piece for piece in tokens if piece)
+        lacking = [bytes([byte]) for byte in range(256) if bytes([byte]) not in self.pieces]
+        given = _Given([*tokens, b"", *lacking], self.ends[0] if self.ends else self.size, self)
+        self.whole = not lacking
+        self.trie: Any = LLTokenizer(given, eos_token=list(self.ends) or [self.size])  # type: ignore[arg-type]
+
+
+class _Given:
+    """What the library is given as a tokenizer and never lets go of: it must not hold the tree, which holds it."""
+
+    def __init__(self, tokens: list[bytes], end: int, owner: _Spelled) -> None:
+        # Names the library reads.
         self.is_tokenizer_wrapper = True
-        self.eos_token_id = self.ends[0] if self.ends else self.size
+        self.tokens = tokens
+        self.eos_token_id = end
         self.bos_token_id = None
-        self.special_token_ids = [token for token, piece in enumerate(self.tokens) if not piece]
-        self.trie: Any = LLTokenizer(self, eos_token=list(self.ends) or [self.size])  # type: ignore[arg-type]
+        self.special_token_ids = [token for token, piece in enumerate(tokens) if not piece]
+        self._owner = ref(owner)
 
     def __call__(self, text: str) -> list[int]:
         """How the library is to write what the grammar leaves no choice about."""
-        if not self._lacking:
-            ids: list[int] = self.trie.greedy_tokenize(text)  # the longest piece first
+        owner = self._owner()
+        if owner is not None and owner.whole:
+            ids: list[int] = owner.trie.greedy_tokenize(text)  # the longest piece first
             return ids
         numbers = {piece: token for token, piece in enumerate(self.tokens) if piece}
-        return [numbers[piece] for piece in _spell(text.encode(), self.pieces)]
+        pieces = owner.pieces if owner is not None else frozenset(numbers)
+        return [numbers[piece] for piece in _spell(text.encode(), pieces)]
 
 
-@lru_cache(maxsize=2)
 def _spelled(tokenizer: Spelling) -> _Spelled:
-    """Kept for the next request: 32,000 tokens take some 0.1 s, a grammar over them below a millisecond."""
-    return _Spelled(tokenizer)
+    """Kept for the next request, as long as the tokenizer lives: 32,000 tokens take some 0.1 s, a grammar over them
+    below a millisecond."""
+    kept = vars(tokenizer)
+    if _KEPT not in kept:
+        kept[_KEPT] = _Spelled(tokenizer)
+    found: _Spelled = kept[_KEPT]
+    return found
 
 
 def _from_schema(text: str) -> str:
     from llguidance import LLMatcher
 
-    try:
-        schema = json.loads(text)
-    except ValueError as error:
-        raise UserError(f"json_schema is no JSON: {error}", """say json_schema='{"type": "object"}'""") from None
-    if not isinstance(schema, dict):
-        raise UserError("json_schema is not an object", """say json_schema='{"type": "object"}'""")
+    schema = schema_of(text)
     return LLMatcher.grammar_from_json_schema(schema, overrides={"whitespace_pattern": _SPACE})
 
 

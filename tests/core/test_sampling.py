@@ -6,7 +6,7 @@ import pytest
 
 from dragoman.core.config import build
 from dragoman.core.errors import UserError
-from dragoman.core.sampling import Sampling
+from dragoman.core.sampling import Sampling, schema_of
 
 
 def test_the_defaults_are_greedy() -> None:
@@ -19,6 +19,8 @@ def test_the_defaults_are_greedy() -> None:
         ("temperature", -0.1),
         ("temperature", math.nan),
         ("temperature", math.inf),
+        ("temperature", 1e-40),
+        ("repetition_penalty", 1e-40),
         ("top_k", -1),
         ("top_p", 0.0),
         ("top_p", 1.1),
@@ -67,3 +69,24 @@ def test_what_does_not_go_together_is_refused(given: dict[str, object]) -> None:
 
 def test_a_bias_from_the_command_line_is_by_number() -> None:
     assert build(Sampling, {"logit_bias": {"7": -100}}).logit_bias == {7: -100.0}
+
+
+@pytest.mark.parametrize(
+    "given",
+    [{"stop": ("a", "\udcff")}, {"choices": ("\ud800",)}, {"regex": "\udcff"}, {"json_schema": '{"a": "\udcff"}'}],
+)
+def test_half_a_character_is_refused(given: dict[str, object]) -> None:
+    with pytest.raises(UserError, match=f"{next(iter(given))} holds half a character") as told:
+        build(Sampling, given)
+    assert f"{told.value.problem}{told.value.hint}".encode()
+
+
+@pytest.mark.parametrize("text", ["{", "[]", "3", '{"a": NaN}', '{"a": "\\ud800"}', "[" * 100_000])
+def test_a_schema_is_an_object(text: str) -> None:
+    with pytest.raises(UserError, match="json_schema") as told:
+        schema_of(text)
+    assert "say json_schema=" in told.value.hint and told.value.problem.encode()
+
+
+def test_a_schema_is_read() -> None:
+    assert schema_of('{"type": "object"}') == {"type": "object"}

@@ -1,7 +1,9 @@
 """A constraint allows what may still become a right answer, the end where the answer is one, and nothing else."""
 
+import gc
 import json
 import re
+import weakref
 from pathlib import Path
 
 import numpy as np
@@ -246,3 +248,19 @@ def test_a_sentencepiece_vocabulary_writes_what_it_has(shared_data: Path) -> Non
         Grammar.of(Sampling(json_schema='{"type": "object"}'), tokenizer)
     with pytest.raises(UserError, match="cannot spell the choice"):
         Grammar.of(Sampling(choices=("{x}",)), tokenizer)
+
+
+def test_a_vocabulary_is_kept_as_long_as_its_tokenizer() -> None:
+    words = letters()
+    first, second = (Grammar.of(Sampling(choices=(text,)), words) for text in ("ab", "cd"))
+    assert first is not None and second is not None and first._spelled is second._spelled
+    kept = [weakref.ref(words), weakref.ref(first._spelled)]
+    del words, first, second
+    gc.collect()
+    assert [one() for one in kept] == [None, None]
+
+
+@pytest.mark.parametrize("schema", ['{"a":' * 90_000, '{"a":' * 900 + "1" + "}" * 900, '{"const": "\\udcff"}', "[]"])
+def test_a_schema_that_cannot_be_read(schema: str) -> None:
+    with pytest.raises(UserError, match="json_schema"):
+        Grammar.of(Sampling(json_schema=schema), BYTES)
