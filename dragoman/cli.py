@@ -17,7 +17,7 @@ from typing import get_type_hints
 from dragoman import __version__
 from dragoman.core.config import Setting, build, describe, merge, nearest, parse_word
 from dragoman.core.errors import Stopped, UserError
-from dragoman.core.show import Show
+from dragoman.core.show import Show, visible
 
 __all__ = ["VERBS", "help_of", "main", "overview", "stage_of", "summary"]
 
@@ -25,8 +25,8 @@ VERBS = (
     *("new", "check", "plan", "prepare", "vocab", "train", "evaluate", "run", "judge", "serve"),
     *("generate", "chat", "explain", "models", "runs", "report", "doctor"),
 )
-# A first name and then "=": a sentence that holds a "=" is no setting.
-_SETTING = re.compile(r"[A-Za-z_]\w*(\.[^=]*)?=")
+# Names joined by dots and then "=", no space among them: a sentence that holds a "=" is no setting.
+_SETTING = re.compile(r"[A-Za-z_]\w*(\.[^=\s]+)*=")
 STOPPED = "stopped; what was done is saved, and the same command goes on from it"
 
 
@@ -37,19 +37,30 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         return _answer([word for word in words if word != "--json"], show)
     except UserError as error:
-        print(f"dragoman: {error.problem}\n  {error.hint}", file=sys.stderr)
+        hint = error.hint if _has_project(words) else error.hint.replace(" in models.candidates", "")
+        print(f"dragoman: {visible(error.problem)}\n  {visible(hint)}", file=sys.stderr)
         if show.json:
-            print(json.dumps({"error": {"problem": error.problem, "hint": error.hint}}))
+            print(json.dumps({"error": {"problem": error.problem, "hint": hint}}))
         return 2
     except Stopped as stopped:
-        print(f"dragoman: {str(stopped) or STOPPED}", file=sys.stderr)
+        print(f"dragoman: {str(stopped) or _stopped(words)}", file=sys.stderr)
         return 128 + stopped.signal
     except KeyboardInterrupt:
-        print(f"dragoman: {STOPPED}", file=sys.stderr)
+        print(f"dragoman: {_stopped(words)}", file=sys.stderr)
         return 130
     except BrokenPipeError:
         sys.stderr.close()
         return 0
+
+
+def _has_project(words: Sequence[str]) -> bool:
+    """Whether the verb works on a project: it takes the project's settings, and its work is kept in runs."""
+    verb = next(iter(words), "")
+    return verb not in VERBS or bool(stage_of(verb).SECTIONS)
+
+
+def _stopped(words: Sequence[str]) -> str:
+    return STOPPED if _has_project(words) else "stopped"
 
 
 def _answer(words: list[str], show: Show) -> int:
@@ -86,11 +97,12 @@ def _call(verb: str, words: list[str], show: Show) -> int:
                 raise UserError(
                     f"dragoman {verb} has no option {word}", nearest(name, own) + f"; see dragoman {verb} --help"
                 )
-            table = merge(table, own[name], parse_word(f"{name}={text or 'true'}")[1])
+            table = merge(table, own[name], _value(stage, own[name], parse_word(f"{name}={text or 'true'}")[1], text))
         elif _SETTING.match(word):
             path, value = parse_word(word)
             if path[0] in own:
-                table = merge(table, (*own[path[0]], *path[1:]), value)
+                place = (*own[path[0]], *path[1:])
+                table = merge(table, place, _value(stage, place, value, word.partition("=")[2]))
             elif stage.SECTIONS:
                 project.append(word)
             else:
@@ -103,6 +115,14 @@ def _call(verb: str, words: list[str], show: Show) -> int:
     settings = build(stage.Settings, table)
     code: int = stage.run(settings, tuple(project), show)
     return code
+
+
+def _value(stage: ModuleType, place: tuple[str, ...], value: object, text: str) -> object:
+    """What a word sets: where a text is asked for, a number stays as it was typed (`prompt=1e5` is no 100000.0)."""
+    kind: object = stage.Settings
+    for name in place:
+        kind = get_type_hints(kind).get(name) if is_dataclass(kind) else None
+    return text if kind is str and isinstance(value, int | float) and not isinstance(value, bool) else value
 
 
 def _own(stage: ModuleType) -> dict[str, tuple[str, ...]]:

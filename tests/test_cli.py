@@ -176,3 +176,24 @@ def test_a_pipe_that_closes_early_is_no_fault(judged: Path) -> None:
     )
     assert done.stdout == '{"fol'
     assert "Traceback" not in done.stderr
+
+
+def test_a_sentence_with_an_equals_sign_is_no_setting(shared_data: Path) -> None:
+    said = dragoman("generate", str(shared_data / "models" / "stories260K"), "Solve. If 2+x=5, x is", "max_tokens=2")
+    assert said.code == 0, said
+
+
+def test_a_text_that_looks_like_a_number_stays_as_typed(shared_data: Path) -> None:
+    model = str(shared_data / "models" / "stories260K")
+    assert dragoman("generate", model, "prompt=1e5", "max_tokens=1", "--json").json["prompt"] == "1e5"
+
+
+def test_a_verb_without_a_project_is_told_of_no_project_settings() -> None:
+    said = dragoman("generate", "nowhere", "Hello")
+    assert said.code == 2 and "models.candidates" not in said.err
+    assert "there is no model 'nowhere'" in said.err
+
+
+def test_a_message_cannot_steer_the_terminal() -> None:
+    said = dragoman("generate", "no\x1b[2Jwhere\x9b", "Hello")
+    assert said.code == 2 and "\x1b" not in said.err and "\x9b" not in said.err

@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import re
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -12,9 +13,11 @@ from dragoman.core.durable import plain
 from dragoman.core.sizing import show_seconds
 from dragoman.core.types import Estimate
 
-__all__ = ["Board", "Show", "Tick", "figure", "many", "silent"]
+__all__ = ["Board", "Show", "Tick", "figure", "line_of", "many", "silent", "visible"]
 
 Tick = Callable[[float, str], None]
+# Control characters but tab and line end, and what turns the direction of writing: a terminal obeys them.
+_CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
 SIGNS = {
     "met": ("✓ met", "green"),
     "unproven": ("? unproven", "yellow"),
@@ -59,6 +62,7 @@ class Show:
         """A small framed card of names and values."""
         from rich.panel import Panel
         from rich.table import Table
+        from rich.text import Text
 
         grid = Table.grid(padding=(0, 2))
         grid.add_column(style="bold", no_wrap=True)
@@ -66,14 +70,15 @@ class Show:
         for name, value in rows:
             grid.add_row(_cell(name), _cell(value))
         style = {"good": "green", "bad": "red", "wait": "yellow"}.get(mark, "cyan")
-        self._print(Panel(grid, title=title, title_align="left", border_style=style, expand=False))
+        self._print(Panel(grid, title=Text(visible(title)), title_align="left", border_style=style, expand=False))
 
     def table(self, title: str, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
         """A table with a title."""
         from rich import box
         from rich.table import Table
+        from rich.text import Text
 
-        drawn = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD, title_style="bold")
+        drawn = Table(title=Text(visible(title)), title_justify="left", box=box.SIMPLE_HEAD, title_style="bold")
         for column in columns:
             drawn.add_column(column, overflow="fold")
         for row in rows:
@@ -89,7 +94,7 @@ class Show:
     def result(self, value: Mapping[str, Any], always: bool = False) -> None:
         """The one JSON object of a verb, as the last line of standard output; `always` prints it without --json too."""
         if self.json or always:
-            print(json.dumps(plain(value), ensure_ascii=False), flush=True)
+            print(line_of(value), flush=True)
 
     @contextlib.contextmanager
     def board(self, title: str) -> Iterator["Board"]:
@@ -105,10 +110,31 @@ class Show:
             yield board
 
 
+def visible(text: str) -> str:
+    """A text as a terminal may show it: it can move no cursor, ring no bell and write nothing backwards.
+
+    Names, messages and answers come from files and models that somebody else made.
+    """
+    return _CONTROL.sub(lambda found: _picture(ord(found[0])), text.replace("\r\n", "\n"))
+
+
+def _picture(code: int) -> str:
+    if code < 0x20:
+        return chr(0x2400 + code)  # Unicode has a picture of each
+    return "\u2421" if code == 0x7F else f"<U+{code:04X}>"
+
+
+def line_of(value: Mapping[str, Any]) -> str:
+    """A value as one line of JSON, with what a terminal would obey written as escapes."""
+    told = json.dumps(plain(value), ensure_ascii=False)
+    return _CONTROL.sub(lambda found: f"\\u{ord(found[0]):04x}", told)
+
+
 def _cell(text: str) -> Any:
     """A cell as it is, never read as markup: it may hold a user's text. A last word such as `met` gets its sign."""
     from rich.text import Text
 
+    text = visible(text)
     front, _, last = text.rpartition(" ")
     sign, style = ("", "") if front.endswith(":") else SIGNS.get(last, ("", ""))  # ": missed" ends a sentence
     return Text.assemble(f"{front} " if front else "", (sign, style)) if sign else Text(text)

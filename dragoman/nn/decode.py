@@ -151,6 +151,7 @@ class Decoding:
         self._sampler = Sampler(how, whole, size, eos_ids, place, offsets, grammars)
         self._told = bool(how.logprobs)
         self._graph: Graph | None = Graph(self._reading) if place.type == "cuda" else None
+        self._batch = list(self.rows)
         self._steps = 0
         self._over: set[int] = set()
         self._last: Tensor | None = None
@@ -169,12 +170,13 @@ class Decoding:
             raise not_finite(str(error)) from None
         self._last, self._steps = ids, self._steps + 1
         written = self._written(ids)
-        for place, one in enumerate(written):
-            if one.id in self._eos_ids or (self._sampler.grammars is not None and self._sampler.grammars[place].done):
+        grammars = self._sampler.grammars
+        for place, one in written:
+            if one.id in self._eos_ids or (grammars is not None and grammars[place].done):
                 self.end(one.row)
             elif self._steps >= self._limits[one.row]:
                 self._over.add(one.row)
-        return written
+        return [one for _, one in written]
 
     def end(self, row: int) -> None:
         """This row has said enough: it stops before its next token."""
@@ -186,25 +188,34 @@ class Decoding:
             return self._graph(ids)
         return self._reading.go_on(ids[:, None])[:, 0]  # [b, v]
 
-    def _written(self, ids: Int[Tensor, "b"]) -> list[Written]:
-        numbers = ids.tolist()
-        if not self._told or self._sampler.told is None:
-            return [Written(row, number) for row, number in zip(self.rows, numbers, strict=True)]
-        chosen, tops, chances = (part.tolist() for part in self._sampler.told)
-        return [
-            Written(row, number, chosen[place], tuple(zip(tops[place], chances[place], strict=True)))
-            for place, (row, number) in enumerate(zip(self.rows, numbers, strict=True))
-        ]
+    def _written(self, ids: Int[Tensor, "b"]) -> list[tuple[int, Written]]:
+        """The tokens of the rows that are not over, with their places in the batch."""
+        numbers, told = ids.tolist(), None
+        if self._told and self._sampler.told is not None:
+            told = [part.tolist() for part in self._sampler.told]
+        found = []
+        for place, row in enumerate(self._batch):
+            if row in self._over:
+                continue
+            if told is None:
+                found.append((place, Written(row, numbers[place])))
+            else:
+                top = tuple(zip(told[1][place], told[2][place], strict=True))
+                found.append((place, Written(row, numbers[place], told[0][place], top)))
+        return found
 
     def _settle(self) -> None:
-        """Let go of the rows that are over: what they would still compute is paid by the others."""
-        kept = [place for place, row in enumerate(self.rows) if row not in self._over]
-        if len(kept) == len(self.rows):
+        """Let go of the rows that are over: what they would still compute is paid by the others.
+
+        A recorded step has one shape, and recording anew costs some twenty steps: on a GPU half of them must be over.
+        """
+        kept = [place for place, row in enumerate(self._batch) if row not in self._over]
+        self.rows = [self._batch[place] for place in kept]
+        if len(kept) == len(self._batch) or not kept:
             return
-        self.rows = [self.rows[place] for place in kept]
-        self._over.clear()
-        if not kept:
+        if self._graph is not None and 2 * len(kept) > len(self._batch):
             return
+        self._batch = list(self.rows)
         chosen = torch.tensor(kept, device=self._reading.logits.device)
         self._reading.keep(chosen)
         self._sampler.keep(kept)

@@ -63,5 +63,6 @@ class Graph:
                 self._step()
         torch.cuda.current_stream().wait_stream(aside)
         self._recorded = torch.cuda.CUDAGraph()
-        with torch.cuda.graph(self._recorded):
+        # Only this thread's calls belong to the recording: another request may be using the GPU.
+        with torch.cuda.graph(self._recorded, capture_error_mode="thread_local"):
             self._logits = self._step()

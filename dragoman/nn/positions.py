@@ -106,8 +106,9 @@ class Rotary:
         self, places: Int[Tensor, "b s"], dtype: torch.dtype
     ) -> tuple[Float[Tensor, "b s 1 d"], Float[Tensor, "b s 1 d"]]:
         """Cosine and signed sine of the angles at the given positions, as `turn` takes them."""
-        steps = self.steps.to(places.device)  # [d / 2]
-        angles = places[:, :, None, None].float() * steps  # [b, s, 1, d / 2]
+        if self.steps.device != places.device:  # once: a CUDA graph may not wait for the CPU at every step
+            self.steps = self.steps.to(places.device)  # [d / 2]
+        angles = places[:, :, None, None].float() * self.steps  # [b, s, 1, d / 2]
         cos, sin = angles.cos() * self.gain, angles.sin() * self.gain  # [b, s, 1, d / 2]
         return torch.cat((cos, cos), -1).to(dtype), torch.cat((-sin, sin), -1).to(dtype)  # [b, s, 1, d] twice
 

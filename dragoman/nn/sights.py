@@ -64,7 +64,9 @@ class Sights(nn.Module):
         else:
             assert self.slopes is not None
             back = (keys[None, :] - slots[:, None]).to(dtype)  # [q, k]
-            bias = self.slopes.to(back)[None, :, None, None] * -back.abs()  # [1, h, q, k]
+            if self.slopes.device != back.device:  # once: a CUDA graph may not wait for the CPU at every step
+                self.slopes = self.slopes.to(back.device)  # [h]
+            bias = self.slopes.to(dtype)[None, :, None, None] * -back.abs()  # [1, h, q, k]
         return Sight(bias=bias if seen is None else bias.masked_fill(~seen, -torch.inf))
 
     def _slots(self, places: Tensor, cache: Cache | None, past: int, asked: int) -> tuple[Tensor, Tensor]:

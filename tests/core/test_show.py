@@ -1,8 +1,10 @@
 """What stands on the terminal: figures, counts, cards that take a user's text as it is."""
 
+import json
+
 import pytest
 
-from dragoman.core.show import Show, figure, many
+from dragoman.core.show import Show, figure, line_of, many
 from dragoman.core.types import Estimate
 
 
@@ -29,3 +31,17 @@ def test_with_json_standard_output_holds_one_object(capsys: pytest.CaptureFixtur
     show.table("title", ("a",), [("b",)])
     show.result({"value": float("nan")})
     assert capsys.readouterr().out == '{"value": null}\n'
+
+
+def test_titles_and_cells_are_texts(capsys: pytest.CaptureFixture[str]) -> None:
+    Show().card("m/q[/foo]", [("na\x1bme", "va\x9blue\u202e")])
+    Show().table("[/b]", ["a"], [["\x07"]])
+    out = capsys.readouterr().out
+    assert "m/q[/foo]" in out and "[/b]" in out
+    assert not set(out) & {"\x1b", "\x9b", "\u202e", "\x07"}
+
+
+def test_a_line_of_json_says_the_same_without_control_characters() -> None:
+    value = {"text": "a\x9bb\u202ec\x1b"}
+    assert json.loads(line_of(value)) == value
+    assert line_of(value).isascii()
