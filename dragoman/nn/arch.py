@@ -21,6 +21,7 @@ _KNOWN: dict[str, tuple[str, ...]] = {
 }
 
 _LARGEST = 1 << 28  # beyond it, the size of a table no longer fits the numbers that count its bytes
+_MOST_LAYERS = 1 << 20  # a list of what each layer is must be made before the weights are looked at
 _BELONG = "give a folder whose config.json was published with its weights in models.candidates"
 
 
@@ -177,6 +178,8 @@ class Arch:
         for name in ("decoder_layers", "decoder_feed_forward", "token_types", "window", "norm_eps", "attention_scale"):
             if not 0 <= getattr(self, name) <= _LARGEST:
                 raise UserError(f"a model with {name} = {getattr(self, name)} cannot be built", _BELONG)
+        if max(self.layers, self.decoder_layers) > _MOST_LAYERS:
+            raise UserError(f"a model with {max(self.layers, self.decoder_layers)} layers cannot be built", _BELONG)
         for name in ("dropout", "attention_dropout", "head_dropout"):
             if not 0 <= getattr(self, name) <= 1:
                 raise UserError(f"a share of {getattr(self, name)} cannot be dropped ({name})", _BELONG)

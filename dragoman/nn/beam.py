@@ -44,6 +44,7 @@ def search(
     """
     _refuse_bent(how)
     limit, beams = room(net.arch, prompt, how.max_tokens), how.beams
+    eos_ids = frozenset(one for one in eos_ids if one < net.arch.vocabulary)  # an end that cannot be written is none
     reading = read(net, [prompt], limit, pad_id, beams)
     totals = torch.full((beams,), -torch.inf, device=reading.logits.device)  # [b]
     totals[0] = 0.0  # all beams are one beginning still

@@ -33,10 +33,10 @@ class Embeddings(nn.Module):
         if self.scale != 1.0:
             states = states * self.scale  # [b, s, w]
         place = self.positions(places) if self.positions is not None else None  # [b, s, w]
-        if self.types is not None:
-            place = self.types.weight[0] if place is None else place + self.types.weight[0]  # [b, s, w]
         if self.waves:
             place = sinusoids(places, states.shape[-1]).to(states.dtype)  # [b, s, w]
+        if self.types is not None:
+            place = self.types.weight[0] if place is None else place + self.types.weight[0]  # [b, s, w]
         if place is not None:
             states = states + place  # [b, s, w]
         if self.norm is not None:

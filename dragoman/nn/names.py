@@ -11,7 +11,7 @@ from dragoman.core.errors import UserError
 from dragoman.nn.arch import Arch
 from dragoman.nn.family import Language
 
-__all__ = ["Published", "from_published", "pairs", "to_published"]
+__all__ = ["Published", "from_published", "pairs", "short_name", "to_published"]
 
 _BELONG = "give a folder whose config.json was published with these weights in models.candidates"
 _NUMBER = re.compile(r"\.(\d+)\.")
@@ -63,14 +63,14 @@ def from_published(
     """
     left: dict[str, str] = {}
     for name in tensors:
-        short = _short(name, language)
+        short = short_name(name, language.prefix)
         if short in left:
             raise UserError(f"the weights hold the same tensor as {left[short]} and as {name}", _BELONG)
         left[short] = name
     shapes = {name: tensor.shape for name, tensor in net.named_parameters()}
     found: dict[str, Tensor] = {}
     for published in pairs(net, arch, language):
-        short = _short(published.name, language)
+        short = short_name(published.name, language.prefix)
         if short in left:
             found |= _parts(tensors[left.pop(short)], published, shapes)
     for name in language.zeros:
@@ -81,7 +81,8 @@ def from_published(
     for short, name in left.items():
         same = language.copies.get(name) or language.copies.get(language.prefix + short)
         if same is not None and same in found:
-            if not torch.equal(tensors[name], found[same]):
+            copied, first = tensors[name], found[same]
+            if copied.dtype != first.dtype or not torch.equal(copied, first):
                 raise UserError(f"config.json ties {name} to the table of words, but the weights differ", _BELONG)
             unused.append(name)
         elif name.endswith(language.extras):
@@ -91,9 +92,9 @@ def from_published(
     return found, tuple(sorted(unused))
 
 
-def _short(name: str, language: Language) -> str:
+def short_name(name: str, prefix: str) -> str:
     """A published name without what some publishers leave out, and as today's layer norms are spelled."""
-    module, dot, leaf = name.removeprefix(language.prefix).rpartition(".")
+    module, dot, leaf = name.removeprefix(prefix).rpartition(".")
     return module + dot + {"gamma": "weight", "beta": "bias"}.get(leaf, leaf)  # the first BERT files
 
 

@@ -4,7 +4,6 @@ Measured on a core with AVX-512 (768 x 6,144, microseconds for 1 and for 16 toke
 packed 251 and 799; bf16 271 and 504, packed 119 and 342; eight bits 118 and 979; both sides in eight bits 59 and 188.
 """
 
-from math import inf
 from typing import Literal
 
 import torch
@@ -14,14 +13,16 @@ from torch.linalg import vector_norm
 from torch.nn.functional import linear
 
 from dragoman.nn.blocks import Block, FeedForward
+from dragoman.nn.norms import RmsNorm
 
-__all__ = ["DynamicLinear", "EightBitLinear", "PackedLinear", "Weights", "pack"]
+__all__ = ["DynamicLinear", "EightBitLinear", "PackedLinear", "PackedNorm", "Weights", "pack"]
 
 Weights = Literal["fp32", "bf16", "int8", "int8_dynamic"]
 
 _TINY = 100_000  # numbers below which a matrix stays in the cache anyway, and laying it out costs 8 ms at the start
-_SMALL = 1_000_000  # numbers up to which one row of fp32 is quicker through torch's own layout (14 against 22 us)
-_STEP = 32  # it reads so many numbers at once, and past the end of a row that has fewer left (torch 2.13)
+_STEP = (
+    32  # the eight-bit kernel reads so many numbers at once, and past the end of a row that has fewer left (torch 2.13)
+)
 
 
 class PackedLinear(nn.Module):
@@ -32,13 +33,9 @@ class PackedLinear(nn.Module):
         self.out_features = plain.out_features
         self._packed = torch.ops.mkldnn._reorder_linear_weight(plain.weight.detach())
         self._bias = _bias(plain, plain.weight.dtype)
-        small = plain.weight.dtype == torch.float32 and plain.weight.numel() < _SMALL
-        self._plain = plain.weight.detach() if small else None
 
     def forward(self, states: Float[Tensor, "*b i"]) -> Float[Tensor, "*b o"]:
         """states W^T + bias."""
-        if self._plain is not None and states.numel() == states.shape[-1]:
-            return linear(states, self._plain, self._bias)  # [..., o]
         out: Tensor = torch.ops.mkldnn._linear_pointwise(states, self._packed, self._bias, "none", [], "")
         return out  # [..., o]
 
@@ -94,7 +91,7 @@ class DynamicLinear(nn.Module):
     def forward(self, states: Float[Tensor, "*b i"]) -> Float[Tensor, "*b o"]:
         """states W^T + bias, in float32."""
         rows = states.reshape(-1, states.shape[-1])  # [r, i]
-        steps = vector_norm(rows, inf, dim=1, keepdim=True).clamp_(min=1e-12).div_(127)  # [r, 1]
+        steps = rows.abs().amax(1, keepdim=True).clamp_(min=1e-12).div_(127)  # [r, 1]
         # The kernel wants no negative numbers: 128 is zero. Cutting off what is past the point after adding a half is
         # rounding, in two passes instead of four.
         whole = torch.addcdiv(self._middle, rows, steps).to(torch.uint8)  # [r, i]
@@ -105,6 +102,26 @@ class DynamicLinear(nn.Module):
         if self._bias is not None:
             out = out.add_(self._bias)  # [r, o]
         return out.view(*states.shape[:-1], self.out_features)  # [..., o]
+
+
+class PackedNorm(nn.Module):
+    """RmsNorm in fewer passes: 6 us for a token instead of 8 to 18, and a small model has two of them a layer.
+
+    x / sqrt(mean(x^2) + eps) = x sqrt(n) / sqrt(|x|^2 + n eps), and sqrt(n) goes into the gains.
+    """
+
+    def __init__(self, plain: RmsNorm) -> None:
+        super().__init__()
+        size = len(plain.weight)
+        self._gain = (plain.weight.detach().float() + plain.shift) * size**0.5  # [w]
+        self._eps = plain.eps * size
+
+    def forward(self, states: Float[Tensor, "*b w"]) -> Float[Tensor, "*b w"]:
+        """The states, each token's numbers at the size of the gains."""
+        wide = states.float()  # [..., w]
+        length = vector_norm(wide, dim=-1, keepdim=True)  # [..., 1]
+        scaled: Tensor = wide * length.square_().add_(self._eps).rsqrt_() * self._gain  # [..., w]
+        return scaled.to(states.dtype)
 
 
 def pack(net: nn.Module, weights: Weights) -> None:
@@ -126,6 +143,8 @@ def pack(net: nn.Module, weights: Weights) -> None:
             return
         for module in list(net.modules()):
             for name, child in list(module.named_children()):
+                if isinstance(child, RmsNorm) and on_cpu:
+                    setattr(module, name, PackedNorm(child))
                 if isinstance(child, nn.Linear) and (kind is not PackedLinear or child.weight.numel() >= _TINY):
                     setattr(module, name, kind(child))
         if weights == "int8":  # now, so that weights were rounded once; whole numbers stay what they are

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from dragoman.core.config import nearest
 from dragoman.core.errors import UserError
 
-__all__ = ["CHATML", "KINDS", "Training", "roles", "specials"]
+__all__ = ["CHATML", "KINDS", "Training", "no_special", "roles", "specials"]
 
 KINDS = ("bpe", "wordpiece", "unigram")
 NORMAL = ("", "none", "nfc", "nfkc")
@@ -69,10 +69,19 @@ class Training:
         wrong = next((token for token in self.special if not token.strip()), None)
         if wrong is not None or len(set(specials(self))) < len(specials(self)):
             raise UserError("one special token is empty or stands twice", 'give others: how.special=["<|tool|>"]')
+        word = next((token for token in self.special if token.removeprefix("##").lstrip("\u2581").isalnum()), None)
+        if word is not None:
+            raise no_special(word)
         least = len(specials(self)) + (256 if self.kind == "bpe" else 2)
         if not least <= self.size <= _LARGEST:
             said = f"{least:,} tokens are there before anything is learnt" if self.size < least else "that is too many"
             raise UserError(f"size {self.size:,} cannot be: {said}", f"give {least:,} to {_LARGEST:,}: how.size=8000")
+
+
+def no_special(token: str) -> UserError:
+    """The mistake of a special token that is also a word: it would be left out of every text that has it."""
+    said = f"the special token {token!r} is plain text too, and would vanish from every text that holds it"
+    return UserError(said, 'write it as no text does: how.special=["<|tool|>"]')
 
 
 def roles(how: Training) -> dict[str, str]:

@@ -1,13 +1,24 @@
 """The special tokens of a model folder: which text plays which role, and which ids begin, end and fill a text."""
 
-from collections.abc import Callable, Iterator
+import json
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from dragoman.core.errors import UserError
 from dragoman.nn.weights import read_json
 
-__all__ = ["ENCODERS", "ROLES", "begin_id", "end_ids", "fill_id", "longest", "optional", "special_tokens"]
+__all__ = [
+    "ENCODERS",
+    "ROLES",
+    "begin_id",
+    "end_ids",
+    "fill_id",
+    "longest",
+    "optional",
+    "special_tokens",
+    "write_settings",
+]
 
 ROLES = ("unk_token", "sep_token", "pad_token", "cls_token", "mask_token", "bos_token", "eos_token")
 ENCODERS = ("bert", "distilbert", "roberta")
@@ -43,9 +54,36 @@ def special_tokens(folder: Path) -> dict[str, str]:
     if "pad_token" not in found:
         pad_id = optional(folder / "config.json").get("pad_token_id")
         numbered = isinstance(pad_id, int)  # where it is not, a file of megabytes need not be read
-        contents = optional(folder / "tokenizer.json").get("added_tokens") or () if numbered else ()
-        found |= [("pad_token", str(added["content"])) for added in contents if added.get("id") == pad_id]
+        contents = _added(folder / "tokenizer.json") if numbered else []
+        found |= [("pad_token", str(added["content"])) for added in contents if added["id"] == pad_id]
     return _usual(folder) | found
+
+
+def _added(path: Path) -> list[dict[str, Any]]:
+    """The added tokens of a tokenizer.json. Raises UserError where they are not what the library writes."""
+    given = optional(path).get("added_tokens") or []
+    good = isinstance(given, list) and all(isinstance(one, dict) and {"id", "content"} <= set(one) for one in given)
+    if not good:
+        said = f"added_tokens in {path} is no list of tokens with id and content"
+        raise UserError(said, "copy or download the model again, then give its folder in models.candidates")
+    return list(given)
+
+
+def write_settings(folder: Path, special: Mapping[str, str], template: str = "", most: int = 0) -> None:
+    """Write tokenizer_config.json and special_tokens_map.json, as transformers reads them beside a tokenizer.json."""
+    settings: dict[str, Any] = {
+        "tokenizer_class": "PreTrainedTokenizerFast",  # "what tokenizer.json says", whatever the family
+        # All texts are sentence A, which the model adds by itself; and DistilBERT refuses token types.
+        "model_input_names": ["input_ids", "attention_mask"],
+        "clean_up_tokenization_spaces": False,
+        **special,
+    }
+    if most:
+        settings["model_max_length"] = most
+    if template:
+        settings["chat_template"] = template
+    for name, content in (("tokenizer_config.json", settings), ("special_tokens_map.json", dict(special))):
+        (folder / name).write_text(json.dumps(content, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
 
 
 def _usual(folder: Path) -> dict[str, str]:
@@ -83,8 +121,11 @@ def end_ids(folder: Path, special: dict[str, str], number: Callable[[str], int |
     return frozenset(_said(folder, "eos_token_id")) | (frozenset() if found is None else {found})
 
 
-def fill_id(folder: Path, special: dict[str, str], number: Callable[[str], int | None], ends: frozenset[int]) -> int:
-    """The id that fills short rows; a decoder without one is filled with its end, which the mask hides.
+def fill_id(
+    folder: Path, special: dict[str, str], number: Callable[[str], int | None], ends: frozenset[int], size: int
+) -> int:
+    """The id that fills short rows; a decoder without one, or with one beyond the `size` tokens that there are, is
+    filled with its end, which the mask hides.
 
     Raises UserError where an encoder's folder names none: its mask may depend on it.
     """
@@ -94,7 +135,7 @@ def fill_id(folder: Path, special: dict[str, str], number: Callable[[str], int |
         return found
     kind = optional(folder / "config.json").get("model_type")
     if kind not in ENCODERS:
-        known = (*(given for given in _said(folder, "pad_token_id") if given >= 0), *sorted(ends))
+        known = [given for given in (*_said(folder, "pad_token_id"), *sorted(ends)) if given < size]
         if known or kind:
             return known[0] if known else 0
     raise UserError(f"the tokenizer of {folder} has no pad_token", "add pad_token to its tokenizer_config.json")

@@ -19,7 +19,7 @@ from dragoman.nn.family import FAMILIES, EncoderFamily, Family
 from dragoman.nn.heads import Classifier, Head
 from dragoman.nn.hollow import hollow
 from dragoman.nn.masked import MaskedLM
-from dragoman.nn.names import from_published, to_published
+from dragoman.nn.names import from_published, pairs, short_name, to_published
 from dragoman.nn.tokenizer import Tokenizer
 from dragoman.nn.weights import read_config, read_tensors
 
@@ -36,6 +36,7 @@ __all__ = [
     "published_names",
     "read_arch",
     "read_labels",
+    "refuse_hollow",
     "save_classifier",
     "save_encoder",
     "save_lm",
@@ -78,7 +79,8 @@ def load_encoder(folder: Path) -> Encoder:
     found, unused = _renamed(_tensors(arch, folder), family, arch, {})
     with hollow():  # every number comes from the folder
         net = Encoder(arch)
-    _fill(net, {name.removeprefix("encoder."): tensor for name, tensor in found.items()}, folder)
+    names = _spelled(net, arch, family)
+    _fill(net, {name.removeprefix("encoder."): tensor for name, tensor in found.items()}, folder, names)
     net.unused = unused
     return net.eval()
 
@@ -115,7 +117,7 @@ def load_classifier(folder: Path, labels: Sequence[str] = (), multi_label: bool 
     if not published and not any(name.startswith("head.dense.") for name in found):
         new |= {"head.dense.weight", "head.dense.bias"}
     found |= _fresh_head(arch, len(labels), seed, new)
-    _fill(net, found, folder)
+    _fill(net, found, folder, _spelled(net, arch, family))
     net.fresh, net.unused = tuple(sorted(new)), unused
     return net.eval()
 
@@ -178,7 +180,8 @@ def load_lm(folder: Path, dtype: torch.dtype = torch.float32) -> LanguageModel:
     with hollow():
         net = build_lm(arch)
     found, unused = from_published(tensors, net, arch, family.language)
-    _fill(net, found, folder)
+    names = {ours: one.name for one in pairs(net, arch, family.language) for ours in one.ours}
+    _fill(net, found, folder, names)
     net.unused = unused
     return net.eval()
 
@@ -217,7 +220,7 @@ def _tied_as_saved(arch: Arch, family: Family, tensors: Mapping[str, Tensor]) ->
     words, head = tensors.get("shared.weight"), tensors.get("lm_head.weight")
     if arch.family != "t5" or words is None or head is None:
         return arch
-    return replace(arch, tied=torch.equal(words, head) and arch.tied)
+    return replace(arch, tied=words.dtype == head.dtype and torch.equal(words, head) and arch.tied)
 
 
 def published_names(net: nn.Module, arch: Arch, family: EncoderFamily) -> dict[str, Tensor]:
@@ -225,13 +228,18 @@ def published_names(net: nn.Module, arch: Arch, family: EncoderFamily) -> dict[s
 
     Raises ValueError where a module has another shape than the family's, as one that a tuning wraps: merge it first.
     """
+    return {theirs: net.state_dict()[ours] for ours, theirs in _spelled(net, arch, family).items()}
+
+
+def _spelled(net: nn.Module, arch: Arch, family: EncoderFamily) -> dict[str, str]:
+    """The published name of each tensor of an Encoder or a Classifier by ours."""
     theirs = {ours: name for name, ours in modules_by_published_name(family, arch).items()}
-    named: dict[str, Tensor] = {}
-    for name, tensor in net.state_dict().items():
+    named: dict[str, str] = {}
+    for name in net.state_dict():
         module, _, leaf = (name if isinstance(net, Classifier) else f"encoder.{name}").rpartition(".")
         if module not in theirs:
             raise ValueError(f"{name} has no published name in {arch.family}: merge the tuning before saving")
-        named[f"{theirs[module]}.{leaf}"] = tensor
+        named[name] = f"{theirs[module]}.{leaf}"
     return named
 
 
@@ -273,9 +281,8 @@ def _renamed(
     found: dict[str, Tensor] = {}
     unused: list[str] = []
     for name, tensor in tensors.items():
-        module, _, leaf = name.removeprefix(family.prefix).rpartition(".")
-        leaf = {"gamma": "weight", "beta": "bias"}.get(leaf, leaf)  # layer norm as the first BERT files spell it
-        extra = f"{module}.{leaf}"
+        extra = short_name(name, family.prefix)
+        module, _, leaf = extra.rpartition(".")
         if module in modules:
             ours = f"{modules[module]}.{leaf}"
             if ours in found:
@@ -291,10 +298,17 @@ def _renamed(
 def _tensors(arch: Arch, folder: Path, dtype: torch.dtype = torch.float32) -> dict[str, Tensor]:
     """The tensors of the folder, once it is sure that config.json does not ask for a million blocks nobody saved."""
     tensors = read_tensors(folder, dtype=dtype)
-    if arch.layers > len(tensors):
-        said = f"config.json of {folder} says {arch.layers} layers, but its weights hold {len(tensors)} tensors"
-        raise UserError(said, _BELONG)
+    refuse_hollow(arch, len(tensors), folder)
     return tensors
+
+
+def refuse_hollow(arch: Arch, tensors: int, folder: Path) -> None:
+    """Raise UserError where there are more layers than tensors in the files: nobody saved them, and to build them takes
+    minutes."""
+    layers = arch.layers + arch.decoder_layers
+    if layers > tensors:
+        said = f"config.json of {folder} says {layers} layers, but its weights hold {tensors} tensors"
+        raise UserError(said, _BELONG)
 
 
 def _fresh_head(arch: Arch, labels: int, seed: int, wanted: set[str]) -> dict[str, Tensor]:
@@ -303,18 +317,22 @@ def _fresh_head(arch: Arch, labels: int, seed: int, wanted: set[str]) -> dict[st
     return {f"head.{name}": tensor for name, tensor in head.state_dict().items() if f"head.{name}" in wanted}
 
 
-def _fill(net: nn.Module, found: Mapping[str, Tensor], folder: Path) -> None:
-    """Put the tensors into the net, all of them and nothing else."""
+def _fill(net: nn.Module, found: Mapping[str, Tensor], folder: Path, theirs: Mapping[str, str]) -> None:
+    """Put the tensors into the net, all of them and nothing else; `theirs` are the names that a message tells."""
     wanted = dict(net.named_parameters())  # a tied one once
     missing, unexpected = sorted(set(wanted) - set(found)), sorted(set(found) - set(wanted))
     for problem, names in (("lack", missing), ("hold the unexpected tensor", unexpected)):
         if names:
             more = f" and {len(names) - 1} more" if len(names) > 1 else ""
-            raise UserError(f"the weights in {folder} {problem} {names[0]}{more}", _BELONG)
+            raise UserError(f"the weights in {folder} {problem} {theirs.get(names[0], names[0])}{more}", _BELONG)
     for name, tensor in found.items():
+        if not tensor.is_floating_point():
+            kind = str(tensor.dtype).removeprefix("torch.")
+            raise UserError(f"{theirs[name]} in {folder} holds {kind}, where a model has floats", _BELONG)
         if tensor.shape != wanted[name].shape:
             said, held = tuple(wanted[name].shape), tuple(tensor.shape)
-            raise UserError(f"config.json of {folder} gives {name} the shape {said}, the weights {held}", _BELONG)
+            told = f"config.json of {folder} gives {theirs[name]} the shape {said}, the weights {held}"
+            raise UserError(told, _BELONG)
     new = {id(wanted[name]): nn.Parameter(tensor) for name, tensor in found.items()}
     for module in net.modules():
         for name, parameter in module.named_parameters(recurse=False):

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from functools import cached_property
 from itertools import chain, pairwise
 from pathlib import Path
-from typing import Any
 
 from tokenizers import AddedToken
 from tokenizers import Tokenizer as Rust
@@ -18,7 +17,7 @@ from dragoman.nn.arch import Arch
 from dragoman.nn.characters import Characters, Pieces
 from dragoman.nn.chat import Control, Template, read_template
 from dragoman.nn.pieces import AGAIN, open_pieces
-from dragoman.nn.specials import begin_id, end_ids, fill_id, longest, special_tokens
+from dragoman.nn.specials import begin_id, end_ids, fill_id, longest, special_tokens, write_settings
 
 __all__ = ["Tokenizer"]
 
@@ -41,7 +40,8 @@ class Tokenizer:
         number = self._rust.token_to_id
         self.bos_id = begin_id(folder, self.special, number)
         self.eos_ids = end_ids(folder, self.special, number)
-        self.pad_id = fill_id(folder, self.special, number, self.eos_ids)
+        self.size = max(self._rust.get_vocab(with_added_tokens=True).values()) + 1
+        self.pad_id = fill_id(folder, self.special, number, self.eos_ids, self.size)
         self.mask_id = self._role("mask_token")
         self.max_length = longest(folder)
         around = self._rust.encode("a")  # the specials that the model's own template puts around any text
@@ -49,7 +49,6 @@ class Tokenizer:
         if not inside:
             raise UserError(f"the tokenizer of {folder} turns text into nothing", AGAIN)
         self._before, self._after = around.ids[: inside[0]], around.ids[inside[-1] + 1 :]
-        self.size = max(self._rust.get_vocab(with_added_tokens=True).values()) + 1
         self._added: dict[int, AddedToken] = self._rust.get_added_tokens_decoder()
         self._special_ids = frozenset(number for number, token in self._added.items() if token.special)
         self.unknown_id = self._role("unk_token")
@@ -135,7 +134,7 @@ class Tokenizer:
                 f"the tokenizer knows token {self.size - 1}, but the model has embeddings for {arch.vocabulary}",
                 "give a folder whose tokenizer and weights were published together in models.candidates",
             )
-        if getattr(arch, "kind", "encoder") == "encoder" and self.pad_id != arch.pad_id:
+        if arch.kind == "encoder" and self.pad_id != arch.pad_id:
             raise UserError(
                 f"the tokenizer fills with token {self.pad_id}, config.json says {arch.pad_id}",
                 "give a folder whose tokenizer and config.json were published together in models.candidates",
@@ -145,23 +144,11 @@ class Tokenizer:
         """Write tokenizer.json, tokenizer_config.json and special_tokens_map.json, as transformers reads them; and
         generation_config.json where an answer may end in more than one way."""
         folder.mkdir(parents=True, exist_ok=True)
-        settings: dict[str, Any] = {
-            "tokenizer_class": "PreTrainedTokenizerFast",  # "what tokenizer.json says", whatever the family
-            # All texts are sentence A, which the model adds by itself; and DistilBERT refuses token types.
-            "model_input_names": ["input_ids", "attention_mask"],
-            "clean_up_tokenization_spaces": False,
-            **self.special,
-        }
-        if self.max_length:
-            settings["model_max_length"] = self.max_length
-        if self._template:
-            settings["chat_template"] = self._template
+        write_settings(folder, self.special, self._template, self.max_length)
         (folder / "tokenizer.json").write_text(self._published(), encoding="utf-8")
-        files = {"tokenizer_config.json": settings, "special_tokens_map.json": self.special}
         if self.eos_ids - {self._role("eos_token")}:
-            files["generation_config.json"] = {"bos_token_id": self.bos_id, "eos_token_id": sorted(self.eos_ids)}
-        for name, content in files.items():
-            (folder / name).write_text(json.dumps(content, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+            ends = {"bos_token_id": self.bos_id, "eos_token_id": sorted(self.eos_ids)}
+            (folder / "generation_config.json").write_text(json.dumps(ends, indent=2) + "\n", encoding="utf-8")
 
     def _published(self) -> str:
         """tokenizer.json with each added token as it was read: `_claim` marks some of them for our own use."""

@@ -18,7 +18,8 @@ from tokenizers.models import BPE, Unigram, WordPiece
 from tokenizers.processors import TemplateProcessing
 
 from dragoman.core.errors import UserError
-from dragoman.nn.recipe import CHATML, Training, roles, specials
+from dragoman.nn.recipe import CHATML, Training, no_special, roles, specials
+from dragoman.nn.specials import write_settings
 
 __all__ = ["train", "write"]
 
@@ -49,24 +50,15 @@ def train(texts: Iterable[str], how: Training) -> Rust:
         raise _crowded(how, f"the characters of the texts alone are {rust.get_vocab_size():,} tokens")
     rust.add_special_tokens([AddedToken(token, special=True, normalized=False) for token in specials(how)])
     _surround(rust, how)
+    _refuse_words(rust, how)
     return rust
 
 
 def write(rust: Rust, how: Training, folder: Path) -> None:
     """Write tokenizer.json, tokenizer_config.json and special_tokens_map.json into a folder, as transformers reads
     them."""
-    named = roles(how)
-    settings: dict[str, Any] = {
-        "tokenizer_class": "PreTrainedTokenizerFast",
-        "model_input_names": ["input_ids", "attention_mask"],
-        "clean_up_tokenization_spaces": False,
-        **named,
-    }
-    if how.chat:
-        settings["chat_template"] = CHATML
     (folder / "tokenizer.json").write_text(rust.to_str(), encoding="utf-8")
-    for name, content in (("tokenizer_config.json", settings), ("special_tokens_map.json", named)):
-        (folder / name).write_text(json.dumps(content, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+    write_settings(folder, roles(how), CHATML if how.chat else "")
 
 
 class _Counted:
@@ -160,6 +152,21 @@ def _unigram(texts: Iterable[str], how: Training) -> Unigram:
     scores |= zip(rare, sorted((scores[letter] for letter in rare), reverse=True), strict=True)
     pieces = sorted(scores.items(), key=lambda row: (-row[1], row[0]))
     return Unigram([*((token, 0.0) for token in fixed), *pieces], unk_id=fixed.index("<unk>"), byte_fallback=False)
+
+
+def _refuse_words(rust: Rust, how: Training) -> None:
+    """Raise UserError where a special token is also a piece of plain text, from which it would then be left out.
+
+    A unigram model finds its special tokens in any text; who encodes with it cuts them apart.
+    """
+    rust.encode_special_tokens = True
+    for token in how.special:
+        own = rust.get_vocab()[token]
+        texts = {token, f" {token}", rust.decode([own], skip_special_tokens=False)}
+        read = [text for text in texts if how.kind != "unigram" or token not in text]
+        if any(own in rust.encode(text, add_special_tokens=False).ids for text in read):
+            raise no_special(token)
+    rust.encode_special_tokens = False
 
 
 def _surround(rust: Rust, how: Training) -> None:

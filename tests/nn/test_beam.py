@@ -92,3 +92,10 @@ def test_weights_that_are_no_numbers_are_one_message() -> None:
         search(net, SOURCES[0], Sampling(beams=3), ENDS, 0)
     with pytest.raises(UserError, match="the prompt is empty"):
         search(net, [], Sampling(beams=3), ENDS, 0)
+
+
+def test_an_end_that_the_model_cannot_write_is_none() -> None:
+    how = Sampling(max_tokens=6, min_tokens=3, beams=2)
+    assert search(writer("llama"), SOURCES[0], how, ENDS | {290, 100_000}, 0) == search(
+        writer("llama"), SOURCES[0], how, ENDS, 0
+    )

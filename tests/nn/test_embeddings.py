@@ -51,3 +51,10 @@ def test_where_attention_is_told_the_places_the_words_stand_alone() -> None:
 def test_a_table_can_be_shared() -> None:
     words = nn.Embedding(99, 64)
     assert Embeddings(shape("t5"), words).words is words
+
+
+def test_waves_do_not_drop_the_sentence() -> None:
+    net = Embeddings(replace(shape("gpt2"), position="sinusoidal", token_types=2)).eval()
+    assert net.types is not None
+    total = net.words.weight[IDS] + sinusoids(PLACES, 64) + net.types.weight[0]
+    assert torch.allclose(net(IDS, PLACES), total, atol=1e-6)

@@ -1,6 +1,7 @@
 """Folders that fit load, and folders that do not are refused with the name of what is wrong."""
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -125,7 +126,7 @@ def test_a_missing_tensor_is_named(family: str, tmp_path: Path) -> None:
     folder = classifier_folder(family, tmp_path / "model")
     gone = next(name for name in load_file(folder / "model.safetensors") if "layer.1" in name)
     change_weights(folder, {}, without=(gone,))
-    with pytest.raises(UserError, match=r"lack encoder\.blocks\.1"):
+    with pytest.raises(UserError, match=f"lack {re.escape(gone)}$"):
         load_classifier(folder)
 
 
@@ -137,7 +138,7 @@ def test_an_unexpected_tensor_is_named(folder: Path) -> None:
 
 def test_a_head_that_config_promises_must_be_there(folder: Path) -> None:
     change_weights(folder, {}, without=("bert.pooler.dense.weight", "bert.pooler.dense.bias"))
-    with pytest.raises(UserError, match=r"lack head\.dense"):
+    with pytest.raises(UserError, match=r"lack bert\.pooler\.dense"):
         load_classifier(folder)
 
 
@@ -150,13 +151,14 @@ def test_a_tensor_given_twice_is_refused(folder: Path) -> None:
 @pytest.mark.parametrize(
     ("changes", "said"),
     [
-        ({"vocab_size": 91}, "gives encoder.embeddings.words.weight the shape"),
+        ({"vocab_size": 91}, "gives bert.embeddings.word_embeddings.weight the shape"),
         ({"hidden_size": 32}, "the shape"),
-        ({"num_hidden_layers": 4}, "lack encoder.blocks.3"),
+        ({"num_hidden_layers": 4}, "lack bert.encoder.layer.3"),
         ({"num_hidden_layers": 2}, "unexpected tensor"),
         ({"vocab_size": 10**30}, "cannot be built"),
         ({"hidden_size": float("nan")}, "hidden_size"),
-        ({"num_hidden_layers": 10**8}, "says 100000000 layers"),
+        ({"num_hidden_layers": 10**6}, "says 1000000 layers"),
+        ({"num_hidden_layers": 10**8}, "100000000 layers cannot be built"),
         ({"num_attention_heads": 7}, "7 attention heads"),
         ({"type_vocab_size": 0}, "unexpected tensor"),
         ({"model_type": "bertt"}, "no family named 'bertt'"),
@@ -167,7 +169,7 @@ def test_a_tensor_given_twice_is_refused(folder: Path) -> None:
         ({"id2label": {"0": "a", "2": "b"}}, "id2label"),
         ({"id2label": {"0": "a", "1": "a"}}, "id2label"),
         ({"id2label": ["a", "b"]}, "id2label"),
-        ({"id2label": {"0": "a", "1": "b"}}, "head.out"),
+        ({"id2label": {"0": "a", "1": "b"}}, "classifier"),
     ],
 )
 def test_config_and_weights_that_disagree(changes: dict[str, Any], said: str, folder: Path) -> None:

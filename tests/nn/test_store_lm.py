@@ -61,7 +61,7 @@ def test_what_the_tokenizer_ends_with_stands_in_the_config(folder: Path) -> None
 
 def test_a_missing_tensor_is_named(folder: Path) -> None:
     change_weights(folder, {}, without=("model.layers.2.mlp.up_proj.weight", "model.norm.weight"))
-    refused(folder, r"lack blocks\.2\.feed_forward\.up\.weight and 1 more")
+    refused(folder, r"lack model\.layers\.2\.mlp\.up_proj\.weight and 1 more")
 
 
 def test_an_unexpected_tensor_is_named(folder: Path) -> None:
@@ -78,19 +78,21 @@ def test_a_tensor_under_two_names_is_refused(folder: Path) -> None:
 @pytest.mark.parametrize(
     ("changes", "match"),
     [
-        ({"vocab_size": 100}, r"embeddings\.words\.weight the shape \(100, 64\), the weights \(99, 64\)"),
-        ({"intermediate_size": 64}, r"feed_forward"),
-        ({"num_key_value_heads": 4}, r"attention\.key"),
-        ({"head_dim": 16}, r"attention"),
-        ({"num_hidden_layers": 5}, r"lack blocks\.4"),
+        ({"vocab_size": 100}, r"model\.embed_tokens\.weight the shape \(100, 64\), the weights \(99, 64\)"),
+        ({"intermediate_size": 64}, r"mlp"),
+        ({"num_key_value_heads": 4}, r"self_attn\.k_proj"),
+        ({"head_dim": 16}, r"self_attn"),
+        ({"num_hidden_layers": 5}, r"lack model\.layers\.4"),
         ({"num_hidden_layers": 3}, r"unexpected tensor model\.layers\.3"),
         ({"num_hidden_layers": 1_000_000}, r"1000000 layers"),
-        ({"attention_bias": True}, r"lack blocks\.0\.attention\.key\.bias"),
+        ({"num_hidden_layers": 1 << 28, "layer_types": None}, r"268435456 layers"),
+        ({"model_type": "gemma3_text", "layer_types": [{}]}, r"layer_types"),
+        ({"attention_bias": True}, r"lack model\.layers\.0\.self_attn\.k_proj\.bias"),
         ({"num_attention_heads": 0}, r"heads = 0"),
         ({"num_key_value_heads": 3}, r"3 heads that answer"),
         ({"head_dim": 31}, r"odd"),
         ({"hidden_size": "64"}, r"hidden_size"),
-        ({"tie_word_embeddings": False}, r"lack head\.weight"),
+        ({"tie_word_embeddings": False}, r"lack lm_head\.weight"),
         ({"model_type": None}, r"model_type"),
         ({"model_type": ["llama"]}, r"model_type"),
         ({"auto_map": {"AutoModel": "evil.Model"}}, r"auto_map"),
@@ -135,6 +137,19 @@ def test_a_number_that_is_none_is_refused_with_its_tensor(folder: Path, value: f
     rows[11] = value
     change_weights(folder, {"model.norm.weight": rows})
     refused(folder, r"model\.norm\.weight .* not finite")
+
+
+@pytest.mark.parametrize("name", ["model.norm.weight", "lm_head.weight"])
+def test_whole_numbers_where_floats_belong_are_refused_by_name(folder: Path, name: str) -> None:
+    words = load_file(folder / "model.safetensors")["model.embed_tokens.weight"]
+    change_weights(folder, {name: torch.ones(64, dtype=torch.int32) if "norm" in name else words.to(torch.int32)})
+    refused(folder, "norm.weight in .* holds int32" if "norm" in name else "ties lm_head.weight")
+
+
+def test_no_decoder_is_built_that_nobody_saved(tmp_path: Path) -> None:
+    save_lm(fresh_lm(shape("bart")), tokenizer("roberta", tmp_path / "tokens"), tmp_path / "net")
+    change_config(tmp_path / "net", decoder_layers=20_000)
+    refused(tmp_path / "net", r"2000\d layers")
 
 
 def test_pickled_weights_are_not_opened(folder: Path) -> None:

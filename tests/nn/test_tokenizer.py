@@ -1,6 +1,7 @@
 """Tokens as the model was taught them, and never a control token from a user's hand."""
 
 import json
+import shutil
 from pathlib import Path
 
 import pytest
@@ -168,3 +169,27 @@ def test_an_unknown_token_that_is_also_the_end_stands_for_nothing(tmp_path: Path
     )
     tokens = Tokenizer(tmp_path)
     assert 3 in tokens.control_ids and tokens.unknown_id == 3
+
+
+@pytest.mark.parametrize(("ends", "filled"), [(2, 2), ([700, 2], 2), (700, 0)])
+def test_a_filling_token_that_is_none_is_the_end(ends: object, filled: int, shared_data: Path, tmp_path: Path) -> None:
+    folder = Path(shutil.copytree(shared_data / "models" / "stories260K", tmp_path / "m"))
+    config = json.loads((folder / "config.json").read_text())
+    for path in folder.glob("*token*.json"):
+        if path.name != "tokenizer.json":
+            path.unlink()
+    (folder / "generation_config.json").unlink(missing_ok=True)
+    (folder / "config.json").write_text(json.dumps({**config, "pad_token_id": 512, "eos_token_id": ends}))
+    assert Tokenizer(folder).pad_id == filled
+
+
+@pytest.mark.parametrize("added", [[5], {"id": 1}, [{"id": 0}], 7])
+def test_added_tokens_that_are_none(added: object, tmp_path: Path) -> None:
+    tokenizer("roberta", tmp_path)
+    (tmp_path / "config.json").write_text(json.dumps({"model_type": "gpt2", "pad_token_id": 1}))
+    for name in ("tokenizer_config.json", "special_tokens_map.json"):
+        (tmp_path / name).write_text("{}")
+    content = json.loads((tmp_path / "tokenizer.json").read_text())
+    (tmp_path / "tokenizer.json").write_text(json.dumps({**content, "added_tokens": added}))
+    with pytest.raises(UserError, match="added_tokens"):
+        Tokenizer(tmp_path)

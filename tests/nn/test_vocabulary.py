@@ -73,6 +73,9 @@ def test_wordpiece_does_not_know_every_letter(tmp_path: Path) -> None:
         ({"reserved": -1}, "-1 reserved"),
         ({"special": ("<|pad|>",)}, "empty or stands twice"),
         ({"special": (" ",)}, "empty or stands twice"),
+        ({"special": ("<|tool|>", "he")}, "'he' is plain text"),
+        ({"kind": "wordpiece", "special": ("##at",)}, "'##at' is plain text"),
+        ({"kind": "unigram", "special": ("\u2581he",)}, "is plain text"),
     ],
 )
 def test_what_cannot_be_trained(given: dict[str, object], what: str) -> None:
@@ -88,3 +91,13 @@ def test_no_text_and_too_many_letters(kind: str) -> None:
         letters = "".join(chr(code) for code in range(0x4E00, 0x4E00 + 200))
         with pytest.raises(UserError, match="cannot be trained"):
             train([letters], Training(kind=kind, size=100))
+
+
+@pytest.mark.parametrize(
+    ("kind", "token"), [("bpe", "!!"), ("bpe", "\u0120!!"), ("wordpiece", "!"), ("unigram", "\u2581!!")]
+)
+def test_a_special_token_that_the_texts_hold_is_refused(kind: str, token: str) -> None:
+    texts = [f"{text} !! and !!" for text in TEXTS]
+    with pytest.raises(UserError, match="is plain text"):
+        train(texts, Training(kind=kind, size=400, special=(token,)))
+    assert train(texts, Training(kind=kind, size=400, special=("<!!>",)))

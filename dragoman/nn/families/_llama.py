@@ -174,7 +174,7 @@ def windows(config: Mapping[str, Any], default: Sequence[bool]) -> tuple[bool, .
     if given is None:
         return tuple(default)
     known = {"sliding_attention": True, "full_attention": False}
-    if not isinstance(given, list) or any(kind not in known for kind in given):
+    if not isinstance(given, list) or any(not isinstance(kind, str) or kind not in known for kind in given):
         raise UserError("layer_types in config.json names a layer that is not built here", "choose another model")
     return tuple(known[kind] for kind in given)
 
