@@ -20,9 +20,7 @@ __all__ = ["DynamicLinear", "EightBitLinear", "PackedLinear", "PackedNorm", "Wei
 Weights = Literal["fp32", "bf16", "int8", "int8_dynamic"]
 
 _TINY = 100_000  # numbers below which a matrix stays in the cache anyway, and laying it out costs 8 ms at the start
-_STEP = (
-    32  # the eight-bit kernel reads so many numbers at once, and past the end of a row that has fewer left (torch 2.13)
-)
+_STEP = 32  # the eight-bit kernel reads so many numbers at once, past the end of a row with fewer left (torch 2.13)
 
 
 class PackedLinear(nn.Module):

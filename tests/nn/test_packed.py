@@ -6,7 +6,8 @@ from torch import Tensor, nn
 
 from dragoman.nn.decode import Writer, read
 from dragoman.nn.encdec import EncoderDecoder
-from dragoman.nn.packed import DynamicLinear, EightBitLinear, PackedLinear, pack
+from dragoman.nn.norms import RmsNorm
+from dragoman.nn.packed import DynamicLinear, EightBitLinear, PackedLinear, PackedNorm, pack
 from tests.nn.tiny_lm import DECODERS, SOURCES, WRITERS, writer
 
 SIZES = [(64, 96), (33, 7), (100, 50), (31, 1), (160, 33), (1, 5), (48, 64)]
@@ -172,3 +173,17 @@ def test_each_weight_is_within_half_a_step() -> None:
     assert isinstance(net[0], EightBitLinear)
     steps = net[0].scales.float()[:, None]
     assert bool(((net[0].numbers * steps - wide).abs() <= 0.52 * steps).all())
+
+
+@pytest.mark.parametrize("shift", [0.0, 1.0])
+def test_the_packed_norm_is_the_norm(shift: float) -> None:
+    plain = RmsNorm(48, 1e-5, shift)
+    torch.manual_seed(0)
+    with torch.no_grad():
+        plain.weight.normal_()
+    for scale in (1e-4, 1.0, 1e4):
+        states = torch.randn(3, 5, 48) * scale
+        with torch.no_grad():
+            expected = plain(states)
+            found = PackedNorm(plain)(states)
+        assert (found - expected).abs().max() <= 1e-6 * expected.abs().max()
