@@ -44,12 +44,16 @@ class FakeLM:
         return shared
 
     def generate(self, prompts: Sequence[Prompt], how: Sampling) -> list[Completion]:
-        """The preferred label of each prompt, or the fixed answer, cut to how.max_tokens words."""
+        """The preferred label of each prompt, or the fixed answer, cut to how.max_tokens words, how.n times."""
         if self.labels:
-            return [Completion(self.labels[best], tokens=1) for best in self.score(prompts, self.labels).argmax(1)]
+            best = self.score(prompts, self.labels).argmax(1)
+            return [Completion(self.labels[index], tokens=1) for index in best for _ in range(how.n)]
         words = self._answer.split()
         kept = words[: how.max_tokens]
-        return [Completion(" ".join(kept), len(kept), "stop" if kept == words else "length") for _ in prompts]
+        return [
+            Completion(" ".join(kept), len(kept), "stop" if kept == words else "length")
+            for _ in range(len(prompts) * how.n)
+        ]
 
     def stream(self, prompt: Prompt, how: Sampling) -> Iterator[str]:
         """The same completion, word by word."""

@@ -4,7 +4,7 @@ import json
 import os
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 from contextlib import closing, suppress
 from typing import Any
 from urllib.parse import urlsplit
@@ -15,10 +15,11 @@ from numpy.typing import NDArray
 from dragoman.core.doors import Per, Prompt
 from dragoman.core.errors import UserError
 from dragoman.core.sampling import Completion, Sampling, Token
-from dragoman.models.wire import Refused, Wire, is_loopback
+from dragoman.models.wire import Cancelled, Refused, Wire, is_loopback
 
 __all__ = ["RemoteLM", "parse_remote"]
 
+_NO_ADDRESS = "what follows openai: is not the address of an engine"
 _SPELL = "write it as openai:http://host:port/v1#model"
 _LOCAL = "take a model that runs here: a folder, or hf:owner/name"
 # What OpenAI's own protocol lacks and vLLM, llama.cpp and others take: sent only where it is not the default.
@@ -29,21 +30,22 @@ _PLAIN = Sampling()
 def parse_remote(spec: str) -> tuple[str, str]:
     """The address and the model of `openai:http://host:port/v1#model`; a bare host means its `/v1`.
 
-    Raises UserError where one is missing, or where the address holds a password, which would end up in records.
+    Raises UserError where one is missing, or where the address holds a password, which would end up in records. What
+    was written is not repeated in a message: it may hold a key.
     """
     address, _, model = spec.removeprefix("openai:").partition("#")
     try:
         found = urlsplit(address)
         port = found.port
     except ValueError:
-        raise UserError(f"'{spec}' is not the address of an engine", _SPELL) from None
+        raise UserError(_NO_ADDRESS, _SPELL) from None
     if found.username or found.password:
         raise UserError("the address of an engine must not hold a password", "put the key into OPENAI_API_KEY")
     good = found.scheme in ("http", "https") and found.hostname and not found.query and port != 0
     if not good or re.search(r"[\s\\\x00-\x1f]", address):
-        raise UserError(f"'{spec}' is not the address of an engine", _SPELL)
+        raise UserError(_NO_ADDRESS, _SPELL)
     if not model:
-        raise UserError(f"'{spec}' names no model", _SPELL)
+        raise UserError("the address of the engine names no model", _SPELL)
     return address.rstrip("/") + ("" if found.path.strip("/") else "/v1"), model
 
 
@@ -109,28 +111,33 @@ class RemoteLM:
         return [one for answer in answers for one in self._completions(answer, how)]
 
     def stream(self, prompt: Prompt, how: Sampling) -> Iterator[str]:
-        """One completion as it comes, in whole characters. Raises as `generate`, and where the connection is cut."""
+        """One completion as it comes, in whole characters. Raises as `generate`, and where the connection is cut.
+
+        Whether the engine kept to the shape is known, and said, when all of it has come.
+        """
         if how.n > 1:
             raise UserError(f"{how.n} answers cannot be streamed at once", "say n=1")
         body = self._body(prompt, how) | {"stream": True}
-        written, finished, held = 0, False, ""
+        written, finish, held = "", "", ""
         try:
             with closing(self._wire.events(self._path, body)) as events:
                 for event in events:
-                    finished = finished or "done" in event
+                    finish = finish or ("stop" if "done" in event else "")
                     choices = _dicts(event.get("choices"))
                     choice = choices[0] if choices else {}
                     text, held = _whole(held + self._said(choice, "delta"))
-                    written += len(text)
-                    finished = finished or choice.get("finish_reason") is not None
+                    written += text
+                    finish = finish or str(choice.get("finish_reason") or "")
                     if text:
                         yield text
         except Refused as refused:
             raise self._mistake(refused, body) from None
         if held:
             yield "\ufffd"
-        if not finished:
-            raise UserError(f"{self.url} cut the connection after {written} characters of its answer", "ask it again")
+        if not finish:
+            said = f"{self.url} cut the connection after {len(written)} characters of its answer"
+            raise UserError(said, "ask it again")
+        self._hold(written, finish, how)
 
     def score(self, prompts: Sequence[Prompt], options: Sequence[str], per: Per = "sum") -> NDArray[np.float64]:
         """The log-probability of each option after each prompt, of shape [prompts, options], in nats.
@@ -161,13 +168,19 @@ class RemoteLM:
         with ThreadPoolExecutor(min(self._concurrency, max(1, len(bodies)))) as pool:
             asked = [pool.submit(self._wire.post, path, body) for body in bodies]
             try:
-                return [one.result() for one in asked]
-            except BaseException as error:
+                wait(asked, return_when=FIRST_EXCEPTION)  # in time, not in the order of the requests
+                failed = [error for one in asked if one.done() and (error := one.exception())]
+                if not failed:
+                    return [one.result() for one in asked]
+            finally:
                 pool.shutdown(wait=False, cancel_futures=True)
-                self._wire.cancel()
-                if isinstance(error, Refused):
-                    raise self._mistake(error, bodies[0]) from None
-                raise
+                while running := [one for one in asked if not one.done()]:
+                    self._wire.cancel()  # again for one that was just about to begin
+                    wait(running, timeout=0.1)
+        error = next((one for one in failed if not isinstance(one, Cancelled)), failed[0])
+        if isinstance(error, Refused):
+            raise self._mistake(error, bodies[0]) from None
+        raise error
 
     def _body(self, prompt: Prompt, how: Sampling) -> dict[str, Any]:
         if how.beams > 1 or how.penalise_prompt:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import email.utils
+import ipaddress
 import json
 import random
 import re
@@ -82,12 +83,11 @@ class Wire:
         Raises Refused where the engine says no (4xx), UserError where it does not answer well in time, Cancelled.
         """
         _, data, _ = self._answer(path, body, whole=True)
-        try:
-            found = json.loads(data)
-        except ValueError:
-            found = None
+        found = _json(data)
         if not isinstance(found, dict):
             raise UserError(f"{self.url} answered with something that is no JSON object: {self._clean(data)}", _ENGINE)
+        if found.get("error"):  # some engines say 200 to everything
+            raise UserError(f"{self.url} answered with an error: {self._clean(_reason(data)[0])}", _ENGINE)
         return found
 
     def events(self, path: str, body: Mapping[str, Any]) -> Generator[dict[str, Any], None, None]:
@@ -148,7 +148,7 @@ class Wire:
                 with contextlib.closing(response):
                     if response.status_code < 300:
                         return response, self._read(response, deadline), stop
-                    problem = self._problem(response)
+                    problem = self._problem(response, deadline)
                     wait = max(wait, _retry_after(response.headers.get("retry-after", "")))
             except (httpx.TransportError, httpx.StreamError) as error:
                 problem = _broken(error, self._time_out)
@@ -171,12 +171,12 @@ class Wire:
             self._check(len(data), deadline)
         return bytes(data)
 
-    def _problem(self, response: httpx.Response) -> str:
-        """What a bad answer says. Raises Refused where another try would get the same one."""
+    def _problem(self, response: httpx.Response, deadline: float) -> str:
+        """What a bad answer says by the deadline. Raises Refused where another try would get the same one."""
         data = bytearray()
         for piece in response.iter_bytes():
             data += piece
-            if len(data) > 65536:
+            if len(data) > 65536 or time.monotonic() > deadline:
                 break
         said, field = _reason(bytes(data))
         status = response.status_code
@@ -221,11 +221,10 @@ class Wire:
             return {}
         if data == b"[DONE]":
             return {"done": True}
-        try:
-            found = json.loads(data)
-        except ValueError:
-            raise UserError(f"{self.url} streams something that is no JSON: {self._clean(data)}", _ENGINE) from None
-        if not isinstance(found, dict) or "error" in found:
+        found = _json(data)
+        if found is None:
+            raise UserError(f"{self.url} streams something that is no JSON: {self._clean(data)}", _ENGINE)
+        if not isinstance(found, dict) or found.get("error"):  # some engines write an error of null into every piece
             said, _ = _reason(data)
             raise UserError(f"{self.url} stopped with an error: {self._clean(said)}", _ENGINE)
         return found
@@ -238,6 +237,14 @@ class Wire:
         return text if len(text) <= 300 else f"{text[:300]}..."
 
 
+def _json(data: bytes) -> Any:
+    """What an engine's JSON holds; None where it is none, or is nested deeper than Python reads."""
+    try:
+        return json.loads(data)
+    except (ValueError, RecursionError):
+        return None
+
+
 def _bytes(body: Mapping[str, Any]) -> bytes:
     try:
         return json.dumps(body, ensure_ascii=False, allow_nan=False).encode("utf-8")
@@ -247,9 +254,8 @@ def _bytes(body: Mapping[str, Any]) -> bytes:
 
 def _reason(data: bytes) -> tuple[str, str]:
     """The message in the body of an error, and the field it names, as OpenAI, vLLM, llama.cpp and FastAPI spell it."""
-    try:
-        found = json.loads(data)
-    except ValueError:
+    found = _json(data)
+    if found is None:
         return data.decode("utf-8", "replace"), ""
     inner = found.get("error", found) if isinstance(found, dict) else found
     if isinstance(inner, dict):
@@ -286,4 +292,7 @@ def _retry_after(text: str) -> float:
 
 def is_loopback(host: str) -> bool:
     """Whether a host is this machine by its own name, which no name server is asked about."""
-    return host == "localhost" or host == "::1" or host.startswith("127.")
+    try:
+        return host == "localhost" or ipaddress.ip_address(host).is_loopback
+    except ValueError:  # a name, such as 127.example.org, may lead anywhere
+        return False

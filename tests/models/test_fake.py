@@ -36,6 +36,13 @@ def test_without_labels_it_writes_its_answer() -> None:
     assert "".join(net.stream(PROMPTS[0], Sampling())) == "one two three"
 
 
+def test_n_answers_stand_side_by_side() -> None:
+    assert [one.text for one in FakeLM(answer="a").generate(PROMPTS[:2], Sampling(n=2, temperature=1))] == ["a"] * 4
+    net = FakeLM(("money", "back"))
+    [one, two] = net.generate(PROMPTS[:2], Sampling())
+    assert net.generate(PROMPTS[:2], Sampling(n=2, temperature=1)) == [one, one, two, two]
+
+
 def test_texts_that_share_words_lie_close() -> None:
     net = FakeEmbedder()
     assert isinstance(net, Embedder)

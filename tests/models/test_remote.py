@@ -13,6 +13,7 @@ from dragoman.core.errors import UserError
 from dragoman.core.sampling import Sampling
 from dragoman.core.types import Message
 from dragoman.models.remote import RemoteLM, parse_remote
+from dragoman.models.wire import is_loopback
 from tests.models.engine import HELLO, KEY, Engine, chat, delta
 
 
@@ -56,13 +57,16 @@ def test_an_address(spec: str, expected: tuple[str, str]) -> None:
         ("openai:http://host/v1?key=1#m", "not the address"),
         ("openai:http://a b/v1#m", "not the address"),
         ("openai:http://me:secret@host/v1#m", "must not hold a password"),
+        ("openai:http://me:secret@host:99999/v1#m", "not the address"),
+        ("openai:http://host/v1?key=secret#m", "not the address"),
+        ("openai:http://host/v1/secret", "names no model"),
         ("openai:http://a:1\\@b/v1#m", "not the address|password"),
     ],
 )
 def test_no_address(spec: str, said: str) -> None:
     with pytest.raises(UserError, match=said) as caught:
         parse_remote(spec)
-    assert "secret" not in caught.value.problem
+    assert "secret" not in caught.value.problem + caught.value.hint
 
 
 def test_it_is_a_language_model_that_connects_to_nothing_yet() -> None:
@@ -78,6 +82,16 @@ def test_a_key_does_not_travel_unencrypted(monkeypatch: pytest.MonkeyPatch) -> N
     assert RemoteLM("https://10.0.0.7:8000/v1", "m").model == "m"
     monkeypatch.delenv("OPENAI_API_KEY")
     assert RemoteLM("http://10.0.0.7:8000/v1", "m").model == "m"
+
+
+@pytest.mark.parametrize("host", ["localhost", "127.0.0.1", "127.8.0.1", "::1"])
+def test_this_machine(host: str) -> None:
+    assert is_loopback(host)
+
+
+@pytest.mark.parametrize("host", ["127.evil.example", "127.0.0.1.example", "10.0.0.7", "localhost.example", "", "::2"])
+def test_another_machine(host: str) -> None:
+    assert not is_loopback(host)
 
 
 def test_a_chat(engine: Engine) -> None:
@@ -272,6 +286,73 @@ def test_what_no_engine_offers() -> None:
 def test_a_shape_that_the_engine_did_not_keep_to(engine: Engine, how: Sampling) -> None:
     engine.answers = [(200, chat("perhaps"))]
     assert "did not keep to it" in refused(lambda: engine.lm().generate([HELLO], how)).problem
+
+
+@pytest.mark.parametrize(
+    "how", [Sampling(choices=("yes", "no")), Sampling(regex="[0-9]+"), Sampling(json_schema='{"type": "object"}')]
+)
+def test_a_stream_is_held_to_its_shape_at_its_end(engine: Engine, how: Sampling) -> None:
+    engine.answers = [[delta("per"), delta("haps", "stop"), b"data: [DONE]\n\n"]]
+    stream = engine.lm().stream(HELLO, how)
+    assert [next(stream), next(stream)] == ["per", "haps"]
+    assert "did not keep to it: 'perhaps'" in refused(lambda: next(stream)).problem
+
+
+def test_a_stream_that_keeps_to_its_shape(engine: Engine) -> None:
+    engine.answers = [[delta("4"), delta("2", "stop"), b"data: [DONE]\n\n"]]
+    assert list(engine.lm().stream(HELLO, Sampling(regex="[0-9]+"))) == ["4", "2"]
+
+
+def test_an_error_that_calls_itself_an_answer(engine: Engine) -> None:
+    engine.answers = [(200, {"error": {"message": "the model is loading"}})]
+    assert "the model is loading" in refused(lambda: engine.lm().generate([HELLO], Sampling())).problem
+    engine.answers = [(200, {**chat("hello"), "error": None})]
+    assert engine.lm().generate([HELLO], Sampling())[0].text == "hello"
+
+
+def test_no_error_in_a_stream_is_none(engine: Engine) -> None:
+    piece = b'data: {"error": null, "choices": [{"delta": {"content": "a"}, "finish_reason": "stop"}]}\n\n'
+    engine.answers = [[piece, b"data: [DONE]\n\n"]]
+    assert list(engine.lm().stream(HELLO, Sampling())) == ["a"]
+
+
+def test_json_nested_too_deeply_is_none(engine: Engine) -> None:
+    engine.answers = [(200, b"[" * 200_000)]
+    assert "no JSON" in refused(lambda: engine.lm().generate([HELLO], Sampling())).problem
+    engine.answers = [[b"data: " + b"[" * 200_000 + b"\n\n"]]
+    assert "no JSON" in refused(lambda: list(engine.lm().stream(HELLO, Sampling()))).problem
+
+
+def test_the_first_that_fails_in_time_ends_the_others(engine: Engine) -> None:
+    def answer(body: dict[str, Any]) -> Any:
+        if body["messages"][0]["content"] == "bad":
+            return 400, {"error": {"message": "too long"}}
+        engine.release.wait(10)
+        return 200, chat("late")
+
+    engine.answers = [answer]
+    asked = [[Message("user", text)] for text in ("slow", "bad", "slow", "slow", "slow")]
+    begun = time.monotonic()
+    assert "too long" in refused(lambda: engine.lm(concurrency=2, time_out=20).generate(asked, Sampling())).problem
+    assert time.monotonic() - begun < 3
+    assert len(engine.asked) <= 3
+
+
+def test_the_words_of_an_error_have_a_deadline(engine: Engine) -> None:
+    def drip(to: Any) -> None:
+        to.send_response(400)
+        to.send_header("content-length", "100000")
+        to.end_headers()
+        to.close_connection = True
+        for _ in range(40):
+            to.wfile.write(b"no! ")
+            to.wfile.flush()
+            time.sleep(0.05)
+
+    engine.raw = drip
+    begun = time.monotonic()
+    assert "no!" in refused(lambda: engine.lm(time_out=0.3, retries=0).generate([HELLO], Sampling())).problem
+    assert time.monotonic() - begun < 1.5
 
 
 def test_a_stream_in_whole_characters(engine: Engine) -> None:
