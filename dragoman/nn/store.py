@@ -21,7 +21,7 @@ from dragoman.nn.hollow import hollow
 from dragoman.nn.masked import MaskedLM
 from dragoman.nn.names import from_published, pairs, short_name, to_published
 from dragoman.nn.tokenizer import Tokenizer
-from dragoman.nn.weights import read_config, read_tensors
+from dragoman.nn.weights import architectures, read_config, read_tensors
 
 __all__ = [
     "LanguageModel",
@@ -125,8 +125,7 @@ def load_classifier(folder: Path, labels: Sequence[str] = (), multi_label: bool 
 def read_labels(folder: Path) -> tuple[str, ...]:
     """The labels of the classifier in a folder, () where it holds none. Raises UserError where they are not names."""
     config = read_config(folder)
-    architectures = config.get("architectures") or ()
-    if not any(str(name).endswith("ForSequenceClassification") for name in architectures):
+    if not any(name.endswith("ForSequenceClassification") for name in architectures(config)):
         return ()
     if config.get("problem_type") == "regression":
         raise UserError(f"{folder} predicts a number, not a label", "choose another model in models.candidates")

@@ -33,6 +33,8 @@ from torch import Tensor
 
 from dragoman.core.errors import UserError
 from dragoman.nn.arch import Arch
+from dragoman.nn.cache import Cache
+from dragoman.nn.decode import Reading
 from dragoman.nn.decoder import Decoder
 from dragoman.nn.encdec import EncoderDecoder
 from dragoman.nn.encoder import Encoder
@@ -73,7 +75,7 @@ def trace(
     """The trace of `text` going through `net`, which is left as it was. See the head of this file for its parts.
 
     An encoder reads its literal mask token in the text as a mask. An encoder-decoder writes `answer`, or greedily what
-    it likes where none is given. Raises UserError where no token is left to read.
+    it likes where none is given. Raises UserError where no token is left to read, or a number is not finite.
     """
     arch = net.arch
     ids, left_out = _read_ids(net, tokenizer, text)
@@ -170,7 +172,8 @@ def _parts(
     device = stack.embeddings.words.weight.device
     row = torch.tensor([ids], device=device)  # [1, s]
     with watch(stack) as seen:
-        stack(row)
+        states = stack(row)  # [1, s, w], of a decoder [1, s, v]
+    _refuse_not_finite(*seen.states, states)
     parts: dict[str, Any] = {
         "targets": [],
         "embeddings": trace_embeddings(stack.embeddings.words.weight, list(dict.fromkeys(ids))),
@@ -184,9 +187,10 @@ def _parts(
     if isinstance(net, Decoder):
         parts |= _said(net, tokenizer, seen, ids, "tokens")
     if isinstance(net, EncoderDecoder):
-        written = _write(net, tokenizer, row, answer)
+        written = _write(net, tokenizer, states, answer)
         with watch(net.decoder) as wrote:
-            net.decoder(torch.tensor([written], device=device), source=net.encode(row))
+            logits = net.decoder(torch.tensor([written], device=device), source=states)  # [1, t, v]
+        _refuse_not_finite(*wrote.states, logits)
         parts["targets"] = _tokens(tokenizer, written)
         parts["attention"]["target"] = trace_shares(torch.stack(wrote.shares), True)
         parts["attention"]["cross"] = trace_shares(torch.stack(wrote.crossed), False)
@@ -221,24 +225,35 @@ def _filled(net: MaskedLM, tokenizer: Tokenizer, seen: Seen, ids: list[int]) -> 
         wide = states.to(first)  # [s, w]
         return net.predict(wide if net.encoder.norm is None else net.encoder.norm(wide)).float().cpu()  # [s, v]
 
+    _refuse_not_finite(read(seen.states[-1]))
     places = [place for place, number in enumerate(ids) if number == tokenizer.mask_id]
     lens = trace_lens(seen.states, read, [-1 if number == tokenizer.mask_id else number for number in ids])
     masked = trace_masked(places, read(seen.states[-1][places])) if places else []
     return {"lens": {"of": "tokens", **lens}, "masked": masked}
 
 
-def _write(net: EncoderDecoder, tokenizer: Tokenizer, row: Tensor, answer: str) -> list[int]:
+def _write(net: EncoderDecoder, tokenizer: Tokenizer, source: Float[Tensor, "1 t w"], answer: str) -> list[int]:
     """What the decoder reads: its start token and the answer, which is not ended: the end is left to predict."""
-    ids = [net.arch.start_id]
+    ids, most = [net.arch.start_id], min(WRITTEN, net.arch.longest)
     if answer:
-        return [*ids, *tokenizer.plain([answer])[0][: WRITTEN - 1]]
-    source = net.encode(row)  # [1, t, w]
-    while len(ids) < WRITTEN:
-        best = int(net.decoder(torch.tensor([ids], device=row.device), source=source)[0, -1].argmax())
+        return [*ids, *tokenizer.plain([answer])[0][: most - 1]]
+    cache = Cache(net.arch, 1, most, source.dtype, source.device, source=source.shape[1])
+    start = torch.tensor([ids], device=source.device)  # [1, 1]
+    reading = Reading(net.decoder, cache, net.decoder(start, cache=cache, source=source)[:, -1])
+    while len(ids) < most:
+        best = int(reading.logits[0].argmax())
         if best in tokenizer.eos_ids:
             break
         ids.append(best)
+        reading.logits = reading.go_on(torch.tensor([[best]], device=source.device))[:, 0]  # [1, v]
     return ids
+
+
+def _refuse_not_finite(*values: Tensor) -> None:
+    """Raise UserError where a model computes what can be neither drawn nor compared."""
+    if not all(bool(one.isfinite().all()) for one in values):
+        said = "copy or download it again, then give its folder: dragoman explain FOLDER TEXT"
+        raise UserError("the model's numbers are not finite", said)
 
 
 def _positions(stack: Encoder | Decoder, count: int) -> dict[str, Any]:

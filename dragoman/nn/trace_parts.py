@@ -82,6 +82,7 @@ def trace_embeddings(table: Float[Tensor, "v w"], ids: Sequence[int]) -> dict[st
     plane[: len(axes[:2])] = axes[:2]
     # An axis has no sign of its own: the largest part of each is made positive, so that all machines draw one picture.
     plane = plane * plane.gather(1, plane.abs().argmax(1, keepdim=True)).sign()  # [2, w]
+    spread = spread / (float(spread[0]) or 1.0)  # [r]; the squares of very large numbers are none
     total = float(spread.square().sum()) or 1.0
     unit = normalize(chosen, dim=1)  # [n, w]
     parts = [

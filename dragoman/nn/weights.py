@@ -14,7 +14,7 @@ from dragoman.core.errors import UserError
 if TYPE_CHECKING:
     from torch import Tensor, dtype
 
-__all__ = ["PICKLES", "model_folder", "read_config", "read_json", "read_tensors", "weight_files"]
+__all__ = ["PICKLES", "architectures", "model_folder", "read_config", "read_json", "read_tensors", "weight_files"]
 
 PICKLES = (".bin", ".pt", ".pth", ".pkl", ".pickle", ".ckpt", ".joblib")
 _WEIGHTS = "model.safetensors"
@@ -59,6 +59,12 @@ def read_config(folder: Path) -> dict[str, Any]:
                     "choose a model of a known architecture in models.candidates",
                 )
     return config
+
+
+def architectures(config: Mapping[str, Any]) -> tuple[str, ...]:
+    """The names of the classes that a config.json was saved by; what is no list of names tells none."""
+    given = config.get("architectures")
+    return tuple(name for name in given if isinstance(name, str)) if isinstance(given, list) else ()
 
 
 def read_tensors(folder: Path, name: str = _WEIGHTS, dtype: dtype | None = None) -> dict[str, Tensor]:

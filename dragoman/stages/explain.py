@@ -47,7 +47,7 @@ def run(settings: Settings, words: tuple[str, ...], show: Show) -> int:
     if not settings.model:
         raise no_model("explain")
     text = _text(settings)
-    out = Path(settings.out)
+    out = Path(settings.out).expanduser()
     if out.is_dir() or not out.resolve().parent.is_dir():
         raise UserError(f"{out} is no place for a file", "name a file in a folder that exists: out=explain.html")
     from dragoman.models.device import choose_device
@@ -57,7 +57,7 @@ def run(settings: Settings, words: tuple[str, ...], show: Show) -> int:
     from dragoman.report.explain import render
 
     folder = resolve(settings.model)
-    net, tokenizer = _open(folder), Tokenizer(folder)
+    net, tokenizer = _open(folder, settings.model), Tokenizer(folder)
     tokenizer.fit(net.arch)
     net.to(choose_device(settings.device))
     title = settings.model.removeprefix("hf:").removeprefix("builtin:").rstrip("/").split("/")[-1]
@@ -102,13 +102,16 @@ def _text(settings: Settings) -> str:
     return text
 
 
-def _open(folder: Path) -> "LanguageModel | Encoder":
+def _open(folder: Path, spec: str) -> "LanguageModel | Encoder":
     """The language model in a folder; an encoder that was published without the head that fills masks as it is."""
+    from dragoman.nn.family import FAMILIES
     from dragoman.nn.store import load_encoder, load_lm, read_arch
-    from dragoman.nn.weights import read_json
+    from dragoman.nn.weights import architectures, read_config
 
-    if read_arch(folder).kind == "encoder":
-        published = read_json(folder / "config.json").get("architectures") or ()
-        if not any("MaskedLM" in name or "PreTraining" in name for name in published):
-            return load_encoder(folder)
-    return load_lm(folder)
+    config = read_config(folder)
+    family = config.get("model_type")
+    if isinstance(family, str) and family and family not in FAMILIES.names():
+        said = f"explain draws what is written here, and no architecture here is named '{family}'"
+        raise UserError(said, f"dragoman models lists them; dragoman generate {spec} runs it through transformers")
+    masked = any("MaskedLM" in name or "PreTraining" in name for name in architectures(config))
+    return load_lm(folder) if masked or read_arch(folder).kind != "encoder" else load_encoder(folder)

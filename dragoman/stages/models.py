@@ -3,11 +3,14 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from dragoman.core.errors import UserError
 from dragoman.core.show import Show, many
 from dragoman.core.sizing import show_bytes
+
+if TYPE_CHECKING:
+    from dragoman.nn.arch import Arch
 
 __all__ = ["PLACES", "SECTIONS", "Settings", "run"]
 
@@ -58,7 +61,7 @@ def _list(show: Show) -> None:
     rows = []
     for name in FAMILIES.names():
         family = FAMILIES.kind(name)()
-        kinds = {str(getattr(arch, "kind", "encoder")) for arch in family.presets.values()}
+        kinds = {arch.kind for arch in family.presets.values()}
         rows.append((name, ", ".join(sorted(kinds)), ", ".join(family.presets)))
     show.table("architectures written here", ("name", "kind", "sizes"), rows)
     show.table("models without a download", ("name", "what it is"), list(_BUILTIN.items()))
@@ -78,20 +81,17 @@ def _card(folder: Path, spec: str) -> dict[str, Any]:
     family = str(config.get("model_type", ""))
     ours = family in FAMILIES.names()
     problems: list[str] = []
-    shape = _shape(config)
-    if ours:
-        from dragoman.nn.store import read_arch
-
-        try:
-            arch = read_arch(folder)
-            shape |= {"layers": arch.layers, "width": arch.width, "heads": arch.heads, "vocabulary": arch.vocabulary}
-            shape |= {"context": int(getattr(arch, "longest", arch.positions))}
-        except UserError as error:
-            problems.append(error.problem)
+    shape, cache = _shape(config), 0
+    arch = _arch(folder, problems) if ours else None
+    if arch is not None:
+        shape = {name: getattr(arch, name) for name in ("layers", "width", "heads", "vocabulary")}
+        shape, cache = {**shape, "context": arch.longest}, _kept(arch)
+    elif not ours:
+        cache = _cache(config, shape)
     files = weight_files(folder)
     tensors = _headers(folder, files, problems)
-    if ours and not problems:
-        problems += _lacking(folder, {name for name, _, _, _ in tensors})
+    if arch is not None and not problems:
+        problems += _lacking(arch, folder, {name for name, _, _, _ in tensors})
     count = sum(size for _, _, size, _ in tensors)
     kinds = sorted({dtype for _, dtype, _, _ in tensors})
     return {
@@ -106,17 +106,32 @@ def _card(folder: Path, spec: str) -> dict[str, Any]:
         "files": len(files),
         "tokenizer": _tokenizer(folder, shape, problems),
         "memory": {"fp32": 4 * count, "bf16": 2 * count, "int8": sum(_in_bytes(*one[2:]) for one in tensors)},
-        "cache_bytes_per_token": _cache(config, shape),
+        "cache_bytes_per_token": cache,
         "problems": problems,
     }
 
 
-def _shape(config: Mapping[str, Any]) -> dict[str, Any]:
+def _arch(folder: Path, problems: list[str]) -> "Arch | None":
+    """The shape of a model whose architecture is written here; why not, where its config.json is no good."""
+    from dragoman.nn.store import read_arch
+
+    try:
+        return read_arch(folder)
+    except UserError as error:
+        problems.append(error.problem)
+        return None
+
+
+def _shape(config: Mapping[str, Any]) -> dict[str, int]:
     """The sizes that config.json tells; a multimodal model keeps those of its text part one level down."""
     inner = config.get("text_config")
     config = {**config, **inner} if isinstance(inner, dict) else config
-    found = {name: next((config[key] for key in keys if key in config), 0) for name, keys in _WORDS.items()}
-    return {name: value if isinstance(value, int) else 0 for name, value in found.items()}
+    return {name: next((_whole(config[key]) for key in keys if key in config), 0) for name, keys in _WORDS.items()}
+
+
+def _whole(value: Any) -> int:
+    """A size as somebody wrote it down; 0 where it is none."""
+    return value if isinstance(value, int) and not isinstance(value, bool) and value > 0 else 0
 
 
 def _headers(folder: Path, files: Sequence[Path], problems: list[str]) -> list[tuple[str, str, int, bool]]:
@@ -146,13 +161,16 @@ def _headers(folder: Path, files: Sequence[Path], problems: list[str]) -> list[t
     return found
 
 
-def _lacking(folder: Path, names: set[str]) -> list[str]:
+def _lacking(arch: "Arch", folder: Path, names: set[str]) -> list[str]:
     """The tensors that a model of this shape writes with and the files do not hold; encoders may leave out a head."""
     from dragoman.nn.hollow import hollow
     from dragoman.nn.names import pairs
-    from dragoman.nn.store import build_lm, family_of, read_arch
+    from dragoman.nn.store import build_lm, family_of, refuse_hollow
 
-    arch = read_arch(folder)
+    try:
+        refuse_hollow(arch, len(names), folder)
+    except UserError as error:
+        return [error.problem]
     if arch.kind == "encoder":
         return []
     language = family_of(arch.family).language
@@ -178,20 +196,28 @@ def _tokenizer(folder: Path, shape: Mapping[str, Any], problems: list[str]) -> d
         return {}
     if shape["vocabulary"] and tokenizer.size > shape["vocabulary"]:
         problems.append(f"the tokenizer knows {tokenizer.size} tokens, the model {shape['vocabulary']}")
-    return {"size": tokenizer.size, "chat": bool(getattr(tokenizer, "chat", False))}
+    return {"size": tokenizer.size, "chat": tokenizer.chat}
 
 
-def _cache(config: Mapping[str, Any], shape: Mapping[str, Any]) -> int:
+def _kept(arch: "Arch") -> int:
     """Bytes that one token keeps in the cache in bf16: a key and a value in every layer; 0 for an encoder."""
-    if not any("LM" in name or "Generation" in name for name in config.get("architectures") or ()):
+    if arch.kind == "encoder":
         return 0
-    if any("Masked" in name for name in config["architectures"]):
+    return 2 * 2 * (arch.decoder_layers or arch.layers) * arch.groups * arch.head_size
+
+
+def _cache(config: Mapping[str, Any], shape: Mapping[str, int]) -> int:
+    """The same as far as a config.json of an architecture that is not written here tells it."""
+    from dragoman.nn.weights import architectures
+
+    names = architectures(config)
+    if not any("LM" in name or "Generation" in name for name in names) or any("Masked" in name for name in names):
         return 0
     heads = shape["heads"] or 1
-    answering = config.get("num_key_value_heads") or heads
-    width = config.get("head_dim") or config.get("d_kv") or shape["width"] // heads
-    layers = config.get("decoder_layers") or config.get("num_decoder_layers") or shape["layers"]
-    return 2 * 2 * int(layers) * int(answering) * int(width)
+    answering = _whole(config.get("num_key_value_heads")) or heads
+    width = _whole(config.get("head_dim")) or _whole(config.get("d_kv")) or shape["width"] // heads
+    decoder = _whole(config.get("decoder_layers")) or _whole(config.get("num_decoder_layers"))
+    return 2 * 2 * (decoder or shape["layers"]) * answering * width
 
 
 def _rows(card: Mapping[str, Any]) -> list[tuple[str, str]]:

@@ -169,16 +169,15 @@ def _measured(
     with board.step("measure") as tick:
         card: dict[str, Any] = {"size": tokenizer.size, "special": dict(tokenizer.special), "chat": tokenizer.chat}
         card["measured_on"] = len(texts)
+        if other:
+            card["against"] = {"size": other.size}
         if texts:
             ours = measure(tokenizer, texts)
             card |= _figures(ours.bytes_per_token, ours.tokens_per_word, ours.unknown_rate)
             if other:
                 theirs = measure(other, texts)
-                card["against"] = {
-                    "size": other.size,
-                    **_figures(theirs.bytes_per_token, theirs.tokens_per_word, theirs.unknown_rate),
-                    "tokens_ratio": dump(ratio(ours.tokens, theirs.tokens)),
-                }
+                card["against"] |= _figures(theirs.bytes_per_token, theirs.tokens_per_word, theirs.unknown_rate)
+                card["against"]["tokens_ratio"] = dump(ratio(ours.tokens, theirs.tokens))
         card["languages"] = {}
         for place, (language, rows) in enumerate(spoken.items()):
             tick(place / len(spoken), language)
@@ -224,8 +223,11 @@ def _tell(card: Mapping[str, Any], settings: Settings, show: Show) -> None:
     if "against" in card:
         there = card["against"]
         rows.append(("against", f"{settings.against}, {there['size']:,} tokens"))
-        rows += [(f"  {name}", value) for name, value in _shown(there)]
-        rows.append(("tokens here / there", figure(there["tokens_ratio"])))
+        if card["measured_on"]:
+            rows += [(f"  {name}", value) for name, value in _shown(there)]
+            rows.append(("tokens here / there", figure(there["tokens_ratio"])))
+        else:
+            rows.append(("compared on", "no texts: name them to see more, dragoman vocab SOURCE model=... against=..."))
     show.card(f"vocab {card['folder']}", rows)
     _tell_languages(card["languages"], show)
     if card["samples"]:

@@ -213,3 +213,9 @@ def test_bf16_weights_are_saved_as_they_are(tmp_path: Path) -> None:
     save_encoder(net.encoder, tokenizer("bert", tmp_path / "tokens"), tmp_path / "model")
     assert json.loads((tmp_path / "model" / "config.json").read_text())["dtype"] == "bfloat16"
     assert load_encoder(tmp_path / "model").embeddings.words.weight.dtype == torch.float32
+
+
+@pytest.mark.parametrize("given", [5, [1], {"a": 1}, None])
+def test_architectures_that_are_no_names(given: object, folder: Path) -> None:
+    change_config(folder, architectures=given)
+    assert read_labels(folder) == ()

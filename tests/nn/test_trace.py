@@ -19,6 +19,7 @@ from dragoman.nn.masked import MaskedLM
 from dragoman.nn.store import fresh_lm, load_lm
 from dragoman.nn.tokenizer import Tokenizer
 from dragoman.nn.trace import ROOM, most_tokens, trace, written_form
+from dragoman.nn.trace_parts import trace_embeddings
 from dragoman.report.explain import render
 from tests.nn.tiny import ARCHES, amplify, tokenizer
 
@@ -211,3 +212,32 @@ def test_a_very_wide_model_still_reads_some_words() -> None:
     wide = Arch("llama", 100, 128, 128, 128, 8, 4096, kind="decoder")
     assert most_tokens(wide) == 15
     assert most_tokens(replace(wide, layers=4, heads=4)) == 128
+
+
+@pytest.mark.parametrize("name", KINDS)
+def test_numbers_that_are_none_are_refused(name: str, words: Tokenizer) -> None:
+    net = KINDS[name]()
+    amplify(net)
+    with torch.no_grad():
+        for part in net.modules():
+            if isinstance(part, torch.nn.Linear):
+                part.weight.fill_(3e38)
+    with pytest.raises(UserError, match="the model's numbers are not finite"):
+        trace(net, words, TEXT)
+
+
+def test_very_large_embeddings_are_still_a_picture() -> None:
+    table = torch.randn(20, 8, generator=torch.Generator().manual_seed(0))
+    near, far = trace_embeddings(table, [1, 2, 3]), trace_embeddings(table * 1e25, [1, 2, 3])
+    assert near["variance"] == far["variance"]
+
+
+def test_an_encoder_reads_once_and_its_decoder_remembers(words: Tokenizer) -> None:
+    net = EncoderDecoder(BOTH).eval()
+    amplify(net)
+    read, written = [], []
+    net.encoder.register_forward_hook(lambda *given: read.append(1))
+    net.decoder.register_forward_hook(lambda module, args, out: written.append(args[0].shape[1]))
+    found = trace(net, words, TEXT)
+    assert len(read) == 1
+    assert written == [1] * (len(written) - 1) + [len(found["targets"])]

@@ -67,6 +67,35 @@ def test_a_tensor_that_is_missing(shared_data: Path, tmp_path: Path) -> None:
     assert "1 tensor of its 47 missing, such as model.layers.3.mlp.up_proj.weight" in problem
 
 
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"architectures": [1]},
+        {"architectures": 5},
+        {"num_key_value_heads": "abc"},
+        {"head_dim": [], "architectures": ["XForCausalLM"]},
+        {"num_hidden_layers": True, "decoder_layers": "x", "hidden_size": None},
+    ],
+)
+@pytest.mark.parametrize("family", ["llama", "gpt_neox"])
+def test_a_config_of_wrong_types(family: str, changes: dict[str, object], shared_data: Path, tmp_path: Path) -> None:
+    folder = Path(shutil.copytree(shared_data / "models" / "stories260K", tmp_path / "m"))
+    config = json.loads((folder / "config.json").read_text())
+    (folder / "config.json").write_text(json.dumps({**config, "model_type": family, **changes}))
+    said = dragoman("models", str(folder), "--json")
+    assert said.code in (0, 1)
+    if family == "llama" and "architectures" in changes and "head_dim" not in changes:
+        assert said.json["cache_bytes_per_token"] == 2 * 2 * 5 * 4 * 8
+
+
+def test_layers_that_nobody_saved(shared_data: Path, tmp_path: Path) -> None:
+    folder = Path(shutil.copytree(shared_data / "models" / "stories260K", tmp_path / "m"))
+    config = json.loads((folder / "config.json").read_text())
+    (folder / "config.json").write_text(json.dumps({**config, "num_hidden_layers": 20_000}))
+    said = dragoman("models", str(folder), "--json")
+    assert said.code == 1 and "20000 layers, but its weights hold" in said.json["problems"][0]
+
+
 def test_an_engine_is_not_asked() -> None:
     assert dragoman("models", "openai:http://127.0.0.1:1/v1#m", "--json").json["url"] == "http://127.0.0.1:1/v1"
 

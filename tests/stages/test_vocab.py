@@ -76,6 +76,15 @@ def test_a_folder_is_looked_at(text: Path, capsys: pytest.CaptureFixture[str]) -
     assert not (text.parent / "vocab").exists()
 
 
+def test_two_folders_without_texts_show_both_sizes(text: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    first, second = tokenizer("bert", text.parent / "bert"), tokenizer("roberta", text.parent / "roberta")
+    told = card(capsys, model="bert", against="roberta")
+    assert (told["size"], told["against"]) == (first.size, {"size": second.size})
+    assert vocab.run(vocab.Settings(model="bert", against="roberta"), (), Show()) == 0
+    shown = capsys.readouterr().out
+    assert f"roberta, {second.size:,} tokens" in shown and "dragoman vocab SOURCE" in shown
+
+
 def test_documents_keep_their_line_breaks(text: Path) -> None:
     texts, said = documents("text.txt", "", lambda done, told="": None)
     assert "".join(texts) == "".join(PARAGRAPHS) and len(texts) == 120 and said == []

@@ -2,6 +2,7 @@
 
 import json
 import re
+import shutil
 from pathlib import Path
 
 import pytest
@@ -63,3 +64,20 @@ def test_a_mistake_is_one_message(name: str, tmp_path: Path) -> None:
     assert problem in said.json["error"]["problem"]
     assert said.json["error"]["hint"]
     assert not list(tmp_path.iterdir())
+
+
+def test_an_architecture_that_is_not_drawn(shared_data: Path, tmp_path: Path) -> None:
+    folder = Path(shutil.copytree(shared_data / "models" / "stories260K", tmp_path / "m"))
+    config = json.loads((folder / "config.json").read_text())
+    (folder / "config.json").write_text(json.dumps({**config, "model_type": "gpt_neox"}))
+    said = dragoman("explain", str(folder), TEXT, "--json", folder=tmp_path)
+    assert said.code == 2
+    assert "explain draws what is written here" in said.json["error"]["problem"]
+    assert "dragoman generate" in said.json["error"]["hint"]
+
+
+def test_a_page_at_home(shared_data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    model = shared_data / "models" / "stories260K"
+    assert dragoman("explain", str(model), TEXT, "out=~/x.html", folder=tmp_path).code == 0
+    assert (tmp_path / "x.html").is_file()
