@@ -3,8 +3,7 @@
 The template runs in jinja2's sandbox, as in `transformers`. Before it runs, every control token that somebody typed is
 broken by a character that nobody used; after it ran, the text is cut at the control tokens that are whole, which only
 the template can have written; then the character goes. Covered: control tokens in any message, and those that two
-messages, or a message and the template, would make together. Not covered: a template that burns time on purpose,
-beyond the bounds below.
+messages, or a message and the template, would make together. What the template may write is bounded by `nn.bounds`.
 """
 
 import json
@@ -19,13 +18,12 @@ from typing import Any
 
 from dragoman.core.errors import UserError
 from dragoman.core.types import Message
+from dragoman.nn.bounds import MOST, Steps, bind, counted
 from dragoman.nn.specials import optional
 
 __all__ = ["Control", "Template", "read_template"]
 
 ROLES = ("system", "developer", "user", "assistant", "tool", "function")
-_MOST = 8 << 20  # characters a dialogue may have: far beyond any context, far below the memory
-_STEPS = 100_000  # what all ranges of one template may count together
 _PRIVATE = (range(0xE000, 0xF900), range(0xF0000, 0xFFFFE), range(0x100000, 0x10FFFE))  # means nothing in Unicode
 _TAG = re.compile(r"(\{%[-+]?\s*)(end)?generation(\s*[-+]?%\})")
 _MEND = "give a folder with another chat_template in its tokenizer_config.json, or use dragoman generate"
@@ -128,15 +126,22 @@ class Template:
     def _render(self, told: list[dict[str, str]], continued: bool) -> str:
         from jinja2.exceptions import SecurityError, TemplateError, TemplateSyntaxError
 
-        steps = _Steps()
+        steps = Steps()
         try:
             parts: list[str] = []
-            given = {**self._special, "messages": told, "tools": None, "documents": None, "range": steps.range}
+            given = {
+                **self._special,
+                "messages": told,
+                "tools": None,
+                "documents": None,
+                "range": steps.range,
+                **steps.hidden,
+            }
             size = 0
             for part in self._ready.generate(**given, add_generation_prompt=not continued):
                 size += len(part)
-                if size > _MOST:
-                    raise OverflowError(f"it writes more than {_MOST:,} characters")
+                if size > MOST:
+                    raise OverflowError(f"it writes more than {MOST:,} characters")
                 parts.append(part)
             return "".join(parts)
         except TemplateSyntaxError as error:
@@ -159,27 +164,10 @@ class Template:
         room.filters["tojson"] = _tojson
         room.globals["raise_exception"] = _refuse
         room.globals["strftime_now"] = _now
-        room.intercepted_binops = frozenset(("*", "**"))
-        room.call_binop = _bounded  # type: ignore[method-assign]
+        bind(room)
         # {% generation %} marks what is learnt in training; here it changes nothing.
-        return room.from_string(
-            _TAG.sub(lambda tag: f"{tag[1]}{'endif' if tag[2] else 'if true'}{tag[3]}", self.source)
-        )
-
-
-class _Steps:
-    """The steps that the ranges of one template have left."""
-
-    def __init__(self) -> None:
-        self._left = _STEPS
-
-    def range(self, *bounds: int) -> range:
-        """Python's own, as long as steps are left. Raises OverflowError."""
-        counted = range(*bounds)
-        self._left -= len(counted)
-        if self._left < 0:
-            raise OverflowError(f"its loops count beyond {_STEPS:,}")
-        return counted
+        source = _TAG.sub(lambda tag: f"{tag[1]}{'endif' if tag[2] else 'if true'}{tag[3]}", self.source)
+        return counted(room, source)
 
 
 def _check(messages: Sequence[Message]) -> None:
@@ -205,18 +193,6 @@ def _unused(*texts: str) -> tuple[str, str, str]:
     if len(found) < 3:
         raise UserError("the dialogue uses every character of Unicode's private use", "give a text to dragoman chat")
     return found[0], found[1], found[2]
-
-
-def _bounded(context: Any, operator: str, left: Any, right: Any) -> Any:
-    """A product, unless it would fill the memory. Raises OverflowError."""
-    if operator == "**":
-        if max(abs(left), abs(right)) > 64:
-            raise OverflowError("a power too large")
-        return left**right
-    sizes = [len(one) if isinstance(one, str | list | tuple) else abs(one) for one in (left, right)]
-    if sizes[0] * sizes[1] > _MOST and not all(isinstance(one, int | float) for one in (left, right)):
-        raise OverflowError("a text too long")
-    return left * right
 
 
 def _refuse(message: str) -> None:
