@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from dragoman.core.sampling import Completion, Sampling
 from dragoman.core.types import Answer, Message
 
-__all__ = ["LM", "Embedder", "Metric", "Per", "Prompt", "Row"]
+__all__ = ["LM", "Embedder", "Metric", "Per", "Prompt", "Row", "WritingLM"]
 
 Prompt = Sequence[Message]
 Row = NDArray[np.float64]
@@ -33,6 +33,26 @@ class LM(Protocol):
 
         Summed over the option's tokens, or divided by their number (`token`) or by the option's UTF-8 bytes (`byte`).
         """
+        ...
+
+
+@runtime_checkable
+class WritingLM(LM, Protocol):
+    """A language model that was opened to write, with what is to be known before it does."""
+
+    note: str
+    "what a person should know of it, such as that it is slow; empty where there is nothing"
+    chat: bool
+    "whether it takes a dialogue as one: it, or its engine, has a chat template"
+    longest: int
+    "the tokens it reads, the answer included; 0 where that is not known, and then `ids` does not count"
+
+    def ids(self, prompt: Prompt) -> list[int]:
+        """What it reads of a prompt; [] where only its engine knows. Raises UserError where the prompt is empty."""
+        ...
+
+    def check(self, prompt: Prompt) -> None:
+        """Raise UserError where it is known, before anything is written, that the prompt cannot be answered."""
         ...
 
 

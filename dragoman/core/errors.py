@@ -9,7 +9,7 @@ Exception
 Anything else that reaches the top is a bug in Dragoman and is shown as one.
 """
 
-__all__ = ["Busy", "Stopped", "UserError"]
+__all__ = ["Busy", "Stopped", "UserError", "empty_prompt"]
 
 
 class UserError(Exception):
@@ -32,3 +32,8 @@ class Stopped(Exception):
     def __init__(self, signal: int, message: str) -> None:
         super().__init__(message)
         self.signal = signal
+
+
+def empty_prompt() -> UserError:
+    """The mistake of saying nothing to a model, whoever notices it."""
+    return UserError("the prompt is empty", 'say what to go on from: dragoman generate MODEL "Once upon a time"')

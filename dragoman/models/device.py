@@ -6,7 +6,7 @@ import torch
 
 from dragoman.core.errors import UserError
 
-__all__ = ["Precision", "choose_device", "has_bf16"]
+__all__ = ["Precision", "auto_precision", "choose_device", "has_bf16"]
 
 Precision = Literal["auto", "fp32", "bf16"]
 
@@ -32,3 +32,8 @@ def has_bf16(device: torch.device) -> bool:
         can = torch.cpu.get_capabilities()
         return bool(can.get("avx512_bf16") or can.get("amx_bf16") or can.get("bf16"))
     return False
+
+
+def auto_precision(device: torch.device) -> Literal["fp32", "bf16"]:
+    """What a model that writes runs in where nothing was said: bf16 on a GPU that computes in it, else fp32."""
+    return "bf16" if device.type != "cpu" and has_bf16(device) else "fp32"

@@ -26,6 +26,7 @@ class FakeLM:
     def __init__(self, labels: Sequence[str] = (), multi_label: bool = False, answer: str = "a fake answer") -> None:
         self.labels = tuple(labels)
         self.multi_label = multi_label
+        self.note, self.chat, self.longest = "", True, 0
         self._answer = answer
 
     def score(self, prompts: Sequence[Prompt], options: Sequence[str], per: Per = "sum") -> NDArray[np.float64]:
@@ -59,6 +60,13 @@ class FakeLM:
         """The same completion, word by word."""
         for position, word in enumerate(self.generate([prompt], how)[0].text.split(" ")):
             yield word if position == 0 else f" {word}"
+
+    def ids(self, prompt: Prompt) -> list[int]:
+        """It reads words, not ids: []."""
+        return []
+
+    def check(self, prompt: Prompt) -> None:
+        """It answers anything."""
 
     def _points(self, prompt: Prompt, option: str) -> float:
         text = " ".join(message.content for message in prompt).lower()

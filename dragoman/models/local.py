@@ -1,42 +1,33 @@
 """The LM door of our own transformer: prompts become ids, ids become tokens, tokens become whole characters."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
 from dragoman.core.doors import Per, Prompt
 from dragoman.core.errors import UserError
-from dragoman.core.sampling import Completion, Sampling, Token
-from dragoman.core.types import Message
+from dragoman.core.sampling import Completion, Sampling
+from dragoman.models.answer import Answer, grow
+from dragoman.models.asked import Asking
+from dragoman.models.memory import cached_tokens, enough_memory
 from dragoman.nn.beam import search
-from dragoman.nn.characters import Characters
 from dragoman.nn.constraint import Grammar
-from dragoman.nn.decode import Decoding, Writer, Written, empty_prompt, read, room
+from dragoman.nn.decode import Decoding, Writer, Written, read, room
+from dragoman.nn.encdec import EncoderDecoder
 from dragoman.nn.packed import Weights, pack
 from dragoman.nn.padding import by_length, pad
-from dragoman.nn.stops import Stops
 from dragoman.nn.tokenizer import Tokenizer
 
 __all__ = ["LocalLM"]
 
 # Prompts of like length go together, so that little is padding. On two cores 16 rows give five times the tokens of
-# one; a GPU takes what fits in so many tokens of cache.
-CPU_ROWS, GPU_ROWS, TOKENS = 16, 128, 262_144
-
-
-@dataclass
-class _Text:
-    """One answer as it grows."""
-
-    characters: Characters
-    stops: Stops
-    said: list[str] = field(default_factory=list)
-    told: list[Token] = field(default_factory=list)
-    tokens: int = 0
-    stopped: bool = False
+# one; a GPU takes more. On both the cache has to fit in memory.
+CPU_ROWS, GPU_ROWS = 16, 128
+# Tokens of options scored at a time: their logits are tokens x vocabulary, 1 GB with 128,000 tokens in float32.
+SCORED = 2048
 
 
 class LocalLM:
@@ -61,7 +52,9 @@ class LocalLM:
         self.arch = net.arch
         self.chat = tokenizer.chat and not raw
         self.longest = net.arch.longest
+        self.note = ""
         self.tokenizer = tokenizer
+        self._asking = Asking(tokenizer, self.chat, net.arch.kind == "encoder-decoder")
         self._net = net.to(self.device).eval()
         pack(self._net, weights)
 
@@ -74,9 +67,10 @@ class LocalLM:
         more = max((room(self.arch, row, how.max_tokens) for row in rows), default=0)
         lengths = [len(row) + more for row in rows]  # of the cache; the order is that of the prompts
         found: list[Completion] = [Completion("")] * (len(rows) * how.n)
-        few = CPU_ROWS if self.device.type == "cpu" else GPU_ROWS
-        for batch in by_length(lengths, max(1, few // how.n), TOKENS // how.n):
-            made = self._batch([rows[index] for index in batch], how)
+        tokens = self._cached_tokens() // how.n
+        for batch in by_length(lengths, max(1, self._most_rows // how.n), max(1, tokens)):
+            with enough_memory(self._could_shrink):
+                made = self._batch([rows[index] for index in batch], how)
             for place, index in enumerate(batch):
                 found[index * how.n : (index + 1) * how.n] = made[place * how.n : (place + 1) * how.n]
         return found
@@ -87,15 +81,8 @@ class LocalLM:
         room(self.arch, ids, how.max_tokens)
         if how.n > 1 or how.beams > 1:
             raise UserError("only one answer can be streamed", "say n=1 beams=1")
-        decoding, text = self._decoding([ids], how), self._text(how)
-        while written := decoding.step():
-            piece = self._take(written[0], text)
-            if text.stopped:
-                decoding.end(0)
-            if piece:
-                yield piece
-        if not text.stopped and (rest := self._rest(text)):
-            yield rest
+        with enough_memory(self._could_shrink):
+            yield from grow(self._decoding([ids], how), [self._answer(how)])
 
     def score(self, prompts: Sequence[Prompt], options: Sequence[str], per: Per = "sum") -> NDArray[np.float64]:
         """The log-probability of each option after each prompt in nats, of shape [prompts, options].
@@ -112,90 +99,75 @@ class LocalLM:
         for number, (head, _) in enumerate(parts):
             shared.setdefault(tuple(head), []).append(number)
         found = np.zeros(len(parts), dtype=np.float64)
-        few = CPU_ROWS if self.device.type == "cpu" else GPU_ROWS
         for front, numbers in shared.items():
-            for start in range(0, len(numbers), few):
-                some = numbers[start : start + few]
-                found[some] = self._scores(front, [parts[number][1] for number in some])
+            tails = [parts[number][1] for number in numbers]
+            fit = self._cached_tokens() // (len(front) + max(map(len, tails)))
+            for batch in by_length([len(tail) for tail in tails], max(1, min(self._most_rows, fit)), SCORED):
+                with enough_memory(self._could_shrink):
+                    found[[numbers[place] for place in batch]] = self._scores(front, [tails[place] for place in batch])
         if per == "token":
             found /= np.array([len(tail) for _, tail in parts], dtype=np.float64)
         if per == "byte":
             found /= np.array([len(options[option].encode("utf-8")) for _, option in asked], dtype=np.float64)
         return found.reshape(len(prompts), len(options))
 
-    def _parts(self, prompt: Prompt, head: list[int], option: str) -> tuple[list[int], list[int]]:
-        """What is read and what is scored: the ids of both together, cut where they part from the prompt's alone.
-
-        So a token that holds the end of the prompt and the beginning of the option is scored whole.
-        """
-        apart, two = self.tokenizer.plain([option])[0], self.arch.kind == "encoder-decoder"
-        if not apart:
-            raise UserError(f"the option {option!r} adds no token to the prompt", "leave empty options out")
-        if two:
-            room(self.arch, head, 1)
-            most = self.arch.longest - 1 - len(self._lead)
-            if len(apart) > most:
-                said = f"the option {option[:40]!r} has {len(apart):,} tokens, and this model writes {most:,}"
-                raise UserError(said, "shorten it, or choose another model: dragoman models MODEL says what it reads")
-            return head, apart
-        goes_on = prompt[-1].role == "assistant" or not self.chat
-        last = Message(prompt[-1].role, prompt[-1].content + option) if goes_on else Message("assistant", option)
-        whole = self.ids([*(prompt[:-1] if goes_on else prompt), last])
-        cut = _alike(head, whole)
-        # Where even the first token is another one nothing is left to read, so both are taken as they are alone.
-        head, tail = (whole[:cut], whole[cut:]) if cut and whole[cut:] else (head, apart)
-        room(self.arch, [*head, *tail[:-1]], 1)
-        return head, tail
-
-    @property
-    def _lead(self) -> list[int]:
-        """What an encoder-decoder writes in front of every answer, after its start token: BART's <s>, in T5 nothing."""
-        return self.tokenizer.start("") if self.arch.kind == "encoder-decoder" else []
-
     def ids(self, prompt: Prompt) -> list[int]:
         """What the model reads of a prompt. Raises UserError where it says nothing."""
-        if not any(message.content for message in prompt):
-            raise empty_prompt()
-        if self.chat:
-            return self.tokenizer.dialogue(list(prompt))
-        text = "\n".join(message.content for message in prompt)
+        return self._asking.ids(prompt)
+
+    def check(self, prompt: Prompt) -> None:
+        """Raise UserError where the prompt says nothing, or leaves no room for an answer."""
+        room(self.arch, self.ids(prompt), 1)
+
+    @property
+    def _most_rows(self) -> int:
+        return CPU_ROWS if self.device.type == "cpu" else GPU_ROWS
+
+    @property
+    def _could_shrink(self) -> bool:
+        return not self.weights.startswith("int8")
+
+    def _cached_tokens(self) -> int:
+        """How many tokens may be in the cache at once; what it is made of is said in `nn.decode.read`."""
+        decoder = self._net.decoder if isinstance(self._net, EncoderDecoder) else self._net
+        size = 4 if self.device.type == "cpu" else decoder.embeddings.words.weight.element_size()
+        return cached_tokens(self.arch, self.device, size)
+
+    def _parts(self, prompt: Prompt, head: list[int], option: str) -> tuple[list[int], list[int]]:
+        """What is read and what is scored. Raises UserError where the model does not read so much."""
+        head, tail = self._asking.parts(prompt, head, option)
         if self.arch.kind == "encoder-decoder":
-            return self.tokenizer.encode([text], max(self.tokenizer.count([text])))[0]
-        return self.tokenizer.start(text)
+            room(self.arch, head, 1)
+            most = self.arch.longest - 1 - len(self._asking.lead)
+            if len(tail) > most:
+                said = f"the option {option[:40]!r} has {len(tail):,} tokens, and this model writes {most:,}"
+                raise UserError(said, "shorten it, or choose another model: dragoman models MODEL says what it reads")
+        else:
+            room(self.arch, [*head, *tail[:-1]], 1)
+        return head, tail
 
     def _batch(self, rows: Sequence[Sequence[int]], how: Sampling) -> list[Completion]:
         if how.beams > 1:
             return self._searched(rows, how)
-        decoding = self._decoding(rows, how)
-        texts = [self._text(how) for _ in decoding.rows]
-        while written := decoding.step():
-            for one in written:
-                text = texts[one.row]
-                self._take(one, text)
-                if text.stopped:
-                    decoding.end(one.row)
-        for text in texts:
-            if not text.stopped:
-                self._rest(text)
-        ends = ["stop" if text.stopped else finish for text, finish in zip(texts, decoding.finish, strict=True)]
-        return [
-            Completion("".join(text.said), text.tokens, ends[row], len(rows[row // how.n]), tuple(text.told))
-            for row, text in enumerate(texts)
-        ]
+        decoding, answers = self._decoding(rows, how), [self._answer(how) for _ in range(len(rows) * how.n)]
+        for _ in grow(decoding, answers):
+            pass
+        return [answer.completion(len(rows[row // how.n])) for row, answer in enumerate(answers)]
 
     def _searched(self, rows: Sequence[Sequence[int]], how: Sampling) -> list[Completion]:
         found = []
         for row in rows:
             beams = search(self._net, row, how, self.tokenizer.eos_ids, self.tokenizer.pad_id)
             for ids, ended in beams[: how.n]:
-                text = self._text(how)
+                answer = self._answer(how)
                 for number in ids:
-                    self._take(Written(0, number), text)
-                if not text.stopped:
-                    self._rest(text)
-                finish = "stop" if ended or text.stopped else "length"
-                found.append(Completion("".join(text.said), len(ids), finish, len(row)))
+                    answer.push(Written(0, number))
+                answer.end("stop" if ended else "length")
+                found.append(answer.completion(len(row)))
         return found
+
+    def _answer(self, how: Sampling) -> Answer:
+        return Answer(self.tokenizer, how, self._asking.goes_on)
 
     def _decoding(self, rows: Sequence[Sequence[int]], how: Sampling) -> Decoding:
         grammar = Grammar.of(how, self.tokenizer)
@@ -208,44 +180,19 @@ class LocalLM:
             grammars=None if grammar is None else [grammar.matcher() for _ in range(len(rows) * how.n)],
         )
 
-    def _text(self, how: Sampling) -> _Text:
-        shaped = bool(how.json_schema or how.regex or how.choices)  # what a constraint writes is kept to the letter
-        goes_on = shaped or (not self.chat and self.arch.kind == "decoder")
-        return _Text(self.tokenizer.characters(inside=goes_on), Stops(how.stop))
-
-    def _take(self, one: Written, text: _Text) -> str:
-        """Add a token to its text; what of it may be shown now."""
-        text.tokens += 1
-        if text.stopped or one.id in self.tokenizer.eos_ids:
-            return ""
-        if one.top:
-            names = [(self._name(number), chance) for number, chance in one.top]
-            text.told.append(Token(self._name(one.id), one.id, one.logprob, tuple(names)))
-        piece, text.stopped = text.stops.push(text.characters.push(one.id))
-        text.said.append(piece)
-        return piece
-
-    def _rest(self, text: _Text) -> str:
-        """What was held back when the answer is over."""
-        piece, text.stopped = text.stops.push(text.characters.end())
-        rest = piece if text.stopped else piece + text.stops.end()
-        text.said.append(rest)
-        return rest
-
-    def _name(self, number: int) -> str:
-        return self.tokenizer.pieces([number])[0].decode("utf-8", "replace") or self.tokenizer.tokens([number])[0]
-
     @torch.inference_mode()
     def _scores(self, head: Sequence[int], tails: Sequence[Sequence[int]]) -> NDArray[np.float64]:
         """The summed log-probability of each tail: the head is read once, the tails side by side."""
-        lead = self._lead
+        lead = self._asking.lead
         wanted, real = pad([[*lead, *tail] for tail in tails], 0)  # [o, t], [o, t]
         wanted, longest = wanted.to(self.device), wanted.shape[1]
         reading = read(self._net, [head], longest, self.tokenizer.pad_id, len(tails))
-        logits = reading.logits[:, None]  # [o, 1, v]
-        if longest > 1:
-            logits = torch.cat((logits, reading.go_on(wanted[:, :-1])), dim=1)  # [o, t, v]
-        log = logits.float().log_softmax(-1).gather(2, wanted[:, :, None])[:, :, 0].cpu().double()  # [o, t]
+        found = [_chosen(reading.logits[:, None], wanted[:, :1])]  # [o, 1]
+        step = max(1, SCORED // len(tails))  # an option may alone be longer than what is scored at a time
+        for start in range(0, longest - 1, step):
+            part = wanted[:, start : min(start + step, longest - 1)]  # [o, s]
+            found.append(_chosen(reading.go_on(part), wanted[:, start + 1 : start + 1 + part.shape[1]]))  # [o, s]
+        log = torch.cat(found, dim=1).cpu().double()  # [o, t]
         log = log if real is None else log.masked_fill(~real, 0.0)  # [o, t]
         summed: NDArray[np.float64] = log[:, len(lead) :].sum(1).numpy()  # [o]
         if not np.isfinite(summed).all():
@@ -253,7 +200,6 @@ class LocalLM:
         return summed
 
 
-def _alike(one: Sequence[int], other: Sequence[int]) -> int:
-    """How many ids both begin with."""
-    length = min(len(one), len(other))
-    return next((place for place in range(length) if one[place] != other[place]), length)
+def _chosen(logits: Tensor, ids: Tensor) -> Tensor:
+    """The log-probability of each token, of shape [o, s], in float32."""
+    return logits.float().log_softmax(-1).gather(2, ids[:, :, None])[:, :, 0]  # [o, s]

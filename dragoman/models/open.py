@@ -6,10 +6,10 @@ from typing import Literal, get_args
 
 import torch
 
-from dragoman.core.doors import LM
+from dragoman.core.doors import WritingLM
 from dragoman.core.errors import UserError
 from dragoman.models.classifier import LocalClassifier
-from dragoman.models.device import Precision, choose_device
+from dragoman.models.device import Precision, auto_precision, choose_device
 from dragoman.models.encoder import LocalEncoder
 from dragoman.models.fake import FakeLM
 from dragoman.models.local import LocalLM
@@ -76,12 +76,13 @@ def open_classifier(
     return LocalClassifier(net, tokenizer, device=choose_device(device), half=precision == "bf16")
 
 
-def open_lm(spec: str | Path, device: str = "auto", precision: WeightsOrAuto = "auto", raw: bool = False) -> LM:
+def open_lm(spec: str | Path, device: str = "auto", precision: WeightsOrAuto = "auto", raw: bool = False) -> WritingLM:
     """The language model in a folder or behind a name: ours, transformers' where it is no family of ours, or remote.
 
     `spec` is a path, `hf:owner/name`, `openai:http://host/v1#model` or `fake:`. `precision` is fp32, bf16, int8
-    (weights alone) or int8_dynamic (states too, CPU); `auto` is fp32 on a CPU and bf16 on a GPU. `raw` goes on from the
-    text without a chat template. Raises UserError as `resolve` and `nn.store.load_lm`, and where it cannot write.
+    (weights alone) or int8_dynamic (states too, CPU); `auto` is bf16 on a GPU that computes in it, else fp32. `raw`
+    goes on from the text without a chat template. Raises UserError as `resolve` and `nn.store.load_lm`, and where it cannot
+    write.
     """
     if precision not in _KNOWN:
         raise UserError(f"there is no precision named '{precision}'", f"say precision=... one of {', '.join(_KNOWN)}")
@@ -100,7 +101,7 @@ def open_lm(spec: str | Path, device: str = "auto", precision: WeightsOrAuto = "
     if family_of(name).kind == "encoder":
         said = f"{folder} is a {name}: it reads texts and fills masks, and does not write"
         raise UserError(said, 'look at what it fills in with: dragoman explain MODEL "a text with a [MASK]"')
-    weights: Weights = precision if precision != "auto" else "fp32" if place.type == "cpu" else "bf16"
+    weights: Weights = auto_precision(place) if precision == "auto" else precision
     if weights == "int8_dynamic" and place.type != "cpu":
         raise UserError("int8_dynamic is for CPUs", "say precision=int8, or device=cpu")
     net = load_lm(folder, torch.bfloat16 if weights == "bf16" else torch.float32)

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dragoman.core.doors import Per, Prompt
-from dragoman.core.errors import UserError
+from dragoman.core.errors import UserError, empty_prompt
 from dragoman.core.sampling import Completion, Sampling, Token
 from dragoman.models.wire import Cancelled, Refused, Wire, is_loopback
 
@@ -83,6 +83,7 @@ class RemoteLM:
         if re.search(r"[^\x21-\x7e]", key):
             raise UserError(f"{key_name} holds a character that no key has", f"set {key_name} again")
         self.url, self.model, self.raw, self.chat = url, model, raw, not raw
+        self.note, self.longest = "", 0
         # OpenAI's own newer models refuse the name that every other engine knows.
         self._most = "max_completion_tokens" if host.endswith("openai.com") and not raw else "max_tokens"
         self._key_name = key_name
@@ -154,6 +155,15 @@ class RemoteLM:
         answers = self._all("/completions", bodies) if bodies else []
         sums = [self._sum(answer, *pair, per) for answer, pair in zip(answers, pairs, strict=True)]
         return np.array(sums, dtype=np.float64).reshape(len(prompts), len(options))
+
+    def ids(self, prompt: Prompt) -> list[int]:
+        """Only the engine knows them: []."""
+        return []
+
+    def check(self, prompt: Prompt) -> None:
+        """Raise UserError where the prompt is empty; how much the engine reads it says when it is asked."""
+        if not _text(prompt):
+            raise empty_prompt()
 
     def cancel(self) -> None:
         """Close the connections of all requests under way; they end with an error in the threads that wait."""

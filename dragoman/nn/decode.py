@@ -11,7 +11,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from dragoman.core.errors import UserError
+from dragoman.core.errors import UserError, empty_prompt
 from dragoman.core.sampling import Sampling
 from dragoman.nn.arch import Arch
 from dragoman.nn.cache import Cache
@@ -21,7 +21,7 @@ from dragoman.nn.graph import Graph
 from dragoman.nn.padding import pad, pad_left
 from dragoman.nn.sampling import Limit, Sampler
 
-__all__ = ["Decoding", "Reading", "Writer", "Written", "empty_prompt", "not_finite", "read", "room"]
+__all__ = ["Decoding", "Reading", "Writer", "Written", "not_finite", "read", "room"]
 
 Writer = Decoder | EncoderDecoder
 
@@ -74,11 +74,6 @@ def room(arch: Arch, prompt: Sequence[int], most: int) -> int:
     if len(prompt) >= arch.longest:
         raise _too_long(len(prompt), arch.longest)
     return min(most, arch.longest - len(prompt))
-
-
-def empty_prompt() -> UserError:
-    """The mistake of saying nothing."""
-    return UserError("the prompt is empty", 'say what to go on from: dragoman generate MODEL "Once upon a time"')
 
 
 def not_finite(said: str) -> UserError:

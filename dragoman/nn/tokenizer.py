@@ -129,15 +129,19 @@ class Tokenizer:
 
     def fit(self, arch: Arch) -> None:
         """Raise UserError where these tokens and that model do not belong together."""
-        if self.size > arch.vocabulary:
-            raise UserError(
-                f"the tokenizer knows token {self.size - 1}, but the model has embeddings for {arch.vocabulary}",
-                "give a folder whose tokenizer and weights were published together in models.candidates",
-            )
+        self.fit_rows(arch.vocabulary)
         if arch.kind == "encoder" and self.pad_id != arch.pad_id:
             raise UserError(
                 f"the tokenizer fills with token {self.pad_id}, config.json says {arch.pad_id}",
                 "give a folder whose tokenizer and config.json were published together in models.candidates",
+            )
+
+    def fit_rows(self, rows: int) -> None:
+        """Raise UserError where a table of so many embeddings has none for some token."""
+        if self.size > rows:
+            raise UserError(
+                f"the tokenizer knows token {self.size - 1}, but the model has embeddings for {rows}",
+                "give a folder whose tokenizer and weights were published together in models.candidates",
             )
 
     def save(self, folder: Path) -> None:

@@ -15,7 +15,7 @@ from typing import Literal
 
 from dragoman.core import durable
 from dragoman.core.config import build, dump, merge, nearest, parse_word
-from dragoman.core.doors import LM, Prompt
+from dragoman.core.doors import Prompt, WritingLM
 from dragoman.core.errors import UserError
 from dragoman.core.sampling import Sampling
 from dragoman.core.show import Show, many
@@ -60,7 +60,7 @@ class Settings:
 class _Talk:
     """A conversation as it goes."""
 
-    lm: LM
+    lm: WritingLM
     how: Sampling
     show: Show
     system: str
@@ -78,9 +78,9 @@ def run(settings: Settings, words: tuple[str, ...], show: Show) -> int:
     from dragoman.models.open import open_lm
 
     lm = open_lm(settings.model, device=settings.device, precision=settings.precision, raw=False)
-    talk = _Talk(lm, settings.how, show, settings.system, templated=bool(getattr(lm, "chat", True)))
-    if note := getattr(lm, "note", ""):
-        show.say(note)
+    talk = _Talk(lm, settings.how, show, settings.system, templated=lm.chat)
+    if lm.note:
+        show.say(lm.note)
     if not talk.templated:
         show.say('this model has no chat template: it is shown "User: ... Assistant:", and may not take the hint')
     typed = sys.stdin.isatty() and not show.json
@@ -186,9 +186,9 @@ def _pieces(talk: _Talk) -> Iterator[str]:
 
 def _fit(talk: _Talk) -> None:
     """Let the oldest turns go until a model that runs here has some room left for the reply."""
-    longest, ids = getattr(talk.lm, "longest", 0), getattr(talk.lm, "ids", None)
+    longest = talk.lm.longest
     wanted = min(talk.how.max_tokens, _RESERVE, longest // 4)
-    while longest and ids and longest - len(ids(_asked(talk)[0])) < wanted and _forget(talk):
+    while longest and longest - len(talk.lm.ids(_asked(talk)[0])) < wanted and _forget(talk):
         pass
 
 
@@ -268,7 +268,7 @@ def _load(talk: _Talk, path: Path) -> None:
         messages = [Message(str(one["role"]), str(one["content"])) for one in given]
     except OSError as error:
         raise UserError(f"{path} cannot be read: {error.strerror}", "give a file that /save wrote") from None
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError, RecursionError):
         raise UserError(f"{path} holds no conversation", "give a file that /save wrote") from None
     if any(one.role not in ("system", "user", "assistant") for one in messages):
         raise UserError(f"{path} holds no conversation", "give a file that /save wrote")

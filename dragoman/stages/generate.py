@@ -15,8 +15,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-from dragoman.core.doors import LM, Prompt
-from dragoman.core.errors import Stopped, UserError
+from dragoman.core.doors import LM, Prompt, WritingLM
+from dragoman.core.errors import Stopped, UserError, empty_prompt
 from dragoman.core.sampling import Completion, Sampling
 from dragoman.core.show import Show
 from dragoman.core.sizing import show_seconds
@@ -61,14 +61,16 @@ def run(settings: Settings, words: tuple[str, ...], show: Show) -> int:
         raise UserError("a prompt and a file of prompts are two things", "give one: prompt=... or file=...")
     if settings.raw and settings.system:
         raise UserError("a text that is gone on from has no system message", "leave out system=... or raw=true")
-    prompts = _from_file(Path(settings.file), settings) if settings.file else [_prompt(_asked(settings), settings)]
+    rows = _from_file(Path(settings.file), settings) if settings.file else [("", _prompt(_asked(settings), settings))]
+    prompts = [prompt for _, prompt in rows]
     from dragoman.models.open import open_lm
 
     lm = open_lm(settings.model, device=settings.device, precision=settings.precision, raw=settings.raw)
-    if note := getattr(lm, "note", ""):
-        show.say(note)
+    if lm.note:
+        show.say(lm.note)
     how = settings.how
     if settings.file:
+        _check(lm, rows)
         _lines(lm, prompts, settings)
     elif how.n == 1 and how.beams == 1 and not how.logprobs and not show.json:
         _stream(lm, prompts[0], how, show)
@@ -105,7 +107,7 @@ def _asked(settings: Settings) -> str:
             raise UserError(f"standard input is not UTF-8: {error.reason}", "give the prompt as UTF-8") from None
         text = text.removesuffix("\n")
     if not text.strip():
-        raise UserError("the prompt is empty", 'give one: dragoman generate MODEL "Once upon a time"')
+        raise empty_prompt()
     return text
 
 
@@ -114,7 +116,8 @@ def _prompt(text: str, settings: Settings) -> Prompt:
     return (*before, Message("user", text))
 
 
-def _from_file(path: Path, settings: Settings) -> list[Prompt]:
+def _from_file(path: Path, settings: Settings) -> list[tuple[str, Prompt]]:
+    """The prompts of a file, each with the place it stands at."""
     try:
         lines = path.read_text(encoding="utf-8").split("\n")
     except OSError as error:
@@ -124,10 +127,9 @@ def _from_file(path: Path, settings: Settings) -> list[Prompt]:
     except UnicodeDecodeError as error:
         raise UserError(f"{path} is not UTF-8: {error.reason} at byte {error.start}", "save it as UTF-8") from None
     read = _row if path.suffix in (".jsonl", ".ndjson") else None
+    places = [(f"{path}:{number}", line) for number, line in enumerate(lines, 1) if line.strip()]
     prompts = [
-        read(line, f"{path}:{number}", settings) if read else _prompt(line.rstrip("\r"), settings)
-        for number, line in enumerate(lines, 1)
-        if line.strip()
+        (place, read(line, place, settings) if read else _prompt(line.rstrip("\r"), settings)) for place, line in places
     ]
     if not prompts:
         raise UserError(f"{path} holds no prompt", "write one a line")
@@ -138,8 +140,9 @@ def _row(line: str, where: str, settings: Settings) -> Prompt:
     """The prompt in a JSON line: a text under `prompt`, or a dialogue under `messages` (or `prompt`)."""
     try:
         row = json.loads(line)
-    except ValueError as error:
-        raise UserError(f"{where} is no JSON: {error}", 'write {"prompt": "..."} on each line') from None
+    except (ValueError, RecursionError) as error:
+        said = "it is nested too deeply" if isinstance(error, RecursionError) else str(error)
+        raise UserError(f"{where} is no JSON: {said}", 'write {"prompt": "..."} on each line') from None
     given = row.get("prompt", row.get("messages")) if isinstance(row, dict) else row
     if isinstance(given, str) and given.strip():
         return _prompt(given, settings)
@@ -152,6 +155,15 @@ def _row(line: str, where: str, settings: Settings) -> Prompt:
 
 def _is_message(value: Any) -> bool:
     return isinstance(value, dict) and all(isinstance(value.get(key), str) for key in ("role", "content"))
+
+
+def _check(lm: WritingLM, rows: Sequence[tuple[str, Prompt]]) -> None:
+    """Raise UserError with the place of the first prompt that cannot be answered, before anything is written."""
+    for place, prompt in rows:
+        try:
+            lm.check(prompt)
+        except UserError as error:
+            raise UserError(f"{place}: {error.problem}", error.hint) from None
 
 
 def _stream(lm: LM, prompt: Prompt, how: Sampling, show: Show) -> None:

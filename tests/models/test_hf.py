@@ -85,7 +85,7 @@ def test_scores(lm: HfLM, folder: Path) -> None:
     assert np.allclose(lm.score([prompt("hello"), prompt("in")], options, "token"), total / count)
     assert np.allclose(lm.score([prompt("hello"), prompt("in")], options, "byte"), total / np.array([4, 3]))
     assert lm.score([], options).shape == (0, 2)
-    with pytest.raises(UserError, match="empty option"):
+    with pytest.raises(UserError, match="adds no token"):
         lm.score([prompt("a")], [""])
     with pytest.raises(UserError, match="longer than the context"):
         lm.score([prompt("a")], ["b" * 64])

@@ -20,9 +20,12 @@ class Parrot:
     def __init__(self) -> None:
         self.seen: list[list[tuple[str, str]]] = []
         self.how: list[Sampling] = []
-        self.chat = True
+        self.note, self.chat, self.longest = "", True, 0
         self.limit = 1000
         self.stop_at = ""
+
+    def ids(self, prompt: Prompt) -> list[int]:
+        return [0] * 30 * len(prompt)
 
     def stream(self, prompt: Prompt, how: Sampling) -> Iterator[str]:
         if len(prompt) > self.limit:
@@ -123,8 +126,7 @@ def test_a_full_context_drops_the_oldest_turns_and_says_so(parrot: Parrot, monke
 def test_a_model_that_tells_its_length_keeps_some_for_the_reply(
     parrot: Parrot, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(parrot, "longest", 100, raising=False)
-    monkeypatch.setattr(parrot, "ids", lambda prompt: [0] * 30 * len(prompt), raising=False)
+    parrot.longest = 100
     said = chat(monkeypatch, "one", "two", words=("max_tokens=60",))
     assert [len(seen) for seen in parrot.seen] == [1, 1]
     assert "no longer sees" in said.err
@@ -167,3 +169,10 @@ def test_json_is_the_conversation_alone(parrot: Parrot, monkeypatch: pytest.Monk
 def test_what_a_chat_cannot_do(parrot: Parrot, monkeypatch: pytest.MonkeyPatch) -> None:
     assert chat(monkeypatch, words=("n=2", "temperature=1")).code == 2
     assert dragoman("chat").code == 2
+
+
+def test_a_conversation_nested_too_deeply_is_none(
+    parrot: Parrot, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (tmp_path / "deep.jsonl").write_text("[" * 200_000)
+    assert "holds no conversation" in chat(monkeypatch, f"/load {tmp_path / 'deep.jsonl'}").err

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from dragoman.core.doors import Prompt
+from dragoman.core.errors import UserError
 from dragoman.core.sampling import Completion, Sampling, Token
 from dragoman.stages.generate import visible
 from tests.command import Said, dragoman
@@ -24,6 +25,16 @@ class Scribe:
         self.opened: dict[str, Any] = {}
         self.stop_after = 0
         self.closed = False
+        self.note, self.chat, self.longest = "", True, 0
+        self.checked: list[Prompt] = []
+
+    def ids(self, prompt: Prompt) -> list[int]:
+        return [ord(letter) for letter in prompt[-1].content]
+
+    def check(self, prompt: Prompt) -> None:
+        self.checked.append(prompt)
+        if self.longest and len(self.ids(prompt)) >= self.longest:
+            raise UserError("the prompt is too long", "shorten it")
 
     def generate(self, prompts: Sequence[Prompt], how: Sampling) -> list[Completion]:
         self.how.append(how)
@@ -127,7 +138,25 @@ def test_a_file_of_prompts(scribe: Scribe, tmp_path: Path) -> None:
     assert lines[1]["messages"] == rows[1]["messages"]
 
 
-@pytest.mark.parametrize("content", ["{", "[]", '{"prompt": ""}', '{"prompt": 3}', '{"messages": [{"role": "user"}]}'])
+def test_a_prompt_that_is_too_long_is_told_with_its_place_before_anything_is_written(
+    scribe: Scribe, tmp_path: Path
+) -> None:
+    scribe.longest = 20
+    (tmp_path / "p.txt").write_text("short\n\n" * 100 + "a" * 20 + "\n")
+    said = dragoman("generate", "m", "file=p.txt", folder=tmp_path)
+    assert (said.code, said.out, scribe.how) == (2, "", [])
+    assert "p.txt:201: the prompt is too long" in said.err
+    assert "shorten it" in said.err
+
+
+def test_what_is_to_be_known_of_a_model_is_told(scribe: Scribe) -> None:
+    scribe.note = "run by transformers, slower"
+    assert "slower" in dragoman("generate", "m", "hi").err
+
+
+@pytest.mark.parametrize(
+    "content", ["[" * 200_000, "{", "[]", '{"prompt": ""}', '{"prompt": 3}', '{"messages": [{"role": "user"}]}']
+)
 def test_a_bad_row_is_named_with_its_place(scribe: Scribe, tmp_path: Path, content: str) -> None:
     (tmp_path / "p.jsonl").write_text('{"prompt": "a"}\n' + content)
     assert "p.jsonl:2" in refused("generate", "m", f"file={tmp_path / 'p.jsonl'}")
