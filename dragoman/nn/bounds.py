@@ -85,13 +85,14 @@ def bind(room: Any) -> None:
     call = room.call
 
     def bounded(context: Any, method: Any, *words: Any, **named: Any) -> Any:
+        said = dict(named)  # a template's own words, all of them weighed
         bound = getattr(method, "__wrapped__", method)  # the sandbox wraps str.format
         owner, name = getattr(bound, "__self__", None), getattr(bound, "__name__", "")
         if isinstance(owner, str | bytes | int):
             if name == "join" and words and not isinstance(words[0], str | bytes | list | tuple | Mapping):
                 words = (_gather(_steps(context), words[0], 0), *words[1:])
-            _steps(context).make(_made(owner, name, [*words, *named.values()]))
-        return call(context, method, *words, **named)
+            _steps(context).make(_made(owner, name, [*words, *said.values()]))
+        return call(context, method, *words, **said)
 
     room.intercepted_binops = frozenset(("+", "%", "*", "**"))
     room.call_binop = _operate
@@ -211,13 +212,14 @@ def _looked_at(name: str, filtered: Callable[..., Any]) -> Callable[..., Any]:
     mark = getattr(getattr(filtered, "jinja_pass_arg", None), "name", "")  # what the filter wants to be given first
 
     def bounded(context: Any, value: Any = None, *words: Any, **named: Any) -> Any:
-        steps, rest = _steps(context), [*words, *named.values()]
+        said = dict(named)  # a template's own words, all of them weighed
+        steps, rest = _steps(context), [*words, *said.values()]
         if name in ("join", "list") and not isinstance(value, str | Mapping):
             value = _gather(steps, value, weigh(*rest) if name == "join" else 0)
         else:
             steps.make(_filtered(name, value, rest))
         first = {"context": [context], "eval_context": [context.eval_ctx], "environment": [context.environment]}
-        return filtered(*first.get(mark, []), value, *words, **named)
+        return filtered(*first.get(mark, []), value, *words, **said)
 
     return bounded
 

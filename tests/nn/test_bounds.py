@@ -63,7 +63,7 @@ def little_memory() -> Iterator[None]:
 
 @pytest.mark.parametrize("source", GREEDY)
 def test_no_template_fills_the_memory(source: str, little_memory: None) -> None:
-    with pytest.raises(UserError, match="the chat template (cannot be used|refuses)") as told:
+    with pytest.raises(UserError, match=r"the chat template (cannot be used|refuses)") as told:
         Template(source, {}, []).sections([Message("user", "hello")])
     assert "MemoryError" not in told.value.problem
 
