@@ -81,8 +81,8 @@ def open_lm(spec: str | Path, device: str = "auto", precision: WeightsOrAuto = "
 
     `spec` is a path, `hf:owner/name`, `openai:http://host/v1#model` or `fake:`. `precision` is fp32, bf16, int8
     (weights alone) or int8_dynamic (states too, CPU); `auto` is bf16 on a GPU that computes in it, else fp32. `raw`
-    goes on from the text without a chat template. Raises UserError as `resolve` and `nn.store.load_lm`, and where it cannot
-    write.
+    goes on from the text without a chat template. Raises UserError as `resolve` and `nn.store.load_lm`, and where it
+    cannot write.
     """
     if precision not in _KNOWN:
         raise UserError(f"there is no precision named '{precision}'", f"say precision=... one of {', '.join(_KNOWN)}")

@@ -4,7 +4,8 @@ import pytest
 import torch
 
 from dragoman.core.errors import UserError
-from dragoman.models.device import choose_device, has_bf16
+from dragoman.models import device
+from dragoman.models.device import auto_precision, choose_device, has_bf16
 
 
 def test_auto_finds_one() -> None:
@@ -22,3 +23,10 @@ def test_a_device_that_is_not_here(name: str) -> None:
 def test_bf16_is_a_fact_of_the_hardware() -> None:
     assert isinstance(has_bf16(torch.device("cpu")), bool)
     assert not has_bf16(torch.device("mps"))
+
+
+def test_auto_is_bf16_on_a_gpu_that_computes_in_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    for able in (True, False):
+        monkeypatch.setattr(device, "has_bf16", lambda place, able=able: able)
+        assert auto_precision(torch.device("cuda")) == ("bf16" if able else "fp32")
+        assert auto_precision(torch.device("cpu")) == "fp32"

@@ -119,6 +119,9 @@ def changed(folder: Path, where: Path, **settings: object) -> Path:
         ({"model_type": "nothing_known"}, "transformers cannot open"),
         ({"num_hidden_layers": 3}, "lacks 1"),
         ({"num_hidden_layers": 1}, "has, and the model does not"),
+        ({"num_attention_heads": 0}, "transformers cannot open"),
+        ({"hidden_size": "many"}, "transformers cannot open"),
+        ({"hidden_act": ["gelu"]}, "transformers cannot open"),
         ({"hidden_size": 64}, "transformers cannot open"),
         ({"auto_map": {"AutoModelForCausalLM": "net.Net"}}, "code"),
         ({"architectures": ["GPTNeoXForSequenceClassification"]}, "does not write texts"),
@@ -128,6 +131,26 @@ def changed(folder: Path, where: Path, **settings: object) -> Path:
 def test_a_folder_that_is_not_good(folder: Path, tmp_path: Path, settings: dict[str, object], said: str) -> None:
     with pytest.raises(UserError, match=said):
         HfLM(changed(folder, tmp_path / "m", **settings), device="cpu")
+
+
+def test_a_package_that_an_architecture_needs_and_is_not_there(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    import transformers
+
+    def missing(*words: object, **more: object) -> None:
+        raise ImportError("this model needs nothing_known\nand more")
+
+    monkeypatch.setattr(transformers.AutoModelForCausalLM, "from_pretrained", missing)
+    with pytest.raises(UserError, match=r"cannot open .*: this model needs nothing_known\Z"):
+        HfLM(folder, device="cpu")
+
+
+def test_a_tokenizer_that_is_too_large(folder: Path, tmp_path: Path) -> None:
+    large = changed(folder, tmp_path / "large")
+    words = json.loads((large / "tokenizer.json").read_text())
+    words["model"]["vocab"]["zebra"] = 300
+    (large / "tokenizer.json").write_text(json.dumps(words))
+    with pytest.raises(UserError, match="knows token 300, but the model has embeddings for 300"):
+        HfLM(large, device="cpu")
 
 
 def test_weights_that_are_pickled_or_cut(folder: Path, tmp_path: Path) -> None:
