@@ -7,10 +7,13 @@ from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
+import pytest
+
+from dragoman.core.errors import UserError
 from dragoman.core.types import Message
 from dragoman.models.remote import RemoteLM
 
-__all__ = ["HELLO", "KEY", "Engine", "chat", "delta"]
+__all__ = ["HELLO", "KEY", "Engine", "chat", "delta", "refused"]
 
 KEY = "sk-canary-1234567890"
 HELLO = [Message("system", "Be brief."), Message("user", "Say hello.")]
@@ -29,6 +32,14 @@ def delta(text: str | None, finish: str | None = None) -> bytes:
     """One event of a stream."""
     choice = {"index": 0, "delta": {"content": text}, "finish_reason": finish}
     return b"data: " + json.dumps({"choices": [choice]}, ensure_ascii=False).encode() + b"\r\n\r\n"
+
+
+def refused(call: Any) -> UserError:
+    """The mistake a call ends in; never with the key in it."""
+    with pytest.raises(UserError) as caught:
+        call()
+    assert KEY not in caught.value.problem + caught.value.hint
+    return caught.value
 
 
 class Engine:

@@ -93,9 +93,9 @@ def test_rows_that_are_over_are_neither_drawn_nor_pushed(
         inner(self, token)
 
     monkeypatch.setattr(Matcher, "push", watched)
-    how = Sampling(max_tokens=20, regex="[ab]|[c-z]{9}", temperature=2, n=6, seed=1)
+    how = Sampling(max_tokens=20, regex="[a-z]{1,9}", temperature=2, n=8, seed=1)
     said = doors[1].generate([prompt("the")], how)
-    assert {len(one.text) for one in said} == {1, 9}
+    assert len({one.tokens for one in said}) > 1
     assert len(pushed) == sum(one.tokens for one in said)
 
 
