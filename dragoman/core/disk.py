@@ -15,7 +15,20 @@ from safetensors import SafetensorError
 
 from dragoman.core.errors import UserError
 
-__all__ = ["alone", "beside", "exchange", "existing", "files_in", "held", "make", "real", "remove", "spoken", "sync"]
+__all__ = [
+    "alone",
+    "beside",
+    "exchange",
+    "existing",
+    "files_in",
+    "held",
+    "make",
+    "real",
+    "remove",
+    "spoken",
+    "sync",
+    "typed",
+]
 
 NO_SPACE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 NO_LOCKS = (errno.ENOLCK, errno.EOPNOTSUPP, errno.ENOSYS)
@@ -35,6 +48,14 @@ def exchange(one: Path, other: Path) -> bool:
 def beside(path: Path, word: str) -> Path:
     """The hidden neighbour of a path: `.NAME.staging` for NAME."""
     return path.parent / f".{path.name}.{word}"
+
+
+def typed(path: str | Path) -> Path:
+    """The path that a person typed, `~` being their home. Raises UserError where `~somebody` is nobody here."""
+    try:
+        return Path(path).expanduser()
+    except RuntimeError:
+        raise UserError(f"there is no home folder for '{path}'", "write the whole path instead of ~name") from None
 
 
 def real(path: Path) -> Path:

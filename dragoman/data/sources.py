@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from dragoman.core.disk import typed
 from dragoman.core.errors import UserError
 from dragoman.data.problems import Place, Problem
 
@@ -47,7 +48,7 @@ def find(source: str, root: Path) -> Iterator[File | Problem]:
     Relative paths start at `root`. In a folder and under a pattern, a link that leads out of the folder is refused.
     Raises UserError when nothing is there.
     """
-    path = Path(source).expanduser()
+    path = typed(source)
     whole = path if path.is_absolute() else root / path
     if whole.is_dir():
         yield from _folder(whole, source)

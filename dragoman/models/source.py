@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from dragoman.core.config import nearest
+from dragoman.core.disk import typed
 from dragoman.core.durable import digest
 from dragoman.core.errors import UserError
 from dragoman.nn.weights import read_config, weight_files
@@ -27,7 +28,7 @@ def resolve(spec: str | Path) -> Path:
     elif scheme == "hf" and name:
         folder = _downloaded(name)
     else:
-        folder = Path(spec).expanduser()
+        folder = typed(spec)
         if not folder.exists():
             raise UserError(
                 f"there is no model '{spec}'", "give a folder, builtin:minilm or hf:owner/name in models.candidates"

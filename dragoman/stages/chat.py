@@ -15,12 +15,13 @@ from typing import Literal
 
 from dragoman.core import durable
 from dragoman.core.config import build, dump, merge, nearest, parse_word
+from dragoman.core.disk import typed
 from dragoman.core.doors import Prompt, WritingLM
 from dragoman.core.errors import UserError
 from dragoman.core.sampling import Sampling
 from dragoman.core.show import Show, many
 from dragoman.core.types import Message
-from dragoman.stages.generate import closable, no_model, visible
+from dragoman.stages.generate import closable, no_model, shown
 
 __all__ = ["PLACES", "SECTIONS", "Settings", "run"]
 
@@ -147,7 +148,7 @@ def _reply(talk: _Talk) -> None:
         for piece in _pieces(talk):
             said += piece
             if not talk.show.json:
-                sys.stdout.write(visible(piece))
+                sys.stdout.write(shown(piece))
                 sys.stdout.flush()
     except KeyboardInterrupt:
         if not talk.show.json:
@@ -221,9 +222,9 @@ def _command(talk: _Talk, line: str) -> bool:
         case "/retry":
             _again(talk)
         case "/save":
-            _save(talk, Path(text).expanduser())
+            _save(talk, typed(text))
         case "/load":
-            _load(talk, Path(text).expanduser())
+            _load(talk, typed(text))
         case "/system":
             talk.system = text
             talk.show.say("the system message is " + (text or "empty"))

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from dragoman.core import durable
+from dragoman.core.disk import typed
 from dragoman.core.errors import UserError
 from dragoman.core.show import Show, many
 from dragoman.core.sizing import show_bytes
@@ -47,7 +48,7 @@ def run(settings: Settings, words: tuple[str, ...], show: Show) -> int:
     if not settings.model:
         raise no_model("explain")
     text = _text(settings)
-    out = Path(settings.out).expanduser()
+    out = typed(settings.out)
     if out.is_dir() or not out.resolve().parent.is_dir():
         raise UserError(f"{out} is no place for a file", "name a file in a folder that exists: out=explain.html")
     from dragoman.models.device import choose_device

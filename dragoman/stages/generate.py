@@ -6,7 +6,6 @@ with a chat template is talked to.
 
 import contextlib
 import json
-import re
 import signal
 import sys
 import time
@@ -18,17 +17,15 @@ from typing import Any, Literal
 from dragoman.core.doors import LM, Prompt, WritingLM
 from dragoman.core.errors import Stopped, UserError, empty_prompt
 from dragoman.core.sampling import Completion, Sampling
-from dragoman.core.show import Show
+from dragoman.core.show import Show, line_of, visible
 from dragoman.core.sizing import show_seconds
 from dragoman.core.types import Message
 
-__all__ = ["PLACES", "SECTIONS", "Settings", "closable", "no_model", "run", "visible"]
+__all__ = ["PLACES", "SECTIONS", "Settings", "closable", "no_model", "run", "shown"]
 
 PLACES = ("model", "prompt")
 SECTIONS = False
 _AT_ONCE = 64  # prompts of a file that are answered before their lines are printed
-# Control characters but tab and line end, and what turns the direction of writing: a terminal obeys them.
-_CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
 
 
 @dataclass(frozen=True)
@@ -84,17 +81,9 @@ def no_model(verb: str) -> UserError:
     return UserError("no model is named", f"name one: dragoman {verb} MODEL, a folder or hf:owner/name")
 
 
-def visible(text: str) -> str:
-    """A model's text as a terminal may show it: it can move no cursor, ring no bell and write nothing backwards."""
-    if not sys.stdout.isatty():
-        return text
-    return _CONTROL.sub(lambda found: _picture(ord(found[0])), text.replace("\r\n", "\n"))
-
-
-def _picture(code: int) -> str:
-    if code < 0x20:
-        return chr(0x2400 + code)  # Unicode has a picture of each
-    return "\u2421" if code == 0x7F else f"<U+{code:04X}>"
+def shown(text: str) -> str:
+    """A model's text as it is printed: into a file as it was written, on a terminal without what steers it."""
+    return visible(text) if sys.stdout.isatty() else text
 
 
 def _asked(settings: Settings) -> str:
@@ -174,7 +163,7 @@ def _stream(lm: LM, prompt: Prompt, how: Sampling, show: Show) -> None:
             for piece in stream:
                 first = first or time.monotonic() - begun
                 pieces, last = pieces + 1, piece or last
-                sys.stdout.write(visible(piece))
+                sys.stdout.write(shown(piece))
                 sys.stdout.flush()
     except KeyboardInterrupt:
         print(flush=True)
@@ -203,7 +192,7 @@ def _whole(lm: LM, prompt: Prompt, settings: Settings, show: Show) -> None:
     if not show.json:
         for number, one in enumerate(found, 1):
             mark = f"[{number}] " if len(found) > 1 else ""
-            print(mark + visible(one.text), flush=True)
+            print(mark + shown(one.text), flush=True)
             for token in one.logprobs:
                 others = "  ".join(f"{text!r} {value:.3f}" for text, value in token.top)
                 print(f"  {token.text!r:<16} {token.logprob:8.3f}   {others}")
@@ -221,7 +210,7 @@ def _lines(lm: LM, prompts: Sequence[Prompt], settings: Settings) -> None:
             raise Stopped(signal.SIGINT, f"stopped by Ctrl-C after {start} of {len(prompts)} prompts") from None
         for row, prompt in enumerate(part):
             line = _told(prompt, found[row * n : row * n + n], settings.model)
-            print(json.dumps(line, ensure_ascii=False), flush=True)
+            print(line_of(line), flush=True)
 
 
 def _told(prompt: Prompt, found: Sequence[Completion], model: str) -> dict[str, Any]:

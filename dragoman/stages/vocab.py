@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from dragoman.core.config import dump
+from dragoman.core.disk import typed
 from dragoman.core.durable import publish
 from dragoman.core.errors import UserError
 from dragoman.core.show import Board, Show, figure, many
@@ -92,7 +93,7 @@ def _trained(
     from dragoman.nn.tokenizer import Tokenizer
     from dragoman.nn.vocabulary import write
 
-    out, how = Path(settings.out).expanduser(), settings.how
+    out, how = typed(settings.out), settings.how
     if out.exists() and any(out.iterdir() if out.is_dir() else [out]) and not (out / "card.json").is_file():
         raise UserError(f"{out} holds something that is no tokenizer of dragoman vocab", "write elsewhere: out=vocab-2")
     texts, unseen = held_out(_texts(settings, board), settings.held_out)
@@ -133,7 +134,7 @@ def _open(spec: str) -> "Tokenizer":
     """The tokenizer of a folder, or of a model by name."""
     from dragoman.nn.tokenizer import Tokenizer
 
-    folder = Path(spec).expanduser()
+    folder = typed(spec)
     if not folder.is_dir():
         from dragoman.models.source import resolve
 

@@ -66,3 +66,9 @@ def test_what_the_system_refuses_a_writer_in_rust_is_the_same_sentence(tmp_path:
         raise SafetensorError("Error while serializing: I/O error: No space left on device (os error 28)")
     with pytest.raises(SafetensorError, match="header too large"), disk.spoken(tmp_path):
         raise SafetensorError("header too large")
+
+
+def test_the_home_of_nobody_is_one_message() -> None:
+    assert disk.typed("~") == Path.home()
+    with pytest.raises(UserError, match="no home folder for '~nobody-of-that-name/x'"):
+        disk.typed("~nobody-of-that-name/x")

@@ -12,7 +12,7 @@ import pytest
 from dragoman.core.doors import Prompt
 from dragoman.core.errors import UserError
 from dragoman.core.sampling import Completion, Sampling, Token
-from dragoman.stages.generate import visible
+from dragoman.stages.generate import shown
 from tests.command import Said, dragoman
 
 
@@ -200,6 +200,6 @@ class Terminal(io.StringIO):
 
 def test_a_model_cannot_steer_the_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
     text = "\x1b[2Jhi\a\tthere\r\n\x9b1m \u202eevil\x7f ü"
-    assert visible(text) == text  # into a file goes what was written
+    assert shown(text) == text  # into a file goes what was written
     monkeypatch.setattr(sys, "stdout", Terminal())
-    assert visible(text) == "␛[2Jhi␇\tthere\n<U+009B>1m <U+202E>evil␡ ü"
+    assert shown(text) == "␛[2Jhi␇\tthere\n<U+009B>1m <U+202E>evil␡ ü"
