@@ -29,7 +29,7 @@ LARGE = "131M"
 
 
 def loading(label: str, folder: Path) -> None:
-    """Milliseconds from the name of a folder to a model in memory, imports done before; the file is in the page cache."""
+    """Milliseconds from the name of a folder to a model in memory; imports are done, the file is in the page cache."""
     import torch
 
     for file in folder.iterdir():
@@ -170,8 +170,9 @@ def _told(rounds: int, threads: int) -> str:
         f"Each in a fresh process, in turns, {rounds} rounds; min / median / max, and ratios pair by pair.",
         f"### Loading {size:.0f} MB of fp32 weights (milliseconds, file in the page cache, imports not counted)",
         table(loads, {"opened": "until the model is there", "all read": "until every weight was read once"}),
-        f"{_faster(loads, ('all read',))} transformers maps the file and reads it when it is used. Ours is a copy whose "
-        "numbers were all looked at: the file may be replaced while the model is in use, and NaN is told by its tensor.",
+        _faster(loads, ("all read",)),
+        "transformers maps the file and reads it when it is used. Ours is a copy whose numbers were all looked at: the "
+        "file may be replaced while the model is in use, and NaN is told by the name of its tensor.",
         "### Streaming from 110 M parameters, fp32, batch 1 (milliseconds)",
         table(streams, {"first": "first token", "token": "from token to token", "p95": "95th percentile"}),
         _faster(streams, ("first", "token")),
