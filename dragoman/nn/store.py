@@ -227,7 +227,8 @@ def published_names(net: nn.Module, arch: Arch, family: EncoderFamily) -> dict[s
 
     Raises ValueError where a module has another shape than the family's, as one that a tuning wraps: merge it first.
     """
-    return {theirs: net.state_dict()[ours] for ours, theirs in _spelled(net, arch, family).items()}
+    held = net.state_dict()
+    return {theirs: held[ours] for ours, theirs in _spelled(net, arch, family).items()}
 
 
 def _spelled(net: nn.Module, arch: Arch, family: EncoderFamily) -> dict[str, str]:
