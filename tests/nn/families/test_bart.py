@@ -3,49 +3,10 @@
 import pytest
 
 from dragoman.core.errors import UserError
-from dragoman.nn.arch import Arch
 from dragoman.nn.families.bart import Bart
 from tests.nets import parameters, shape
 
 FAMILY = Bart()
-
-
-@pytest.mark.parametrize("arch", [*FAMILY.presets.values(), shape("bart")])
-def test_a_shape_comes_back_from_its_config(arch: Arch) -> None:
-    assert FAMILY.read(FAMILY.write(arch)) == arch
-
-
-@pytest.mark.parametrize(
-    ("name", "count"),
-    [
-        ("base", 139_420_416 + 50_265),
-        ("large", 406_291_456 + 50_265),
-    ],  # and a bias for every word, which transformers calls a buffer
-)
-def test_a_published_size_has_the_published_count(name: str, count: int) -> None:
-    assert parameters(FAMILY.presets[name]) == count
-
-
-@pytest.mark.parametrize("key", ["vocab_size"])
-def test_a_missing_size_is_named(key: str) -> None:
-    config = FAMILY.write(shape("bart"))
-    del config[key]
-    with pytest.raises(UserError, match=key):
-        FAMILY.read(config)
-
-
-@pytest.mark.parametrize(
-    ("key", "value"),
-    [
-        ("add_final_layer_norm", True),
-        ("normalize_before", True),
-        ("activation_function", "mish"),
-    ],
-)
-def test_what_is_not_built_is_refused_by_its_key(key: str, value: object) -> None:
-    with pytest.raises(UserError, match=key) as caught:
-        FAMILY.read({**FAMILY.write(shape("bart")), key: value})
-    assert caught.value.hint
 
 
 def test_two_rows_of_positions_are_used_by_no_token() -> None:

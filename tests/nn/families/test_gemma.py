@@ -2,51 +2,10 @@
 
 import pytest
 
-from dragoman.core.errors import UserError
-from dragoman.nn.arch import Arch
 from dragoman.nn.families.gemma import Gemma
-from tests.nets import parameters, shape
+from tests.nets import shape
 
 FAMILY = Gemma()
-
-
-@pytest.mark.parametrize("arch", [*FAMILY.presets.values(), shape("gemma")])
-def test_a_shape_comes_back_from_its_config(arch: Arch) -> None:
-    assert FAMILY.read(FAMILY.write(arch)) == arch
-
-
-@pytest.mark.parametrize(
-    ("name", "count"),
-    [
-        ("2b", 2_506_172_416),
-        ("7b", 8_537_680_896),
-    ],
-)
-def test_a_published_size_has_the_published_count(name: str, count: int) -> None:
-    assert parameters(FAMILY.presets[name]) == count
-
-
-@pytest.mark.parametrize("key", ["vocab_size", "hidden_size"])
-def test_a_missing_size_is_named(key: str) -> None:
-    config = FAMILY.write(shape("gemma"))
-    del config[key]
-    with pytest.raises(UserError, match=key):
-        FAMILY.read(config)
-
-
-@pytest.mark.parametrize(
-    ("key", "value"),
-    [
-        ("pretraining_tp", 2),
-        ("attn_logit_softcapping", 50.0),
-        ("final_logit_softcapping", 30.0),
-        ("use_bidirectional_attention", True),
-    ],
-)
-def test_what_is_not_built_is_refused_by_its_key(key: str, value: object) -> None:
-    with pytest.raises(UserError, match=key) as caught:
-        FAMILY.read({**FAMILY.write(shape("gemma")), key: value})
-    assert caught.value.hint
 
 
 @pytest.mark.parametrize(

@@ -3,49 +3,11 @@
 import pytest
 
 from dragoman.core.errors import UserError
-from dragoman.nn.arch import Arch, Rope
+from dragoman.nn.arch import Rope
 from dragoman.nn.families.gemma3_text import Gemma3Text
-from tests.nets import parameters, shape
+from tests.nets import shape
 
 FAMILY = Gemma3Text()
-
-
-@pytest.mark.parametrize("arch", [*FAMILY.presets.values(), shape("gemma3_text")])
-def test_a_shape_comes_back_from_its_config(arch: Arch) -> None:
-    assert FAMILY.read(FAMILY.write(arch)) == arch
-
-
-@pytest.mark.parametrize(
-    ("name", "count"),
-    [
-        ("270m", 268_098_176),
-        ("1b", 999_885_952),
-    ],
-)
-def test_a_published_size_has_the_published_count(name: str, count: int) -> None:
-    assert parameters(FAMILY.presets[name]) == count
-
-
-@pytest.mark.parametrize("key", ["vocab_size", "hidden_size"])
-def test_a_missing_size_is_named(key: str) -> None:
-    config = FAMILY.write(shape("gemma3_text"))
-    del config[key]
-    with pytest.raises(UserError, match=key):
-        FAMILY.read(config)
-
-
-@pytest.mark.parametrize(
-    ("key", "value"),
-    [
-        ("attn_logit_softcapping", 50.0),
-        ("final_logit_softcapping", 30.0),
-        ("use_bidirectional_attention", True),
-    ],
-)
-def test_what_is_not_built_is_refused_by_its_key(key: str, value: object) -> None:
-    with pytest.raises(UserError, match=key) as caught:
-        FAMILY.read({**FAMILY.write(shape("gemma3_text")), key: value})
-    assert caught.value.hint
 
 
 def test_every_sixth_layer_sees_all() -> None:

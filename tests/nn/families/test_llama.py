@@ -5,68 +5,11 @@ from dataclasses import replace
 import pytest
 
 from dragoman.core.errors import UserError
-from dragoman.nn.arch import Arch, Rope
+from dragoman.nn.arch import Rope
 from dragoman.nn.families.llama import Llama
-from tests.nets import parameters, shape
+from tests.nets import shape
 
 FAMILY = Llama()
-
-
-@pytest.mark.parametrize(
-    "arch",
-    [
-        *FAMILY.presets.values(),
-        shape("llama"),
-        shape("llama llama3"),
-        shape("llama linear"),
-        shape("llama yarn"),
-        shape("llama biases"),
-        shape("llama tied"),
-    ],
-)
-def test_a_shape_comes_back_from_its_config(arch: Arch) -> None:
-    assert FAMILY.read(FAMILY.write(arch)) == arch
-
-
-@pytest.mark.parametrize(
-    ("name", "count"),
-    [
-        ("smollm2-135m", 134_515_008),
-        ("smollm2-360m", 361_821_120),
-        ("tinyllama-1.1b", 1_100_048_384),
-        ("3.2-1b", 1_235_814_400),
-        ("3.1-8b", 8_030_261_248),
-        ("2-7b", 6_738_415_616),
-    ],
-)
-def test_a_published_size_has_the_published_count(name: str, count: int) -> None:
-    assert parameters(FAMILY.presets[name]) == count
-
-
-@pytest.mark.parametrize(
-    "key", ["vocab_size", "hidden_size", "num_hidden_layers", "num_attention_heads", "intermediate_size"]
-)
-def test_a_missing_size_is_named(key: str) -> None:
-    config = FAMILY.write(shape("llama"))
-    del config[key]
-    with pytest.raises(UserError, match=key):
-        FAMILY.read(config)
-
-
-@pytest.mark.parametrize(
-    ("key", "value"),
-    [
-        ("pretraining_tp", 2),
-        ("attn_logit_softcapping", 50.0),
-        ("final_logit_softcapping", 30.0),
-        ("partial_rotary_factor", 0.5),
-        ("hidden_act", "mish"),
-    ],
-)
-def test_what_is_not_built_is_refused_by_its_key(key: str, value: object) -> None:
-    with pytest.raises(UserError, match=key) as caught:
-        FAMILY.read({**FAMILY.write(shape("llama")), key: value})
-    assert caught.value.hint
 
 
 def test_the_older_spelling_of_a_rope_says_the_same() -> None:
