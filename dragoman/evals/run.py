@@ -12,7 +12,7 @@ from dragoman.core.doors import Metric, Row
 from dragoman.core.types import Answer, Estimate
 from dragoman.evals.details import Confused, Sample, confused_pairs, confusion, reliability, samples
 from dragoman.evals.interval import at_quantile, estimates
-from dragoman.evals.latency import measure_latency
+from dragoman.evals.latency import REQUESTS, measure_latency
 from dragoman.evals.prediction import Prediction
 from dragoman.evals.task import Task
 from dragoman.metrics.ece import Ece
@@ -123,7 +123,7 @@ def evaluate(
     batch: int = 64,
     resamples: int = 2000,
     seed: int = 0,
-    requests: int = 100,
+    requests: int = REQUESTS,
     progress: Callable[[int], None] | None = None,
 ) -> Report:
     """Answer every row in batches, measure every metric, and time single requests on up to `requests` rows (0: none).

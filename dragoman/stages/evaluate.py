@@ -20,6 +20,7 @@ from dragoman.core.sizing import peak_memory, reset_peak_memory
 from dragoman.core.types import Estimate, Example
 from dragoman.data.load import require
 from dragoman.evals.gate import judge
+from dragoman.evals.latency import REQUESTS
 from dragoman.evals.run import Report, evaluate, from_rows
 from dragoman.evals.task import make_task
 from dragoman.stages.assistants import Opened, open_assistant, pick, size_mb
@@ -108,7 +109,12 @@ def _free(project: Project, words: Sequence[str]) -> Project:
 
 
 def measure(
-    opened: Opened, examples: Sequence[Example], source: str, tick: Tick = silent, requests: int = 100, seed: int = 0
+    opened: Opened,
+    examples: Sequence[Example],
+    source: str,
+    tick: Tick = silent,
+    requests: int = REQUESTS,
+    seed: int = 0,
 ) -> Measured:
     """Answer every row and measure it; the same assistant on the same rows is measured once.
 

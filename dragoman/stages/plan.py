@@ -19,6 +19,7 @@ from dragoman.core.runs import Run
 from dragoman.core.show import Show, Tick, silent
 from dragoman.core.sizing import Memory, Shape, peak_memory, reset_peak_memory, show_bytes, show_seconds
 from dragoman.core.types import Example
+from dragoman.evals.latency import REQUESTS, WARM_UP
 from dragoman.stages.prepare import gather, part, prepare
 from dragoman.stages.settled import command, settled
 from dragoman.stages.train import planned
@@ -42,7 +43,6 @@ PLACES = ("project",)
 SECTIONS = True
 UNTRAINED = ("zero_shot", "few_shot")
 GRID = (1.0, 2.0, 0.5, 4.0, 0.25)
-REQUESTS = 105  # single requests timed in each evaluation, warm-up included
 PROBED = 300 * 2  # texts embedded for the forgetting card
 
 
@@ -186,7 +186,7 @@ def _options(
 ) -> list[RungPlan]:
     """Every way to climb a rung, dearest first."""
     rows, held, shown = sizes
-    requests = REQUESTS * pace.single
+    requests = (REQUESTS + WARM_UP) * pace.single
     if rung in UNTRAINED:
         embedded = held + (shown if rung == "few_shot" else 0)
         return [RungPlan(rung, (embedded * pace.embed + requests) * correction.get(rung, 1.0))]

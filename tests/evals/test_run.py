@@ -9,6 +9,7 @@ from dragoman.app.assistant import Assistant
 from dragoman.app.steps.classify import Classify
 from dragoman.core.errors import UserError
 from dragoman.core.types import Answer, Example, Message
+from dragoman.evals.latency import REQUESTS
 from dragoman.evals.run import evaluate, from_rows
 from dragoman.evals.task import make_task
 from tests.app.fakes import ReadingModel
@@ -34,8 +35,8 @@ def test_every_figure_has_its_interval() -> None:
         assert estimate.low <= estimate.value <= estimate.high
     assert found.estimates["accuracy"].value == 0.6
     assert found.estimates["f1:cow"].value == 1.0
-    assert found.estimates["p95_ms"].n == 100
-    assert len(found.latencies) == 100
+    assert found.estimates["p95_ms"].n == REQUESTS
+    assert len(found.latencies) == REQUESTS
     assert len(found.answers) == 40
     assert found.ece_null is not None
     assert found.worst[0].labels == ("dog",)
