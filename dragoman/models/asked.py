@@ -3,12 +3,15 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from dragoman.core.doors import Prompt
+import numpy as np
+from numpy.typing import NDArray
+
+from dragoman.core.doors import Per, Prompt
 from dragoman.core.errors import UserError, empty_prompt
 from dragoman.core.types import Message
 from dragoman.nn.tokenizer import Tokenizer
 
-__all__ = ["Asking"]
+__all__ = ["Asking", "divided"]
 
 
 @dataclass(frozen=True)
@@ -65,6 +68,22 @@ class Asking:
         if self.two:
             return self.tokenizer.encode([text], max(self.tokenizer.count([text])))[0]
         return self.tokenizer.start(text)
+
+
+def divided(
+    summed: NDArray[np.float64], per: Per, tails: Sequence[Sequence[int]], prompts: int, options: Sequence[str]
+) -> NDArray[np.float64]:
+    """Summed log-probabilities, a prompt's options next to each other, divided as asked: [prompts, options].
+
+    Raises UserError where one is not finite.
+    """
+    if not np.isfinite(summed).all():
+        raise UserError("the model's numbers are not finite", "say precision=fp32, or check the weights")
+    if per == "token":
+        summed = summed / np.array([len(tail) for tail in tails], dtype=np.float64)
+    if per == "byte":
+        summed = summed / np.array([len(option.encode("utf-8")) for option in options] * prompts, dtype=np.float64)
+    return summed.reshape(prompts, len(options))
 
 
 def _alike(one: Sequence[int], other: Sequence[int]) -> int:

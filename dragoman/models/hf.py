@@ -11,7 +11,7 @@ from dragoman.core.doors import Per, Prompt
 from dragoman.core.errors import UserError
 from dragoman.core.sampling import Completion, Sampling
 from dragoman.models.answer import Answer, grow
-from dragoman.models.asked import Asking
+from dragoman.models.asked import Asking, divided
 from dragoman.models.device import auto_precision, choose_device
 from dragoman.models.hf_decode import HfDecoding
 from dragoman.models.hf_net import HfNet
@@ -95,13 +95,7 @@ class HfLM:
                 written = [[*lead, *tail] for _, tail in there]
                 found = self._net.log_probabilities([head for head, _ in there], written)
             scores[batch] = [values[len(lead) :].double().sum().item() for values in found]
-        if not np.isfinite(scores).all():
-            raise UserError("the model's numbers are not finite", "say precision=fp32, or check the weights")
-        if per == "token":
-            scores /= np.array([len(tail) for _, tail in parts], dtype=np.float64)
-        if per == "byte":
-            scores /= np.array([len(options[column].encode("utf-8")) for _, column in pairs], dtype=np.float64)
-        return scores.reshape(len(prompts), len(options))
+        return divided(scores, per, [tail for _, tail in parts], len(prompts), options)
 
     def ids(self, prompt: Prompt) -> list[int]:
         """What the model reads of a prompt. Raises UserError where it says nothing."""

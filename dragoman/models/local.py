@@ -11,7 +11,7 @@ from dragoman.core.doors import Per, Prompt
 from dragoman.core.errors import UserError
 from dragoman.core.sampling import Completion, Sampling
 from dragoman.models.answer import Answer, grow
-from dragoman.models.asked import Asking
+from dragoman.models.asked import Asking, divided
 from dragoman.models.memory import cached_tokens, enough_memory
 from dragoman.nn.beam import search
 from dragoman.nn.constraint import Grammar
@@ -105,11 +105,7 @@ class LocalLM:
             for batch in by_length([len(tail) for tail in tails], max(1, min(self._most_rows, fit)), SCORED):
                 with enough_memory(self._could_shrink):
                     found[[numbers[place] for place in batch]] = self._scores(front, [tails[place] for place in batch])
-        if per == "token":
-            found /= np.array([len(tail) for _, tail in parts], dtype=np.float64)
-        if per == "byte":
-            found /= np.array([len(options[option].encode("utf-8")) for _, option in asked], dtype=np.float64)
-        return found.reshape(len(prompts), len(options))
+        return divided(found, per, [tail for _, tail in parts], len(prompts), options)
 
     def ids(self, prompt: Prompt) -> list[int]:
         """What the model reads of a prompt. Raises UserError where it says nothing."""
@@ -195,8 +191,6 @@ class LocalLM:
         log = torch.cat(found, dim=1).cpu().double()  # [o, t]
         log = log if real is None else log.masked_fill(~real, 0.0)  # [o, t]
         summed: NDArray[np.float64] = log[:, len(lead) :].sum(1).numpy()  # [o]
-        if not np.isfinite(summed).all():
-            raise UserError("the model's numbers are not finite", "say precision=fp32, or check the weights")
         return summed
 
 

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from dragoman.core.doors import Per, Prompt
 from dragoman.core.errors import UserError, empty_prompt
-from dragoman.core.sampling import Completion, Sampling, Token
+from dragoman.core.sampling import Completion, Sampling, Token, schema_of
 from dragoman.models.wire import Cancelled, Refused, Wire, is_loopback
 
 __all__ = ["RemoteLM", "parse_remote"]
@@ -298,11 +298,7 @@ class RemoteLM:
 def _shape(how: Sampling) -> dict[str, Any]:
     """The fields that ask for an answer of a given shape: OpenAI's for JSON, vLLM's for what OpenAI has no word for."""
     if how.json_schema:
-        try:
-            schema = json.loads(how.json_schema)
-        except ValueError as error:
-            raise UserError(f"json_schema is no JSON: {error}", 'say json_schema=\'{"type": "object"}\'') from None
-        inner = {"name": "answer", "schema": schema, "strict": True}
+        inner = {"name": "answer", "schema": schema_of(how.json_schema), "strict": True}
         return {"response_format": {"type": "json_schema", "json_schema": inner}}
     if how.regex:
         return {"structured_outputs": {"regex": how.regex}}

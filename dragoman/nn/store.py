@@ -174,8 +174,9 @@ def load_lm(folder: Path, dtype: torch.dtype = torch.float32) -> LanguageModel:
     """
     config = read_config(folder)
     family = family_of(_model_type(config, folder))
-    tensors = _tensors(family.read(config), folder, dtype)
-    arch = _tied_as_saved(family.read(config), family, tensors)
+    arch = family.read(config)
+    tensors = _tensors(arch, folder, dtype)
+    arch = _tied_as_saved(arch, tensors)
     with hollow():
         net = build_lm(arch)
     found, unused = from_published(tensors, net, arch, family.language)
@@ -214,7 +215,7 @@ def save_lm(net: LanguageModel, tokenizer: Tokenizer, folder: Path) -> None:
     _save(family.write(net.arch) | said, to_published(net, net.arch, family.language), tokenizer, folder)
 
 
-def _tied_as_saved(arch: Arch, family: Family, tensors: Mapping[str, Tensor]) -> Arch:
+def _tied_as_saved(arch: Arch, tensors: Mapping[str, Tensor]) -> Arch:
     """T5 1.1 saved anew by transformers says that its head is tied and holds another one: the weights are right."""
     words, head = tensors.get("shared.weight"), tensors.get("lm_head.weight")
     if arch.family != "t5" or words is None or head is None:

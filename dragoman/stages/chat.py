@@ -84,13 +84,13 @@ def run(settings: Settings, words: tuple[str, ...], show: Show) -> int:
         show.say(lm.note)
     if not talk.templated:
         show.say('this model has no chat template: it is shown "User: ... Assistant:", and may not take the hint')
-    typed = sys.stdin.isatty() and not show.json
-    if typed:
+    here = sys.stdin.isatty() and not show.json
+    if here:
         with contextlib.suppress(ImportError):
             import readline  # noqa: F401 - editing and history of this chat's lines; nothing is written to disk
         show.say("Lines are turns. /help tells the commands, Ctrl-C stops a reply, Ctrl-D leaves.")
     wrong = False
-    while (line := _line(typed)) is not None:
+    while (line := _line(here)) is not None:
         if not line.strip():
             continue
         try:
@@ -104,14 +104,14 @@ def run(settings: Settings, words: tuple[str, ...], show: Show) -> int:
             show.say(f"{error.problem}\n  {error.hint}")
             wrong = True
     show.result({"model": settings.model, "messages": [dataclasses.asdict(one) for one in _messages(talk)]})
-    return 2 if wrong and not typed else 0
+    return 2 if wrong and not here else 0
 
 
-def _line(typed: bool) -> str | None:
+def _line(here: bool) -> str | None:
     """The next line; None at the end of the input."""
     while True:
         try:
-            if typed:
+            if here:
                 return input("> ")
             line = sys.stdin.readline()
             return line.rstrip("\r\n") if line else None
@@ -119,7 +119,7 @@ def _line(typed: bool) -> str | None:
             print()
             return None
         except KeyboardInterrupt:
-            if not typed:
+            if not here:
                 raise
             print("\n(Ctrl-D leaves)")
         except UnicodeDecodeError as error:

@@ -5,7 +5,6 @@ next token with its sliders; for an encoder-decoder the cross-attention, for a m
 In a text for the latter, the model's own mask token, such as [MASK], is a gap to fill.
 """
 
-import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,7 +14,7 @@ from dragoman.core.disk import typed
 from dragoman.core.errors import UserError
 from dragoman.core.show import Show, many
 from dragoman.core.sizing import show_bytes
-from dragoman.stages.generate import no_model
+from dragoman.stages.generate import given, no_model
 
 if TYPE_CHECKING:
     from dragoman.nn.encoder import Encoder
@@ -90,14 +89,7 @@ def run(settings: Settings, words: tuple[str, ...], show: Show) -> int:
 
 
 def _text(settings: Settings) -> str:
-    """The text that was given, or standard input up to its end."""
-    text = settings.text
-    if not text:
-        try:
-            text = sys.stdin.read()
-        except UnicodeDecodeError as error:
-            raise UserError(f"standard input is not UTF-8: {error.reason}", "give the text as UTF-8") from None
-        text = text.removesuffix("\n")
+    text = given(settings.text)
     if not text.strip():
         raise UserError("there is no text to explain", 'give one: dragoman explain MODEL "Once upon a time"')
     return text

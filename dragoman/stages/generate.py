@@ -21,7 +21,7 @@ from dragoman.core.show import Show, line_of, visible
 from dragoman.core.sizing import show_seconds
 from dragoman.core.types import Message
 
-__all__ = ["PLACES", "SECTIONS", "Settings", "closable", "no_model", "run", "shown"]
+__all__ = ["PLACES", "SECTIONS", "Settings", "closable", "given", "no_model", "run", "shown"]
 
 PLACES = ("model", "prompt")
 SECTIONS = False
@@ -86,15 +86,18 @@ def shown(text: str) -> str:
     return visible(text) if sys.stdout.isatty() else text
 
 
+def given(text: str) -> str:
+    """The text that was given, or standard input up to its end; it may say nothing."""
+    if text:
+        return text
+    try:
+        return sys.stdin.read().removesuffix("\n")
+    except UnicodeDecodeError as error:
+        raise UserError(f"standard input is not UTF-8: {error.reason}", "give the text as UTF-8") from None
+
+
 def _asked(settings: Settings) -> str:
-    """The prompt that was given, or standard input up to its end."""
-    text = settings.prompt
-    if not text:
-        try:
-            text = sys.stdin.read()
-        except UnicodeDecodeError as error:
-            raise UserError(f"standard input is not UTF-8: {error.reason}", "give the prompt as UTF-8") from None
-        text = text.removesuffix("\n")
+    text = given(settings.prompt)
     if not text.strip():
         raise empty_prompt()
     return text

@@ -14,6 +14,7 @@ __all__ = [
     "read_llama",
     "read_rope",
     "read_window",
+    "sized",
     "windows",
     "write_llama",
     "write_rope",
@@ -49,6 +50,19 @@ def language(architecture: str, modules: Mapping[str, str] = LLAMA_MODULES) -> L
         copies={"lm_head.weight": "embeddings.words.weight"},
         extras=(".rotary_emb.inv_freq",),  # older versions saved the angles
     )
+
+
+def sized(vocabulary: int, width: int, layers: int, heads: int, groups: int, wide: int, longest: int) -> dict[str, Any]:
+    """The part of a config.json that a published size gives."""
+    return {
+        "vocab_size": vocabulary,
+        "hidden_size": width,
+        "num_hidden_layers": layers,
+        "num_attention_heads": heads,
+        "num_key_value_heads": groups,
+        "intermediate_size": wide,
+        "max_position_embeddings": longest,
+    }
 
 
 def read_llama(config: Mapping[str, Any], family: str) -> Arch:

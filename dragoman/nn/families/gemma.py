@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
 from dragoman.nn.arch import Arch
-from dragoman.nn.families._llama import language, read_llama, write_llama
+from dragoman.nn.families._llama import language, read_llama, sized, write_llama
 from dragoman.nn.family import Language, activation_name, number
 
 __all__ = ["Gemma"]
@@ -26,19 +26,8 @@ def _read(config: Mapping[str, Any]) -> Arch:
 
 
 def _arch(width: int, layers: int, heads: int, groups: int, wide: int) -> Arch:
-    return _read(
-        {
-            "vocab_size": 256000,
-            "hidden_size": width,
-            "num_hidden_layers": layers,
-            "num_attention_heads": heads,
-            "num_key_value_heads": groups,
-            "head_dim": 256,
-            "intermediate_size": wide,
-            "max_position_embeddings": 8192,
-            "hidden_act": "gelu_pytorch_tanh",
-        }
-    )
+    config = {**sized(256000, width, layers, heads, groups, wide, 8192), "head_dim": 256}
+    return _read({**config, "hidden_act": "gelu_pytorch_tanh"})
 
 
 @dataclass(frozen=True)

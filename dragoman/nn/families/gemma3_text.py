@@ -6,7 +6,16 @@ from typing import Any, ClassVar
 
 from dragoman.core.errors import UserError
 from dragoman.nn.arch import Arch
-from dragoman.nn.families._llama import LLAMA_MODULES, language, read_llama, read_rope, windows, write_llama, write_rope
+from dragoman.nn.families._llama import (
+    LLAMA_MODULES,
+    language,
+    read_llama,
+    read_rope,
+    sized,
+    windows,
+    write_llama,
+    write_rope,
+)
 from dragoman.nn.family import Language, activation_name, number
 
 __all__ = ["Gemma3Text"]
@@ -52,18 +61,7 @@ def _read(config: Mapping[str, Any]) -> Arch:
 
 
 def _arch(width: int, layers: int, heads: int, groups: int, wide: int, window: int, longest: int) -> Arch:
-    return _read(
-        {
-            "vocab_size": 262144,
-            "hidden_size": width,
-            "num_hidden_layers": layers,
-            "num_attention_heads": heads,
-            "num_key_value_heads": groups,
-            "intermediate_size": wide,
-            "max_position_embeddings": longest,
-            "sliding_window": window,
-        }
-    )
+    return _read({**sized(262144, width, layers, heads, groups, wide, longest), "sliding_window": window})
 
 
 @dataclass(frozen=True)

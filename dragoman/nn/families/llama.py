@@ -5,12 +5,10 @@ from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
 from dragoman.nn.arch import Arch, Rope
-from dragoman.nn.families._llama import language, read_llama, write_llama
+from dragoman.nn.families._llama import language, read_llama, sized, write_llama
 from dragoman.nn.family import Language
 
 __all__ = ["Llama"]
-
-_CONFIG = {"rms_norm_eps": 1e-5}
 
 
 def _arch(
@@ -26,18 +24,8 @@ def _arch(
     factor: float = 0.0,
 ) -> Arch:
     """A published size; `factor` stretches it over longer texts as Llama 3.1 does."""
-    config = {
-        **_CONFIG,
-        "vocab_size": vocabulary,
-        "hidden_size": width,
-        "num_hidden_layers": layers,
-        "num_attention_heads": heads,
-        "num_key_value_heads": groups,
-        "intermediate_size": wide,
-        "max_position_embeddings": longest,
-        "tie_word_embeddings": tied,
-        "rope_theta": theta,
-    }
+    size = sized(vocabulary, width, layers, heads, groups, wide, longest)
+    config = {**size, "rms_norm_eps": 1e-5, "tie_word_embeddings": tied}
     rope = Rope(theta, "llama3", factor, original=8192) if factor else Rope(theta)
     return replace(read_llama(config, "llama"), rope=rope)
 

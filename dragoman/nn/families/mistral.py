@@ -5,24 +5,12 @@ from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
 from dragoman.nn.arch import Arch, Rope
-from dragoman.nn.families._llama import language, read_llama, write_llama
+from dragoman.nn.families._llama import language, read_llama, sized, write_llama
 from dragoman.nn.family import Language, number
 
 __all__ = ["Mistral"]
 
-_7B = read_llama(
-    {
-        "vocab_size": 32768,
-        "hidden_size": 4096,
-        "num_hidden_layers": 32,
-        "num_attention_heads": 32,
-        "num_key_value_heads": 8,
-        "intermediate_size": 14336,
-        "max_position_embeddings": 32768,
-        "rms_norm_eps": 1e-5,
-    },
-    "mistral",
-)
+_7B = read_llama({**sized(32768, 4096, 32, 32, 8, 14336, 32768), "rms_norm_eps": 1e-5}, "mistral")
 
 
 @dataclass(frozen=True)

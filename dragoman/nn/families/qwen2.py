@@ -5,23 +5,15 @@ from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
 from dragoman.nn.arch import Arch, Rope
-from dragoman.nn.families._llama import language, read_llama, read_window, write_llama, write_window
+from dragoman.nn.families._llama import language, read_llama, read_window, sized, write_llama, write_window
 from dragoman.nn.family import Language
 
 __all__ = ["Qwen2"]
 
 
 def _arch(width: int, layers: int, heads: int, groups: int, wide: int, tied: bool) -> Arch:
-    config = {
-        "vocab_size": 151936 if width < 3584 else 152064,
-        "hidden_size": width,
-        "num_hidden_layers": layers,
-        "num_attention_heads": heads,
-        "num_key_value_heads": groups,
-        "intermediate_size": wide,
-        "max_position_embeddings": 32768,
-        "tie_word_embeddings": tied,
-    }
+    vocabulary = 151936 if width < 3584 else 152064
+    config = {**sized(vocabulary, width, layers, heads, groups, wide, 32768), "tie_word_embeddings": tied}
     return replace(read_llama(config, "qwen2"), attention_bias=True, rope=Rope(1e6))
 
 

@@ -5,24 +5,15 @@ from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
 from dragoman.nn.arch import Arch, Rope
-from dragoman.nn.families._llama import language, read_llama, read_window, write_llama, write_window
+from dragoman.nn.families._llama import language, read_llama, read_window, sized, write_llama, write_window
 from dragoman.nn.family import Language, number
 
 __all__ = ["Qwen3"]
 
 
 def _arch(width: int, layers: int, heads: int, wide: int, tied: bool) -> Arch:
-    config = {
-        "vocab_size": 151936,
-        "hidden_size": width,
-        "num_hidden_layers": layers,
-        "num_attention_heads": heads,
-        "num_key_value_heads": 8,
-        "head_dim": 128,
-        "intermediate_size": wide,
-        "max_position_embeddings": 40960,
-        "tie_word_embeddings": tied,
-    }
+    size = sized(151936, width, layers, heads, 8, wide, 40960)
+    config = {**size, "head_dim": 128, "tie_word_embeddings": tied}
     return replace(read_llama(config, "qwen3"), head_norm=True, rope=Rope(1e6))
 
 
