@@ -190,7 +190,8 @@ def _measured(
             card["languages"][language] = row
         sentences = _sentences([*texts, *(rows[0] for rows in spoken.values())])
         card["samples"] = [cut(tokenizer, sentence) for sentence in sentences]
-        tick(1.0, many(len(texts), "document"))
+        seen = [many(len(part), noun) for part, noun in ((texts, "document"), (spoken, "language")) if part]
+        tick(1.0, " and ".join(seen) or "no texts")
     return card
 
 
@@ -221,14 +222,15 @@ def _tell(card: Mapping[str, Any], settings: Settings, show: Show) -> None:
     if card["measured_on"]:
         kept = "" if settings.model else " kept out of training"
         rows += [("measured on", f"{many(card['measured_on'], 'document')}{kept}"), *_shown(card)]
+    else:
+        more = " against=..." if "against" in card else ""
+        rows.append(("measured on", f"no texts: name them to see more, dragoman vocab SOURCE model=...{more}"))
     if "against" in card:
         there = card["against"]
         rows.append(("against", f"{settings.against}, {there['size']:,} tokens"))
         if card["measured_on"]:
             rows += [(f"  {name}", value) for name, value in _shown(there)]
             rows.append(("tokens here / there", figure(there["tokens_ratio"])))
-        else:
-            rows.append(("compared on", "no texts: name them to see more, dragoman vocab SOURCE model=... against=..."))
     show.card(f"vocab {card['folder']}", rows)
     _tell_languages(card["languages"], show)
     if card["samples"]:
