@@ -33,7 +33,7 @@ from dragoman.train.tuning.lora import Lora
 LABELS = ("even", "odd", "both")
 ARCH = Arch("bert", 200, 32, 3, 4, 64, positions=32, initial_std=0.2)
 HOW = How(epochs=3, rate=3e-3, batch=8, max_length=24, precision="fp32", device="cpu", patience=0, every=0.5)
-HOW = replace(HOW, save_seconds=0.01)
+HOW = replace(HOW, save_seconds=0.01, save_share=1.0)
 "so often that most instants lie in or near a save"
 RUNS: Sequence[tuple[Tuning, Mapping[str, object]]] = (
     (Full(layer_decay=0.8), {"precision": "bf16", "schedule": "cosine"}),

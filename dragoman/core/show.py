@@ -16,6 +16,7 @@ from dragoman.core.types import Estimate
 __all__ = ["Board", "Show", "Tick", "figure", "line_of", "many", "silent", "visible"]
 
 Tick = Callable[[float, str], None]
+LONG = 32  # characters that stand beside the bar; with a name, the bar and the time they fill 80 columns
 # Control characters but tab and line end, and what turns the direction of writing: a terminal obeys them.
 _CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
 SIGNS = {
@@ -84,6 +85,10 @@ class Show:
         for row in rows:
             drawn.add_row(*map(_cell, row))
         self._print(drawn)
+
+    def draw(self, thing: Any) -> None:
+        """What rich draws, on standard output."""
+        self._print(thing)
 
     def _print(self, thing: Any) -> None:
         if not self.json:
@@ -181,19 +186,25 @@ class Board:
             print(f"  {name}: {line.text} ({show_seconds(line.spent)})", file=sys.stderr, flush=True)
 
     def draw(self) -> Any:
-        """The board as rich draws it."""
+        """The board as rich draws it. What a running step says stands below, on one line, where it is long."""
+        from rich.console import Group
         from rich.progress_bar import ProgressBar
         from rich.spinner import Spinner
         from rich.table import Table
         from rich.text import Text
 
-        grid = Table.grid(padding=(0, 1))
+        grid, below = Table.grid(padding=(0, 1)), []
+        for place in range(5):
+            grid.add_column(no_wrap=place != 2, overflow="fold" if place == 2 else "ellipsis")
         for name, line in self.lines.items():
             running = line.state == "running"
             mark: Any = {"done": "[green]✓[/]", "stopped": "[red]✗[/]"}.get(line.state) or Spinner("dots")
             spent = time.monotonic() - line.begun if running else line.spent
             middle: Any = ProgressBar(total=1, completed=line.done, width=24) if running and line.done else Text("")
-            grid.add_row(
-                mark, Text(name, style="bold"), Text(line.text), middle, Text(show_seconds(spent), style="dim")
-            )
-        return grid
+            apart = running and len(line.text) > LONG
+            if apart:  # cut at the edge of the terminal: a line that wraps would make the board jump as it changes
+                below.append(Text(f"  {visible(line.text)}", no_wrap=True, overflow="ellipsis"))
+            told = "" if apart else visible(line.text)
+            time_spent = Text(show_seconds(spent), style="dim")
+            grid.add_row(mark, Text(visible(name), style="bold"), Text(told), middle, time_spent)
+        return Group(grid, *below)

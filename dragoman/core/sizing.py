@@ -1,6 +1,7 @@
 """Bytes, seconds and the memory a training run will take: words into numbers, numbers into words, and the arithmetic
 between."""
 
+import os
 import re
 import resource
 import sys
@@ -12,6 +13,7 @@ from dragoman.core.errors import UserError
 __all__ = [
     "Memory",
     "Shape",
+    "free_memory",
     "parse_bytes",
     "parse_seconds",
     "peak_memory",
@@ -63,7 +65,7 @@ def show_bytes(number: float) -> str:
 
 
 def show_seconds(seconds: float) -> str:
-    """A length of time for people: 0.4 s, 12 s, 3 min 20 s, 2 h 5 min."""
+    """A length of time for people: 0.4 s, 12 s, 3 min 20 s, 2 h 5 min, 41 days."""
     if seconds < 9.95:
         return f"{seconds:.1f} s"
     whole = round(seconds)
@@ -71,7 +73,9 @@ def show_seconds(seconds: float) -> str:
         return f"{whole} s"
     if whole < 3600:
         return f"{whole // 60} min {whole % 60} s" if whole % 60 else f"{whole // 60} min"
-    return f"{whole // 3600} h {whole % 3600 // 60} min"
+    if whole < 3 * 86400:
+        return f"{whole // 3600} h {whole % 3600 // 60} min"
+    return f"{round(whole / 86400):,} days"
 
 
 def reset_peak_memory() -> None:
@@ -94,6 +98,28 @@ def peak_memory() -> int:
                 return int(line.split()[1]) * 1024
     unit = 1 if sys.platform == "darwin" else 1024
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
+
+
+def free_memory() -> int:
+    """Bytes that a process may still take: what the machine has free, or what its control group leaves it if less."""
+    free = _available()
+    for limit, used in (
+        ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory.current"),
+        ("/sys/fs/cgroup/memory/memory.limit_in_bytes", "/sys/fs/cgroup/memory/memory.usage_in_bytes"),
+    ):
+        try:
+            free = min(free, int(Path(limit).read_text()) - int(Path(used).read_text()))
+        except (OSError, ValueError):  # there is no such group, or its limit is "max"
+            continue
+    return max(free, 0)
+
+
+def _available() -> int:
+    try:
+        lines = Path("/proc/meminfo").read_text().splitlines()
+    except OSError:  # no Linux: all of the memory is the best that can be told
+        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    return next(int(line.split()[1]) * 1024 for line in lines if line.startswith("MemAvailable:"))
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,11 +20,12 @@ from dragoman.core.config import nearest
 from dragoman.core.errors import UserError
 from dragoman.core.types import Example, Message
 from dragoman.data.chapters import CHAPTERS, COMPILED
+from dragoman.data.library import source_rows, topic_rows
 from dragoman.data.problems import Place, Problem, Row
 
 __all__ = ["builtin_rows", "descriptions", "stdlib", "summaries"]
 
-NAMES = ("stdlib",)
+NAMES = ("stdlib", "stdlib-source", "stdlib-topics")
 SHORTEST = 20  # characters; "See also foo." says nothing of a chapter
 LONGEST = 1000  # characters, about 250 tokens: whole paragraphs up to here
 UNSAFE = {
@@ -61,12 +62,16 @@ def descriptions() -> dict[str, str]:
 
 
 def builtin_rows(name: str) -> Iterator[Row | Problem]:
-    """The rows of a built-in set: text, label and id (the full name); what was left out is counted.
+    """The rows of a built-in set: text, id (the full name) and, of the docstrings alone, label; what was left out is
+    counted.
 
     Raises UserError when there is no set of that name.
     """
     if name not in NAMES:
         raise UserError(f"there is no built-in data named '{name}'", f"{nearest(name, NAMES)}; write builtin:stdlib")
+    if name != "stdlib":
+        yield from source_rows() if name == "stdlib-source" else topic_rows()
+        return
     kept, left_out = _corpus()
     for number, (label, found) in enumerate(kept, start=1):
         yield Row(Place("builtin:stdlib", number), {"text": found.text, "label": label, "id": found.name})

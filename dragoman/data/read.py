@@ -23,7 +23,7 @@ from dragoman.data.problems import Place, Problem, Row
 from dragoman.data.sniff import foreign, wide_encoding
 from dragoman.data.sources import FORMATS, File, find
 
-__all__ = ["scan"]
+__all__ = ["guess", "scan"]
 
 GZIP = b"\x1f\x8b"
 HEAD = 4096
@@ -115,7 +115,7 @@ def _plain(stream: io.BufferedReader, name: str, kind: str, max_line: int) -> It
     if not kind and Path(name).suffix.lower() not in {"", "-", ".gz"}:
         hint = f"name it with one of {' '.join(sorted(FORMATS))}, each also with .gz"
         raise UserError(f"{name} is in no known format: no file ending in {Path(name).suffix} is known", hint)
-    kind = kind or _guess(head)
+    kind = kind or guess(head)
     # Many files called .json hold one object a line.
     if kind == "json" and head.removeprefix(b"\xef\xbb\xbf").lstrip()[:1] == b"{":
         kind = "jsonl"
@@ -130,7 +130,7 @@ def _rename(head: bytes, name: str) -> str:
     return ""
 
 
-def _guess(head: bytes) -> str:
+def guess(head: bytes) -> str:
     """The format of rows without a name, from how they begin."""
     text = head.decode("utf-8-sig", errors="ignore").lstrip()
     if text.startswith(("{", "[")):

@@ -10,6 +10,8 @@ from dragoman.nn.blocks import Block
 from dragoman.nn.cache import Cache
 from dragoman.nn.embeddings import Embeddings
 from dragoman.nn.norms import make_norm
+from dragoman.nn.recompute import run_block
+from dragoman.nn.segments import place_documents, share_source, told_apart
 from dragoman.nn.sights import Sights
 
 __all__ = ["Decoder"]
@@ -35,6 +37,8 @@ class Decoder(nn.Module):
         self.head = nn.Linear(arch.width, arch.vocabulary, bias=arch.head_bias)
         if arch.tied:  # the same table reads words and predicts them (Press and Wolf 2017)
             self.head.weight = self.embeddings.words.weight
+        self.recompute = False
+        "whether blocks are computed once more for the gradients instead of kept (see nn.recompute)"
         self.unused: tuple[str, ...] = ()
         "tensors of the folder it was loaded from that hold nothing needed (filled by nn.store)"
 
@@ -45,14 +49,19 @@ class Decoder(nn.Module):
         cache: Cache | None = None,
         source: Float[Tensor, "b t w"] | None = None,
         source_mask: Bool[Tensor, "b t"] | None = None,
+        segments: Int[Tensor, "b s"] | None = None,
+        source_segments: Int[Tensor, "b t"] | None = None,
     ) -> Float[Tensor, "b s v"]:
         """The logits of the next token after each token, of shape [texts, tokens, vocabulary].
 
         `mask` is True on the text and False on the padding, on either side; None: there is none. With a `cache`, `ids`
         go on where it stands, and the mask is given with the first ids alone. `source` is what an encoder read.
-        Raises UserError where a row is longer than the model has positions.
+        `segments` pack several documents into a row: equal neighbours are one, whose positions begin at 0 and which
+        sees itself alone, and of the source what `source_segments` gives the same number; no number comes back later
+        in a row. Raises UserError where a document is longer than the model has positions, and ValueError where there
+        are segments and a mask or a cache.
         """
-        return self.predict(self.states(ids, mask, cache, source, source_mask))
+        return self.predict(self.states(ids, mask, cache, source, source_mask, segments, source_segments))
 
     def states(
         self,
@@ -61,21 +70,19 @@ class Decoder(nn.Module):
         cache: Cache | None = None,
         source: Float[Tensor, "b t w"] | None = None,
         source_mask: Bool[Tensor, "b t"] | None = None,
+        segments: Int[Tensor, "b s"] | None = None,
+        source_segments: Int[Tensor, "b t"] | None = None,
     ) -> Float[Tensor, "b s w"]:
         """The state of every token in front of the prediction, arguments as in `forward`."""
-        places, mask = self._places(ids, mask, cache)  # [b or 1, s], [b, k]
+        across = Sight(mask=share_source(source_mask, segments, source_segments))
+        segments = told_apart(segments, mask, cache)  # [b, s]
+        places, mask = self._places(ids, mask, cache, segments)  # [b or 1, s], [b, k]
         states: Tensor = self.embeddings(ids, places)  # [b, s, w]
-        sights = self.sights(places, mask, states.dtype, cache)
-        across = Sight(mask=None if source_mask is None else source_mask[:, None, None, :])
+        sights = self.sights(places, mask, states.dtype, cache, segments)
         for layer, (block, sight) in enumerate(zip(self.blocks, sights, strict=True)):
-            states = block(
-                states,
-                sight,
-                cache=None if cache is None else cache.layers[layer],
-                source=source,
-                source_sight=across,
-                source_cache=cache.sources[layer] if cache is not None and cache.sources else None,
-            )  # [b, s, w]
+            held = None if cache is None else cache.layers[layer]
+            heard = cache.sources[layer] if cache is not None and cache.sources else None
+            states = run_block(block, self.recompute, states, sight, None, held, source, across, heard)  # [b, s, w]
         if cache is not None and cache.slot is None:
             cache.length += ids.shape[1]
         if self.norm is not None:
@@ -83,19 +90,27 @@ class Decoder(nn.Module):
         dropped: Tensor = self.last_dropout(states)  # [b, s, w]
         return dropped
 
+    def refine(self, states: Float[Tensor, "*b w"]) -> Float[Tensor, "*b w"]:
+        """What the matrix of words, `head`, multiplies: a loss that never holds all logits chooses its rows of this."""
+        return states if self.arch.logit_scale == 1.0 else states * self.arch.logit_scale  # [..., w]
+
     def predict(self, states: Float[Tensor, "*b w"]) -> Float[Tensor, "*b v"]:
         """The logits of the next token that states predict."""
-        if self.arch.logit_scale != 1.0:
-            states = states * self.arch.logit_scale  # [..., w]
-        logits: Tensor = self.head(states)  # [..., v]
+        logits: Tensor = self.head(self.refine(states))  # [..., v]
         return logits
 
     def _places(
-        self, ids: Int[Tensor, "b s"], mask: Bool[Tensor, "b s"] | None, cache: Cache | None
+        self,
+        ids: Int[Tensor, "b s"],
+        mask: Bool[Tensor, "b s"] | None,
+        cache: Cache | None,
+        segments: Int[Tensor, "b s"] | None,
     ) -> tuple[Tensor, Tensor | None]:
         """Where the tokens stand, padding not counted, and which keys are text."""
         if cache is not None:
             return cache.enter(ids.shape[1], mask)
+        if segments is not None:
+            return place_documents(segments, self.arch), None  # [b, s]
         self.arch.require(ids.shape[1])
         if mask is not None and mask.device.type == "cpu" and bool(mask.all()):  # a GPU would have to be waited for
             mask = None

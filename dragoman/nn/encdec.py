@@ -22,9 +22,19 @@ class EncoderDecoder(nn.Module):
         self.unused: tuple[str, ...] = ()
         "as in Decoder"
 
-    def encode(self, ids: Int[Tensor, "b t"], mask: Bool[Tensor, "b t"] | None = None) -> Float[Tensor, "b t w"]:
+    @property
+    def head(self) -> nn.Linear:
+        """The matrix of words that predicts."""
+        return self.decoder.head
+
+    def encode(
+        self,
+        ids: Int[Tensor, "b t"],
+        mask: Bool[Tensor, "b t"] | None = None,
+        segments: Int[Tensor, "b t"] | None = None,
+    ) -> Float[Tensor, "b t w"]:
         """What the encoder understood of the source, a state for each of its tokens."""
-        states: Tensor = self.encoder(ids, mask)  # [b, t, w]
+        states: Tensor = self.encoder(ids, mask, segments)  # [b, t, w]
         return states
 
     def forward(
@@ -33,11 +43,45 @@ class EncoderDecoder(nn.Module):
         mask: Bool[Tensor, "b t"] | None,
         targets: Int[Tensor, "b s"],
         target_mask: Bool[Tensor, "b s"] | None = None,
+        segments: Int[Tensor, "b t"] | None = None,
+        target_segments: Int[Tensor, "b s"] | None = None,
     ) -> Float[Tensor, "b s v"]:
-        """The logits after each token of `targets`, which begins with arch.start_id (see `shift_right`)."""
-        source = self.encode(ids, mask)  # [b, t, w]
-        logits: Tensor = self.decoder(targets, target_mask, source=source, source_mask=mask)  # [b, s, v]
-        return logits
+        """The logits after each token of `targets`, which begins with arch.start_id (see `shift_right`).
+
+        `segments` pack several sources into a row and `target_segments` their answers, each of which sees the source
+        of its number (see `Decoder.forward`). Raises ValueError where one is given without the other, or with a mask.
+        """
+        return self.predict(self.states(ids, mask, targets, target_mask, segments, target_segments))
+
+    def states(
+        self,
+        ids: Int[Tensor, "b t"],
+        mask: Bool[Tensor, "b t"] | None,
+        targets: Int[Tensor, "b s"],
+        target_mask: Bool[Tensor, "b s"] | None = None,
+        segments: Int[Tensor, "b t"] | None = None,
+        target_segments: Int[Tensor, "b s"] | None = None,
+    ) -> Float[Tensor, "b s w"]:
+        """The decoder's state of every target token in front of the prediction, arguments as in `forward`."""
+        if (segments is None) != (target_segments is None):
+            raise ValueError("sources and answers are packed together or not at all")
+        source = self.encode(ids, mask, segments)  # [b, t, w]
+        return self.decoder.states(
+            targets,
+            target_mask,
+            source=source,
+            source_mask=mask,
+            segments=target_segments,
+            source_segments=segments,
+        )
+
+    def refine(self, states: Float[Tensor, "*b w"]) -> Float[Tensor, "*b w"]:
+        """What the matrix of words, `head`, multiplies."""
+        return self.decoder.refine(states)
+
+    def predict(self, states: Float[Tensor, "*b w"]) -> Float[Tensor, "*b v"]:
+        """The logits of the next token that states of the decoder predict."""
+        return self.decoder.predict(states)
 
 
 def shift_right(labels: Int[Tensor, "b s"], start_id: int) -> Int[Tensor, "b s"]:

@@ -9,6 +9,8 @@ from dragoman.nn.attention import Sight
 from dragoman.nn.blocks import Block
 from dragoman.nn.embeddings import Embeddings
 from dragoman.nn.norms import RmsNorm, make_norm
+from dragoman.nn.recompute import run_block
+from dragoman.nn.segments import place_documents, told_apart
 from dragoman.nn.sights import Sights
 
 __all__ = ["Encoder", "fresh_encoder", "initialise", "mean_pool"]
@@ -25,18 +27,27 @@ class Encoder(nn.Module):
         self.blocks = nn.ModuleList(Block(arch) for _ in range(arch.layers))
         self.norm = make_norm(arch) if arch.final_norm else None
         self.last_dropout = nn.Dropout(arch.dropout if arch.final_norm else 0.0)
+        self.recompute = False
+        "whether blocks are computed once more for the gradients instead of kept (see nn.recompute)"
         self.unused: tuple[str, ...] = ()
         "tensors of the folder it was loaded from that an encoder has no use for (filled by nn.store)"
 
-    def forward(self, ids: Int[Tensor, "b s"], mask: Bool[Tensor, "b s"] | None = None) -> Float[Tensor, "b s w"]:
+    def forward(
+        self,
+        ids: Int[Tensor, "b s"],
+        mask: Bool[Tensor, "b s"] | None = None,
+        segments: Int[Tensor, "b s"] | None = None,
+    ) -> Float[Tensor, "b s w"]:
         """The state of every token, of shape [texts, tokens, width].
 
         `mask` is True on the text and False on the padding, which stands on the right; None: there is no padding.
-        Raises UserError where a row is longer than the model has positions.
+        `segments` pack several documents into a row: equal neighbours are one, whose positions begin at 0 and which
+        sees itself alone; no number comes back later in a row. Raises UserError where a document is longer than the
+        model has positions, and ValueError where there are segments and a mask.
         """
-        states, sights = self._enter(ids, mask)  # [b, s, w]
+        states, sights = self._enter(ids, mask, segments)  # [b, s, w]
         for block, sight in zip(self.blocks, sights, strict=True):
-            states = block(states, sight)  # [b, s, w]
+            states = run_block(block, self.recompute, states, sight)  # [b, s, w]
         return self._leave(states)
 
     def first(self, ids: Int[Tensor, "b s"], mask: Bool[Tensor, "b s"] | None = None) -> Float[Tensor, "b w"]:
@@ -46,16 +57,23 @@ class Encoder(nn.Module):
         """
         states, sights = self._enter(ids, mask)  # [b, s, w]
         for block, sight in zip(self.blocks[:-1], sights[:-1], strict=True):
-            states = block(states, sight)  # [b, s, w]
+            states = run_block(block, self.recompute, states, sight)  # [b, s, w]
         states = self.blocks[-1](states, sights[-1], wanted=1)  # [b, 1, w]
         return self._leave(states)[:, 0]
 
-    def _enter(self, ids: Int[Tensor, "b s"], mask: Bool[Tensor, "b s"] | None) -> tuple[Tensor, list[Sight]]:
+    def _enter(
+        self, ids: Int[Tensor, "b s"], mask: Bool[Tensor, "b s"] | None, segments: Int[Tensor, "b s"] | None = None
+    ) -> tuple[Tensor, list[Sight]]:
+        segments = told_apart(segments, mask)  # [b, s]
+        if segments is not None:
+            places = place_documents(segments, self.arch)  # [b, s]
+            states: Tensor = self.embeddings(ids, places)  # [b, s, w]
+            return states, self.sights(places, None, states.dtype, segments=segments)
         self.arch.require(ids.shape[1])
         if mask is not None and mask.device.type == "cpu" and bool(mask.all()):  # a GPU would have to be waited for
             mask = None
         places = torch.arange(ids.shape[1], device=ids.device)[None]  # [1, s]
-        states: Tensor = self.embeddings(ids, places)  # [b, s, w]
+        states = self.embeddings(ids, places)  # [b, s, w]
         return states, self.sights(places, mask, states.dtype)
 
     def _leave(self, states: Float[Tensor, "b s w"]) -> Float[Tensor, "b s w"]:

@@ -32,12 +32,31 @@ class MaskedLM(nn.Module):
         self.unused: tuple[str, ...] = ()
         "as in Decoder"
 
-    def forward(self, ids: Int[Tensor, "b s"], mask: Bool[Tensor, "b s"] | None = None) -> Float[Tensor, "b s v"]:
-        """The logits of the word at each place, [texts, tokens, vocabulary]. `mask` as in `Encoder.forward`."""
-        return self.predict(self.encoder(ids, mask))
+    def forward(
+        self,
+        ids: Int[Tensor, "b s"],
+        mask: Bool[Tensor, "b s"] | None = None,
+        segments: Int[Tensor, "b s"] | None = None,
+    ) -> Float[Tensor, "b s v"]:
+        """The logits of the word at each place, [texts, tokens, vocabulary]. Arguments as in `Encoder.forward`."""
+        return self.predict(self.states(ids, mask, segments))
+
+    def states(
+        self,
+        ids: Int[Tensor, "b s"],
+        mask: Bool[Tensor, "b s"] | None = None,
+        segments: Int[Tensor, "b s"] | None = None,
+    ) -> Float[Tensor, "b s w"]:
+        """The state of every token in front of the prediction, as the encoder leaves it."""
+        states: Tensor = self.encoder(ids, mask, segments)  # [b, s, w]
+        return states
+
+    def refine(self, states: Float[Tensor, "*b w"]) -> Float[Tensor, "*b w"]:
+        """What the matrix of words, `head`, multiplies: asked for the chosen places alone, it costs a sixth."""
+        refined: Tensor = self.norm(self.bend(self.dense(states)))  # [..., w]
+        return refined
 
     def predict(self, states: Float[Tensor, "*b w"]) -> Float[Tensor, "*b v"]:
         """The logits of the word that a state stands for."""
-        bent = self.norm(self.bend(self.dense(states)))  # [..., w]
-        logits: Tensor = self.head(bent)  # [..., v]
+        logits: Tensor = self.head(self.refine(states))  # [..., v]
         return logits

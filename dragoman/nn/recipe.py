@@ -50,6 +50,8 @@ class Training:
     "Special tokens of your own."
     reserved: int = 0
     "Special tokens without a meaning yet, so that a trained model's table of words need not grow."
+    sentinels: int = 0
+    "Tokens that stand for gaps in a text (<extra_id_0> ...), which the objective span needs; T5 has 100."
 
     def __post_init__(self) -> None:
         if self.kind not in KINDS:
@@ -62,6 +64,8 @@ class Training:
             )
         if not 0 <= self.reserved <= 10_000:
             raise UserError(f"{self.reserved} reserved tokens cannot be", "give 0 to 10,000: how.reserved=16")
+        if not 0 <= self.sentinels <= 10_000:
+            raise UserError(f"{self.sentinels} sentinels cannot be", "give 0 to 10,000: how.sentinels=100")
         if self.min_frequency < 1:
             raise UserError(
                 f"min_frequency={self.min_frequency} keeps nothing out", "give one or more: how.min_frequency=2"
@@ -90,7 +94,9 @@ def roles(how: Training) -> dict[str, str]:
 
 
 def specials(how: Training) -> list[str]:
-    """Every special token in the order of its id: roles, dialogue, the user's own, reserved ones."""
+    """Every special token in the order of its id: roles, dialogue, the user's own, reserved ones, and sentinels, whose
+    ids count down as in T5."""
     reserved = [f"<|reserved_{number}|>" for number in range(how.reserved)]
+    reserved += [f"<extra_id_{number}>" for number in reversed(range(how.sentinels))]
     usual = dict.fromkeys(_ROLES[how.kind].values())
     return [*usual, *(_CHAT if how.chat else ()), *how.special, *reserved]

@@ -8,6 +8,7 @@ from dragoman.nn.arch import Arch
 from dragoman.nn.attention import Sight
 from dragoman.nn.cache import Cache
 from dragoman.nn.positions import RelativeBias, Rotary, alibi_slopes
+from dragoman.nn.segments import share_segment
 
 __all__ = ["Sights"]
 
@@ -35,14 +36,19 @@ class Sights(nn.Module):
         mask: Bool[Tensor, "b k"] | None,
         dtype: torch.dtype,
         cache: Cache | None = None,
+        segments: Int[Tensor, "b s"] | None = None,
     ) -> list[Sight]:
         """One Sight a layer, for queries that stand at `places` after what the cache holds.
 
-        `mask` is True on every key that is text, the cached ones included; None: there is no padding.
+        `mask` is True on every key that is text, the cached ones included; None: there is no padding. `segments` say
+        which document a token belongs to, where a row holds several: it sees no other.
         """
+        shown = mask if mask is None else mask[:, None, None, :]  # [b, 1, 1, k]
+        if segments is not None:
+            shown = share_segment(segments, segments)  # [b, 1, s, s]
         made: dict[int, Sight] = {}
         for reach in dict.fromkeys(self.reaches):
-            made[reach] = self._sight(reach, places, mask, dtype, cache)
+            made[reach] = self._sight(reach, places, shown, dtype, cache)
         return [made[reach] for reach in self.reaches]
 
     def _sight(self, reach: int, places: Tensor, mask: Tensor | None, dtype: torch.dtype, cache: Cache | None) -> Sight:
@@ -77,10 +83,10 @@ class Sights(nn.Module):
         return keys[past:], keys
 
     def _seen(
-        self, slots: Int[Tensor, "q"], keys: Int[Tensor, "k"], reach: int, mask: Bool[Tensor, "b k"] | None
+        self, slots: Int[Tensor, "q"], keys: Int[Tensor, "k"], reach: int, mask: Bool[Tensor, "b 1 _ k"] | None
     ) -> Bool[Tensor, "_ 1 _ k"] | None:
         if not self.causal:
-            return None if mask is None else mask[:, None, None, :]
+            return mask
         seen = keys[None, :] <= slots[:, None]  # [q, k]
         if reach:
             seen = seen & (keys[None, :] > slots[:, None] - reach)  # [q, k]
@@ -88,4 +94,4 @@ class Sights(nn.Module):
             return seen[None, None]
         # Padding on the left sees no text at all: it sees itself, since softmax over nothing is not a number.
         itself = keys[None, :] == slots[:, None]  # [q, k]
-        return (seen & mask[:, None, :] | itself)[:, None]  # [b, 1, q, k]
+        return seen & mask | itself  # [b, 1, q, k]

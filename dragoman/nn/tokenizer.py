@@ -108,6 +108,16 @@ class Tokenizer:
                 ids += self._clean(section, self._ids(rust, [section])[0], rust)
         return ids
 
+    @property
+    def around(self) -> tuple[tuple[int, ...], tuple[int, ...]]:
+        """The special tokens that the model wants in front of a text and behind it."""
+        return tuple(self._before), tuple(self._after)
+
+    def number(self, token: str) -> int | None:
+        """The id of a token by its written form; None where there is none."""
+        found = self._rust.token_to_id(token)
+        return None if found is None else int(found)
+
     def decode(self, ids: Sequence[int]) -> str:
         """The text of some ids, special tokens left out; bytes that make no character become U+FFFD."""
         return self.characters().whole(ids)
@@ -242,8 +252,7 @@ class Tokenizer:
 
     def _role(self, role: str) -> int | None:
         token = self.special.get(role)
-        number = self._rust.token_to_id(token) if token else None
-        return None if number is None else int(number)
+        return self.number(token) if token else None
 
 
 def _broken(text: str) -> bool:

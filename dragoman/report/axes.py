@@ -3,12 +3,12 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from dragoman.report.numbers import amount, quality
-from dragoman.report.scale import Scale, linear_ticks, stretch
+from dragoman.report.numbers import amount, brief, compact, quality
+from dragoman.report.scale import Scale, count_ticks, linear_ticks, stretch
 from dragoman.report.svg import Drawing
 from dragoman.report.text import advance
 
-__all__ = ["FONT", "NARROW", "WIDE", "Box", "Line", "Size", "frame", "target_line", "upright_scale"]
+__all__ = ["FONT", "NARROW", "WIDE", "Box", "Line", "Size", "frame", "target_line", "upright_scale", "upright_ticks"]
 
 FONT = 13.0
 # The left, upper, right and lower edge of a place that is taken.
@@ -47,16 +47,26 @@ def upright_scale(values: Sequence[float], top: float, bottom: float) -> Scale:
     return Scale(low, high, bottom, top)
 
 
-def frame(drawing: Drawing, upright: Scale, left: float, right: float, name: str) -> None:
-    """The horizontal rules, their figures and the name of the upright axis."""
-    ticks = linear_ticks(upright.low, upright.high)
-    step = ticks[1] - ticks[0] if len(ticks) > 1 else 1.0
-    digits = 0 if step >= 1 else 1 if step >= 0.1 else 2 if step >= 0.01 else 3
-    for tick in ticks:
+def frame(drawing: Drawing, upright: Scale, left: float, right: float, name: str, base: float = 13) -> None:
+    """The horizontal rules, their figures, and the name of the upright axis, whose base line stands at `base`."""
+    for tick, words in upright_ticks(upright):
         y = upright.place(tick)
         drawing.line((left, y, right, y), "grid")
-        drawing.text(left - 8, y + 4, quality(tick, digits), "tick", "end")
-    drawing.text(0, 13, name, "axis")
+        drawing.text(left - 8, y + 4, words, "tick", "end")
+    drawing.text(0, base, name, "axis")
+
+
+def upright_ticks(upright: Scale) -> list[tuple[float, str]]:
+    """The round figures of an upright axis with their words, fewer where it is short."""
+    most = min(max(int(abs(upright.end - upright.start) / 26), 2), 6)
+    if upright.log and upright.high > 20 * upright.low:
+        return [(tick, brief(tick)) for tick in count_ticks(upright.low, upright.high, most)]
+    ticks = linear_ticks(upright.low, upright.high, most)
+    step = ticks[1] - ticks[0] if len(ticks) > 1 else 1.0
+    if step < 0.001 or step >= 1e6:
+        return [(tick, brief(tick) if step < 0.001 else compact(tick)) for tick in ticks]
+    digits = 0 if step >= 1 else 1 if step >= 0.1 else 2 if step >= 0.01 else 3
+    return [(tick, quality(tick, digits)) for tick in ticks]
 
 
 def target_line(drawing: Drawing, upright: Scale, line: Line, left: float, right: float) -> Box:

@@ -7,6 +7,9 @@ from dragoman.report.record import Figure
 __all__ = [
     "MISSING",
     "amount",
+    "binary",
+    "brief",
+    "compact",
     "comparison",
     "duration",
     "memory",
@@ -25,7 +28,15 @@ MISSING = "–"
 _MOST_DIGITS = 8
 
 
+def _powers(value: float, digits: int = 2) -> str:
+    """4.90e15, 3.1e−6."""
+    front, _, power = f"{value:.{digits}e}".partition("e")
+    return f"{front}e{int(power)}".replace("-", "−")
+
+
 def _fixed(value: float, digits: int) -> str:
+    if abs(value) >= 1e15:
+        return _powers(value)
     text = f"{value:,.{digits}f}"
     if float(text.replace(",", "")) == 0.0:
         return text.lstrip("-")
@@ -98,6 +109,43 @@ def memory(megabytes: float | None) -> str:
     if abs(megabytes) >= 9999.5:
         return f"{_fixed(megabytes / 1000, _three(megabytes / 1000))} GB"
     return f"{_fixed(megabytes, _three(megabytes))} MB"
+
+
+def binary(size: float | None) -> str:
+    """A number of bytes: 312 B, 9.31 KiB, 1.25 GiB (1 GiB = 1,024 MiB), as the settings of memory are written."""
+    if size is None:
+        return MISSING
+    if abs(size) < 1023.5:
+        return f"{_fixed(size, 0)} B"
+    for unit in ("KiB", "MiB", "GiB"):
+        size /= 1024
+        if abs(size) < 1023.5:
+            return f"{_fixed(size, _three(size))} {unit}"
+    return f"{_fixed(size / 1024, _three(size / 1024))} TiB"
+
+
+def compact(count: float | None) -> str:
+    """A large count: 12,345, 7.81 M, 124 M, 1.21 B, 2.50 T, 4.90e15."""
+    if count is None:
+        return MISSING
+    if abs(count) < 999_500 or abs(count) >= 1e15:
+        return _fixed(count, 0)
+    for unit in ("M", "B"):
+        count /= 1e6 if unit == "M" else 1e3
+        if abs(count) < 999.5:
+            return f"{_fixed(count, _three(count))} {unit}"
+    return f"{_fixed(count / 1e3, _three(count / 1e3))} T"
+
+
+def brief(value: float | None) -> str:
+    """A setting's value in three digits: 0.0003, 3e−06, 8, 0.25, 16,384."""
+    if value is None:
+        return MISSING
+    if abs(value) >= 1000:
+        return _fixed(value, 0) if abs(value) < 1e9 else _powers(value)
+    text = f"{value:.3g}"
+    front, _, power = text.partition("e")
+    return (f"{front}e{int(power)}" if power else text).replace("-", "−")
 
 
 def probability(p: float | None) -> str:

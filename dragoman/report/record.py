@@ -11,8 +11,9 @@ __all__ = ["Figure", "Table", "count", "figure", "hollow", "number", "rows", "ta
 
 Table = Mapping[str, object]
 
-# Above this a figure is no measurement, and a scale drawn around it would overflow. NaN is not below it either.
-_LARGEST = 1e15
+# Above this a figure is no measurement, and a scale drawn around it would overflow. NaN is not below it either. The
+# largest trainings so far took 1e26 floating-point operations.
+_LARGEST = 1e28
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,14 +1,16 @@
-"""Predict memory and time of every rung on this machine, and fit them into the budget.
+"""Predict memory and time of a project's rungs, of one model, or of a training that fits into a time.
 
-A few real steps are timed. What does not fit is cut in this order: trials, epochs, the rung. The report shows predicted
-against measured, and the ratio of the two corrects the next plan.
+Of a project every rung is planned: a few real steps are timed, and what does not fit the budget is cut in this order:
+trials, epochs, the rung. The report shows predicted against measured, and the ratio of the two corrects the next plan.
+Of one model (model=llama/3.1-8b, model=15M, model=FOLDER) each part of the memory is told; time="4 h" asks how large a
+model can be trained here in that time; fit=RUNS.csv fits a scaling law to runs of your own.
 """
 
 import json
 import math
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +22,8 @@ from dragoman.core.show import Show, Tick, silent
 from dragoman.core.sizing import Memory, Shape, peak_memory, reset_peak_memory, show_bytes, show_seconds
 from dragoman.core.types import Example
 from dragoman.evals.latency import REQUESTS, WARM_UP
+from dragoman.stages.plan_model import Setup, plan_model, show_formats
+from dragoman.stages.plan_time import plan_time, show_fit
 from dragoman.stages.prepare import gather, part, prepare
 from dragoman.stages.settled import command, settled
 from dragoman.stages.train import planned
@@ -52,6 +56,16 @@ class Settings:
 
     project: str = ""
     "The project file or its folder; empty is the folder you stand in."
+    model: str = ""
+    "A model to plan instead of a project: a size such as 15M, family/size, a folder, or hf:owner/name."
+    time: str = ""
+    'The time to train in, such as "4 h": how large a model is worth it, on how many tokens?'
+    fit: str = ""
+    "A CSV file of runs (columns parameters, loss, and tokens or flops) to fit a scaling law to."
+    formats: bool = False
+    "Whether to show the number formats with their bits."
+    setup: Setup = field(default_factory=Setup)
+    "How a model is trained."
 
 
 @dataclass(frozen=True)
@@ -81,7 +95,9 @@ class RungPlan:
 
 
 def run(settings: Settings, words: tuple[str, ...], show: Show) -> int:
-    """Plan a project and show the table."""
+    """Plan a project and show the table; or a model, or a time."""
+    if settings.model or settings.time or settings.fit or settings.formats:
+        return _without_project(settings, words, show)
     project = settled(settings.project, words)
     with show.board(project.scope.name) as board:
         with board.step("prepare") as tick:
@@ -100,6 +116,19 @@ def run(settings: Settings, words: tuple[str, ...], show: Show) -> int:
     show.card("budget", [("time", budget), ("memory", project.scope.budget.memory), ("then", then)])
     show.result({"run": done.id, "rungs": [asdict(one) for one in rungs], "seconds": total})
     return 0
+
+
+def _without_project(settings: Settings, words: tuple[str, ...], show: Show) -> int:
+    """What can be asked where there is no project."""
+    if words:
+        raise UserError(f"'{words[0]}' is a setting of a project", "leave it out, or leave out model, time and fit")
+    if settings.formats:
+        return show_formats(show)
+    if settings.model:
+        return plan_model(settings.model, settings.setup, show)
+    if settings.time:
+        return plan_time(settings.time, settings.fit, settings.setup, show)
+    return show_fit(settings.fit, show)
 
 
 def plans_of(done: Run) -> list[RungPlan]:

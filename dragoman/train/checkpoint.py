@@ -2,9 +2,9 @@
 
 A version holds the weights that learn, AdamW's state, the random numbers' state, where the run stands, and the caller's
 own notes; safetensors and JSON alone, published whole or not at all, found again by step and checked byte by byte.
+Several processes write what each holds, and any number of them goes on from there.
 """
 
-import hashlib
 import json
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -18,9 +18,10 @@ from torch import Tensor
 from dragoman.core import durable
 from dragoman.core.config import dump
 from dragoman.core.errors import UserError
-from dragoman.train.doors import Encoded
 from dragoman.train.finite import check_weights
 from dragoman.train.loop import Training
+from dragoman.train.pieces import opened, save_pieces
+from dragoman.train.staging import place_of, publish, reachable
 
 __all__ = [
     "KEEP",
@@ -35,7 +36,7 @@ __all__ = [
 ]
 
 KEEP = 2
-IGNORED = ("save_seconds",)
+IGNORED = ("save_seconds", "save_share")
 
 
 def save(folder: Path, training: Training, notes: Mapping[str, Any]) -> Path:
@@ -46,22 +47,25 @@ def save(folder: Path, training: Training, notes: Mapping[str, Any]) -> Path:
     check_weights(training.net, f"nothing was saved at step {training.step}")
 
     def fill(stage: Path) -> None:
-        save_file(_weights(training), stage / "weights.safetensors")
-        save_file(_optimiser(training), stage / "optimizer.safetensors")
-        save_file(_average(training), stage / "average.safetensors")
+        save_pieces(stage, "weights", training.weights, training.world)
+        save_pieces(stage, "optimizer", _optimiser(training), training.world)
+        save_pieces(stage, "average", training.average, training.world)
         save_file(_random(training.kit.device), stage / "random.safetensors")
+        if not training.world.first:
+            return
         state = {
             "step": training.step,
             "steps": training.steps,
             "chain": training.chain,
+            "skipped": training.skipped,
             "identity": identity(training),
             "machine": _machine(training),
             "notes": dict(notes),
         }
         (stage / "state.json").write_text(json.dumps(state, indent=1) + "\n")
 
-    path = durable.publish(folder / f"step-{training.step:06d}", fill, needed=bytes_needed(training))
-    durable.retain(folder, "step", KEEP)
+    path = publish(training.world, folder / f"step-{training.step:06d}", fill, needed=bytes_needed(training))
+    training.world.once(lambda: durable.retain(folder, "step", KEEP))
     training.kept = f"The state after step {training.step} is saved."
     return path
 
@@ -77,22 +81,24 @@ def restore(path: Path, training: Training, said: Callable[[str], None]) -> None
 
     Raises UserError with a list of the differences when the checkpoint belongs to other settings, examples or weights.
     """
-    state = json.loads((path / "state.json").read_text())
-    differences = _differences(state["identity"], identity(training))
-    if differences:
-        raise UserError(
-            f"{path} was made with other settings: {'; '.join(differences)}",
-            f"give the old settings back, or move {path.parent} away to begin anew",
-        )
-    if _differences(state["machine"], _machine(training)):
-        changed = "; ".join(_differences(state["machine"], _machine(training)))
-        said(f"this machine is not the one that began the run ({changed}): losses stay close, bits do not")
-    load_weights(path, training)
-    _restore_optimiser(path, training)
-    for name, value in _read(path / "average.safetensors").items():
-        training.average[name].copy_(value)
-    _restore_random(path, training.kit.device)
-    training.step, training.chain = state["step"], state["chain"]
+    with reachable(training.world, path) as place:
+        state = json.loads((place / "state.json").read_text())
+        differences = _differences(state["identity"], identity(training))
+        if differences:
+            raise UserError(
+                f"{path} was made with other settings: {'; '.join(differences)}",
+                f"give the old settings back, or move {path.parent} away to begin anew",
+            )
+        if _differences(state["machine"], _machine(training)):
+            changed = "; ".join(_differences(state["machine"], _machine(training)))
+            said(f"this machine is not the one that began the run ({changed}): losses stay close, bits do not")
+        _load_weights(place, path, training)
+        _restore_optimiser(place, training)
+        with opened(place, "average") as average, torch.no_grad():
+            for name, value in training.average.items():
+                average.copy(name, value)
+        _restore_random(place, training)
+    training.step, training.chain, training.skipped = state["step"], state["chain"], state["skipped"]
     training.kept = f"The state after step {training.step} is saved."
 
 
@@ -111,27 +117,34 @@ def save_weights(path: Path, training: Training, notes: Mapping[str, Any]) -> Pa
     check_weights(training.net, f"nothing was saved at step {training.step}")
 
     def fill(stage: Path) -> None:
-        save_file(_weights(training), stage / "weights.safetensors")
-        (stage / "notes.json").write_text(json.dumps(dict(notes), indent=1) + "\n")
+        save_pieces(stage, "weights", training.weights, training.world)
+        if training.world.first:
+            (stage / "notes.json").write_text(json.dumps(dict(notes), indent=1) + "\n")
 
-    return durable.publish(path, fill, needed=bytes_needed(training) // 3)
+    return publish(training.world, path, fill, needed=bytes_needed(training) // 3)
 
 
 def load_weights(path: Path, training: Training) -> None:
     """Put the weights of a version into the net. Raises UserError where they are not exactly those that learn."""
-    tensors = _read(path / "weights.safetensors")
+    with reachable(training.world, path) as place:
+        _load_weights(place, path, training)
+
+
+def _load_weights(place: Path, path: Path, training: Training) -> None:
+    """As load_weights; `place` is where they are read, `path` what they are called."""
     weights = training.weights
-    wrong = sorted(tensors.keys() ^ weights.keys()) or [
-        name for name, weight in weights.items() if tensors[name].shape != weight.shape
-    ]
-    if wrong:
-        raise UserError(
-            f"{path} does not fit this model: {wrong[0]} is not the same",
-            f"move {path.parent} away to begin anew",
-        )
-    with torch.no_grad():
-        for name, weight in weights.items():
-            weight.copy_(tensors[name])
+    with opened(place, "weights") as saved:
+        wrong = sorted(saved.shapes.keys() ^ weights.keys()) or [
+            name for name, weight in weights.items() if saved.shapes[name] != tuple(weight.shape)
+        ]
+        if wrong:
+            raise UserError(
+                f"{path} does not fit this model: {wrong[0]} is not the same",
+                f"move {path.parent} away to begin anew",
+            )
+        with torch.no_grad():
+            for name, weight in weights.items():
+                saved.copy(name, weight)
     training.working.spread()
 
 
@@ -147,8 +160,8 @@ def identity(training: Training) -> dict[str, Any]:
         "train": how | {"precision": training.kit.precision},
         "objective": {"name": type(training.objective).__name__.lower(), **dump(training.objective)},
         "tuning": {"name": type(training.tuning).__name__.lower(), **dump(training.tuning)},
-        "labels": list(training.net.labels),
-        "examples": _digest(training.encoded),
+        "labels": list(getattr(training.net, "labels", ())),
+        "examples": training.encoded.digest(),
         "weights": training.start,
     }
 
@@ -156,7 +169,8 @@ def identity(training: Training) -> dict[str, Any]:
 def _machine(training: Training) -> dict[str, Any]:
     device = training.kit.device
     name = torch.cuda.get_device_name(device) if device.startswith("cuda") else torch.backends.cpu.get_cpu_capability()
-    return {"torch": torch.__version__, "device": name, "threads": torch.get_num_threads()}
+    threads, processes = torch.get_num_threads(), training.world.size
+    return {"torch": torch.__version__, "device": name, "threads": threads, "processes": processes}
 
 
 def _differences(old: Any, new: Any, where: str = "") -> list[str]:
@@ -171,39 +185,26 @@ def _differences(old: Any, new: Any, where: str = "") -> list[str]:
     return [f"{where} was {told[0]} and is {told[1]}"]
 
 
-def _digest(encoded: Encoded) -> str:
-    """SHA-256 over names, token ids, targets and weights of all examples, in their order."""
-    whole = hashlib.sha256("\0".join(encoded.names).encode())
-    for ids in encoded.ids:
-        whole.update(b"%d:" % len(ids) + b",".join(b"%d" % token for token in ids))
-    for tensor in (encoded.targets, encoded.weights):
-        whole.update(tensor.contiguous().numpy().tobytes())
-    return whole.hexdigest()
-
-
-def _weights(training: Training) -> dict[str, Tensor]:
-    return {name: weight.detach().cpu().contiguous() for name, weight in training.weights.items()}
-
-
-def _average(training: Training) -> dict[str, Tensor]:
-    return {name: value.cpu().contiguous() for name, value in training.average.items()}
-
-
 def _optimiser(training: Training) -> dict[str, Tensor]:
-    """AdamW's tensors as `exp_avg/NAME`; a weight whose time has not come yet has none."""
+    """The optimisers' tensors as `exp_avg/NAME`; a weight whose time has not come yet has none."""
     found = {}
-    for name, weight in training.weights.items():
-        for key, value in training.optimiser.state.get(weight, {}).items():
-            found[f"{key}/{name}"] = value.detach().cpu().contiguous()
+    for optimiser in training.optimisers:
+        for name, weight in training.weights.items():
+            for key, value in optimiser.state.get(weight, {}).items():
+                found[f"{key}/{name}"] = value
     return found
 
 
 def _restore_optimiser(path: Path, training: Training) -> None:
     weights = training.weights
-    training.optimiser.state.clear()
-    for key, value in _read(path / "optimizer.safetensors").items():
-        kind, _, name = key.partition("/")
-        training.optimiser.state[weights[name]][kind] = value.to(weights[name].device)
+    owners = {weight: one for one in training.optimisers for group in one.param_groups for weight in group["params"]}
+    for optimiser in training.optimisers:
+        optimiser.state.clear()
+    with opened(path, "optimizer") as saved:
+        for key in saved.shapes:
+            kind, _, name = key.partition("/")
+            weight = weights[name]
+            owners[weight].state[weight][kind] = saved.like(key, weight)
 
 
 def _random(device: str) -> dict[str, Tensor]:
@@ -213,13 +214,12 @@ def _random(device: str) -> dict[str, Tensor]:
     return states
 
 
-def _restore_random(path: Path, device: str) -> None:
-    states = _read(path / "random.safetensors")
-    torch.set_rng_state(states["cpu"])
-    if device.startswith("cuda") and "cuda" in states:
-        torch.cuda.set_rng_state(states["cuda"], device)
-
-
-def _read(path: Path) -> dict[str, Tensor]:
-    with safe_open(path, framework="pt") as file:
-        return {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - it is no mapping
+def _restore_random(path: Path, training: Training) -> None:
+    """Each process's own random numbers; one that there was not goes on with those of its beginning."""
+    file, device = place_of(path, training.world.rank) / "random.safetensors", training.kit.device
+    if not file.exists():
+        return
+    with safe_open(file, framework="pt") as states:
+        torch.set_rng_state(states.get_tensor("cpu"))
+        if device.startswith("cuda") and "cuda" in states.keys():  # noqa: SIM118 - it is no mapping
+            torch.cuda.set_rng_state(states.get_tensor("cuda"), device)

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["IGNORED", "Spans", "corrupt_spans", "mask_words", "raw_length"]
+__all__ = ["IGNORED", "Spans", "corrupt_documents", "corrupt_spans", "mask_words", "raw_length", "words_of"]
 
 IGNORED = -100
 "the label of a place that is not learnt from, as torch's cross entropy has it"
@@ -25,19 +25,40 @@ def mask_words(
     words: Ids,
     dice: np.random.Generator,
     share: float = 0.15,
+    inner: NDArray[np.bool_] | None = None,
 ) -> tuple[Ids, Ids]:
     """The ids with holes, and the labels, both of the shape of `ids`.
 
     A `share` of the places that are not `fixed` (special tokens, padding) is chosen, each by its own luck. Of those
     80 % become the mask, 10 % one of `words` (every id that is no special token) and 10 % stay, so that a state is
     worth something where nothing is masked. Labels are the true ids at the chosen places and IGNORED elsewhere.
+    `inner` is True on tokens that go on with the word before them, in a row of one dimension: then whole words are
+    chosen, and each of their tokens has its own luck.
     """
-    chosen = (dice.random(ids.shape) < share) & ~fixed
+    lots = dice.random(ids.shape)
+    if inner is not None:
+        begins = ~inner | fixed
+        begins[:1] = True
+        lots = lots[np.flatnonzero(begins)][np.cumsum(begins) - 1]  # every token has the lot of its word's first
+    chosen = (lots < share) & ~fixed
     luck = dice.random(ids.shape)
     holes = np.where(chosen & (luck < 0.8), mask_id, ids)
     drawn = words[dice.integers(len(words), size=ids.shape)]
     holes = np.where(chosen & (luck >= 0.8) & (luck < 0.9), drawn, holes)
     return holes, np.where(chosen, ids, IGNORED)
+
+
+def words_of(tokens: Sequence[str]) -> NDArray[np.bool_]:
+    """Which tokens of a vocabulary, as they are written in its file, go on with the word before them.
+
+    WordPiece marks those with ##; byte-level BPE and Unigram mark the others, with a space that is shown as \u0120 or
+    \u2581. Without any mark every token is a word.
+    """
+    if any(token.startswith("##") for token in tokens):
+        return np.array([token.startswith("##") for token in tokens], dtype=bool)
+    if any(token.startswith(("\u0120", "\u2581")) for token in tokens):
+        return np.array([token[:1].isalnum() for token in tokens], dtype=bool)
+    return np.zeros(len(tokens), dtype=bool)
 
 
 @dataclass(frozen=True)
@@ -96,6 +117,33 @@ def corrupt_spans(
         target += [sentinel, *ids[place + stay : place + stay + go]]
         place += stay + go
     return [*inputs, end_id], [*target, end_id]
+
+
+def corrupt_documents(
+    ids: Ids, documents: Ids, first_sentinel: int, end_id: int, dice: np.random.Generator, how: Spans, sentinels: int
+) -> tuple[Ids, Ids, Ids, Ids]:
+    """Every document of a packed row with gaps of its own: inputs, whose document each token is, targets, and theirs.
+
+    A piece of a document that is one token long is taken out whole. Of a piece that needs more spans than there are
+    sentinels, the part that does not is taken for one document and the rest for the next.
+    """
+    made: list[tuple[list[int], list[int]]] = []
+    begins = np.flatnonzero(np.diff(documents, prepend=documents[0] - 1))
+    for start, stop in zip(begins, [*begins[1:], len(ids)], strict=True):
+        for low in range(start, stop, longest := _longest(sentinels, how)):
+            piece = ids[low : min(low + longest, stop)].tolist()
+            if len(piece) > 1:
+                made.append(corrupt_spans(piece, first_sentinel, end_id, dice, how, sentinels))
+            else:
+                made.append(([first_sentinel, end_id], [first_sentinel, *piece, end_id]))
+    inputs, targets = (np.array([token for one in made for token in one[side]], dtype=np.int64) for side in (0, 1))
+    owners = [np.repeat(np.arange(len(made)), [len(one[side]) for one in made]) for side in (0, 1)]
+    return inputs, owners[0], targets, owners[1]
+
+
+def _longest(sentinels: int, how: Spans) -> int:
+    """The most tokens of a text that needs no more spans than there are sentinels."""
+    return max(2, int(sentinels * how.mean / how.density) - 1)
 
 
 def _parts(total: int, count: int, dice: np.random.Generator) -> list[int]:

@@ -7,15 +7,26 @@ from torch import Tensor, nn
 
 from dragoman.core.errors import UserError
 
-__all__ = ["check_finite", "check_weights", "total_norm"]
+__all__ = ["check_finite", "check_weights", "is_finite", "total_norm"]
 
 SHOWN = 8
 
 
 def total_norm(tensors: Iterable[Tensor]) -> Tensor:
-    """The length of all tensors together, a scalar in float32; not finite where any number of any of them is not."""
+    """The length of all tensors together, a scalar in float32; not finite where any number of any of them is not.
+
+    Of tensors shared out among processes (FSDP2) it is the length of the whole ones.
+    """
     listed = list(tensors)
-    return nn.utils.get_total_norm(listed) if listed else torch.zeros(())
+    found = nn.utils.get_total_norm(listed) if listed else torch.zeros(())
+    whole: Tensor = found.full_tensor() if hasattr(found, "full_tensor") else found
+    return whole
+
+
+def is_finite(tensor: Tensor) -> bool:
+    """Whether every number is finite, those that other processes hold included: `all` would ask for one's own only."""
+    wrong = (~tensor.isfinite()).sum()
+    return not int(wrong.full_tensor() if hasattr(wrong, "full_tensor") else wrong)
 
 
 def check_finite(
@@ -29,10 +40,8 @@ def check_finite(
     if all(finite):
         return
     named = list(net.named_parameters())
-    bad_weights = [name for name, weight in named if not bool(weight.isfinite().all())]
-    bad_gradients = [
-        name for name, weight in named if weight.grad is not None and not bool(weight.grad.isfinite().all())
-    ]
+    bad_weights = [name for name, weight in named if not is_finite(weight)]
+    bad_gradients = [name for name, weight in named if weight.grad is not None and not is_finite(weight.grad)]
     if bad_weights:
         what = f"the weight {bad_weights[0]} is not finite"
     elif not finite[1]:
@@ -51,7 +60,7 @@ def check_finite(
 def check_weights(net: nn.Module, where: str) -> None:
     """Raise UserError that names the first weight that is not finite; `where` says what was about to be done."""
     for name, weight in net.named_parameters():
-        if not bool(weight.isfinite().all()):
+        if not is_finite(weight):
             raise UserError(
                 f"{where}: the weight {name} is not finite",
                 "choose another model in models.candidates",

@@ -7,21 +7,23 @@ import hashlib
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.optim import AdamW
+from torch.optim import Optimizer
 
-from dragoman.core.types import Example
-from dragoman.nn.heads import Classifier
+from dragoman.core.errors import UserError
 from dragoman.train.average import begin_average, follow
-from dragoman.train.batching import chained, steps_an_epoch
-from dragoman.train.doors import Batch, Encoded, How, Kit, Objective, Pace, Step, Tokens, Tuning, settle
+from dragoman.train.batching import chained
+from dragoman.train.doors import Feed, How, Kit, Objective, Pace, Piece, Step, Tuning, settle
 from dragoman.train.finite import check_finite, check_weights, total_norm
 from dragoman.train.modes import set_modes
-from dragoman.train.optim import Group, group_weights, make_optimiser, scheduled, set_rates
+from dragoman.train.optim import Group, group_weights, make_optimisers, set_rates
 from dragoman.train.precision import Working, choose_device, choose_precision, working_copy
 from dragoman.train.rows import thin
+from dragoman.train.schedules import scheduled
+from dragoman.train.world import World, alone
 
 __all__ = ["Training", "begin", "fit"]
 
@@ -30,17 +32,17 @@ __all__ = ["Training", "begin", "fit"]
 class Training:
     """Everything that a training run is made of. `step` and `chain` say where it stands; `fit` moves them on."""
 
-    net: Classifier
+    net: Any
     "its weights are fp32; after each step they are up to date, whatever the precision"
     objective: Objective
     tuning: Tuning
     kit: Kit
-    encoded: Encoded
+    encoded: Feed
     paces: Mapping[str, Pace]
     weights: Mapping[str, nn.Parameter]
     "those that learn at some time, by name"
     groups: Sequence[Group]
-    optimiser: AdamW
+    optimisers: tuple[Optimizer, ...]
     working: Working
     steps: int
     "how many steps the whole run has"
@@ -48,8 +50,14 @@ class Training:
     "SHA-256 over the weights it began with"
     average: Mapping[str, Tensor]
     "the running average of the weights that learn; empty where none is wanted"
+    world: World
+    "the processes that train together"
+    shell: Any = None
+    "the net without its numbers, where several processes share it out"
     step: int = 0
     chain: str = ""
+    skipped: int = 0
+    "steps that were left out because something in them was not finite"
     kept: str = "nothing was saved before it."
     "what a message says about the last saved state"
 
@@ -61,31 +69,45 @@ class Training:
     @property
     def steps_an_epoch(self) -> int:
         """How many steps see every example once."""
-        return steps_an_epoch(len(self.encoded.names), self.how.batch)
+        return self.encoded.steps_an_epoch(self.how.batch)
 
 
 def begin(
-    net: Classifier, tokenizer: Tokens, objective: Objective, tuning: Tuning, examples: Sequence[Example], how: How
+    net: Any,
+    tokenizer: Any,
+    objective: Objective,
+    tuning: Tuning,
+    data: Any,
+    how: How,
+    world: World | None = None,
 ) -> Training:
     """A training run before its first step. `net` itself is what learns.
 
-    Raises UserError where the examples, the tuning or the settings do not go with the net, or a weight is not finite.
+    Raises UserError where the data, the tuning or the settings do not go with the net, or a weight is not finite.
     """
-    how = settle(how, tuning)
+    how, world = settle(how, tuning), world or alone()
     net.arch.require(how.max_length)
-    device = choose_device(how.device)
-    kit = Kit(how, tokenizer, device, choose_precision(how.precision, device))
+    if how.batch < world.size:
+        raise UserError(f"{world.size} processes cannot share a batch of {how.batch}", f"say train.batch={world.size}")
+    device = world.device or choose_device(how.device)
+    kit = Kit(how, tokenizer, device, choose_precision(how.precision, device), rank=world.rank, ranks=world.size)
     check_weights(net, "the model cannot be trained")
     start = _digest(net)
-    encoded = objective.encode(net, examples, kit)
-    net = tuning.apply(net, how.seed).to(device)
-    thin(net, [tokenizer.pad_id, *(token for ids in encoded.ids for token in ids)])
+    encoded = objective.encode(net, data, kit)
+    world.agree("weights, texts and settings", f"{start} {encoded.digest()} {how} {kit.precision}")
+    net = tuning.apply(net, how.seed)
+    net = net if world.sharded else net.to(device)  # parts are moved one by one
+    if used := encoded.words():
+        thin(net, [tokenizer.pad_id, *used])
     paces = tuning.paces(net)
-    groups = group_weights(net, paces, how.decay)
-    # A head alone is too small for bf16 to pay; its encoder's states are still computed in it.
+    groups = group_weights(net, paces, how.decay, how.optimizer)
     kit = replace(kit, learning=frozenset(paces))
+    # A head alone is too small for bf16 to pay; its encoder's states are still computed in it.
     light = "fp32" if kit.encoder_frozen else kit.precision
+    shell, net = world.shell(net), world.shard(net, light)
     weights = {name: weight for name, weight in net.named_parameters() if name in paces}
+    working = working_copy(net, "fp32" if world.sharded else light, tuple(paces))
+    working.prepare(how.compile, how.recompute)
     training = Training(
         net=net,
         objective=objective,
@@ -95,13 +117,15 @@ def begin(
         paces=paces,
         weights=weights,
         groups=groups,
-        optimiser=make_optimiser(net, groups, how),
-        working=working_copy(net, light, tuple(paces)),
-        steps=max(1, math.ceil(how.epochs * steps_an_epoch(len(encoded.names), how.batch) - 1e-9)),
+        optimisers=make_optimisers(net, groups, how.rate, (how.beta1, how.beta2), how.epsilon, how.momentum),
+        working=working,
+        steps=how.steps or max(1, math.ceil(how.epochs * encoded.steps_an_epoch(how.batch) - 1e-9)),
         start=start,
         average=begin_average(weights, how.average),
+        world=world,
+        shell=shell,
     )
-    torch.manual_seed(how.seed)
+    torch.manual_seed(how.seed + world.rank)  # dropout must not be the same on the rows of two processes
     return training
 
 
@@ -121,27 +145,30 @@ def fit(training: Training) -> Iterator[Step]:
             _open(training)
 
 
-def _advance(training: Training, batches: Sequence[Batch]) -> Step:
+def _advance(training: Training, batches: Sequence[Piece]) -> Step:
     """One step of the optimiser: the gradient of all parts of the batch, checked, clipped, followed."""
-    how, working = training.how, training.working
-    weight = sum(batch.weight for batch in batches)
+    how, working, world = training.how, training.working, training.world
+    weight, tokens = world.total([sum(batch.weight for batch in batches), sum(batch.tokens for batch in batches)])
     working.clear()
     losses = []
     for position, batch in enumerate(batches):
-        mean = training.objective.loss(working.net, batch, training.kit).total / weight
+        mean = training.objective.loss(working.net, batch, training.kit).total / (weight or 1.0)
         mean.backward()  # type: ignore[no-untyped-call]
         working.gather(first=position == 0)
         losses.append(mean.detach())
-    names = tuple(name for batch in batches for name in batch.names)
-    loss, norm = _checked(training, losses, names)
-    if how.clip and norm > how.clip:
-        gradients = [moved.grad for moved in training.weights.values() if moved.grad is not None]
-        torch._foreach_mul_(gradients, how.clip / norm)
-    rate = scheduled(how, training.step, training.steps)
-    set_rates(training.optimiser, list(training.groups), rate)
-    training.optimiser.step()
-    working.spread()
+    names = world.joined([name for batch in batches for name in batch.names])
+    loss, norm, skipped = _checked(training, losses, names)
+    rate = how.rate * scheduled(how.schedule, training.step, training.steps, how.warmup, how.cooldown, how.floor)
+    if not skipped:
+        if how.clip and norm > how.clip:
+            gradients = [moved.grad for moved in training.weights.values() if moved.grad is not None]
+            torch._foreach_mul_(gradients, how.clip / norm)
+        set_rates(training.optimisers, training.groups, rate)
+        for optimiser in training.optimisers:
+            optimiser.step()
+        working.spread()
     training.step += 1
+    training.skipped += skipped
     follow(training.average, training.weights, how.average, training.step)
     training.chain = chained(training.chain, names)
     return Step(
@@ -151,25 +178,27 @@ def _advance(training: Training, batches: Sequence[Batch]) -> Step:
         norm=norm,
         rate=rate,
         examples=names,
-        tokens=sum(batch.tokens for batch in batches),
+        tokens=int(tokens),
         chain=training.chain,
+        skipped=skipped,
     )
 
 
-def _checked(training: Training, losses: list[Tensor], names: tuple[str, ...]) -> tuple[float, float]:
-    """The loss and the length of the gradient, once these and the weights are known to be finite."""
+def _checked(training: Training, losses: list[Tensor], names: tuple[str, ...]) -> tuple[float, float, bool]:
+    """The loss and the length of the gradient once these and the weights are known to be finite, and whether they are
+    not and the step is to be left out."""
     gradients = [weight.grad for weight in training.weights.values() if weight.grad is not None]
     weights = [weight.detach() for weight in training.weights.values() if weight.requires_grad]
+    device = losses[0].device
+    own = torch.stack(losses).sum().float()
     numbers = torch.stack(
-        [
-            torch.stack(losses).sum().float(),
-            total_norm(gradients).to(losses[0].device, torch.float32),
-            total_norm(weights).to(losses[0].device, torch.float32),
-        ]
+        [training.world.summed(own), *(total_norm(some).to(device, torch.float32) for some in (gradients, weights))]
     )
     loss, norm, length = (float(number) for number in numbers.tolist())
+    if training.how.on_nan == "skip" and math.isfinite(length) and not math.isfinite(loss + norm):
+        return loss, norm, True
     check_finite(training.net, loss, norm, length, training.step + 1, names, training.kept)
-    return loss, norm
+    return loss, norm, False
 
 
 def _open(training: Training, begun: bool = False) -> None:
@@ -185,7 +214,7 @@ def _open(training: Training, begun: bool = False) -> None:
         set_modes(training.working.net)
 
 
-def _digest(net: Classifier) -> str:
+def _digest(net: nn.Module) -> str:
     """SHA-256 over names, shapes and bytes of all weights."""
     whole = hashlib.sha256()
     for name, weight in net.named_parameters():

@@ -7,13 +7,12 @@ a bf16 copy 117. Autocast casts every weight and every state again at each use; 
 import copy
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 from torch import nn
 
 from dragoman.core.errors import UserError
-from dragoman.nn.heads import Classifier
 
 __all__ = ["Working", "choose_device", "choose_precision", "working_copy"]
 
@@ -21,13 +20,15 @@ __all__ = ["Working", "choose_device", "choose_precision", "working_copy"]
 def choose_device(wanted: str) -> str:
     """The device that is meant: auto takes a GPU where there is one. Raises UserError where it is not there."""
     if wanted == "auto":
-        return "cuda" if torch.cuda.is_available() else "cpu"
+        return "cuda" if torch.cuda.is_available() else "mps" if torch.backends.mps.is_available() else "cpu"
     try:
         kind = torch.device(wanted).type
     except RuntimeError:
-        raise UserError(f"there is no device named '{wanted}'", "say train.device=auto, cpu or cuda") from None
+        raise UserError(f"there is no device named '{wanted}'", "say train.device=auto, cpu, cuda or mps") from None
     if kind == "cuda" and not torch.cuda.is_available():
         raise UserError("train.device is cuda, but torch finds no GPU here", "say train.device=auto")
+    if kind == "mps" and not torch.backends.mps.is_available():
+        raise UserError("train.device is mps, but torch finds no Apple GPU here", "say train.device=auto")
     return wanted
 
 
@@ -37,6 +38,8 @@ def choose_precision(wanted: Literal["auto", "fp32", "bf16"], device: str) -> Li
         return wanted
     if device.startswith("cuda"):
         return "bf16" if torch.cuda.is_bf16_supported(including_emulation=False) else "fp32"
+    if device.startswith("mps"):
+        return "fp32"
     can = torch.cpu.get_capabilities()
     return "bf16" if any(can.get(kind) for kind in ("avx512_bf16", "amx_bf16", "bf16")) else "fp32"
 
@@ -45,10 +48,18 @@ def choose_precision(wanted: Literal["auto", "fp32", "bf16"], device: str) -> Li
 class Working:
     """The net that computes, the weights that learn, kept in fp32, and their bf16 copies where a copy computes."""
 
-    net: Classifier
+    net: Any
     weights: tuple[nn.Parameter, ...]
     copies: tuple[nn.Parameter, ...]
     "one for each of `weights`, or none at all where the net computes itself"
+
+    def prepare(self, compiled: bool, recompute: bool) -> None:
+        """Let every block of the net be compiled, or computed again on the way back instead of kept."""
+        for stack in self.net.modules():
+            if recompute and hasattr(stack, "recompute"):
+                stack.recompute = True
+            for block in getattr(stack, "blocks", ()) if compiled else ():
+                block.compile()
 
     def clear(self) -> None:
         """Start a step's gradient at 0 where the net computes itself; its memory is kept: new memory costs 20 ms."""
@@ -75,7 +86,7 @@ class Working:
             light.requires_grad_(kept.requires_grad)
 
 
-def working_copy(net: Classifier, precision: Literal["fp32", "bf16"], names: Iterable[str]) -> Working:
+def working_copy(net: Any, precision: Literal["fp32", "bf16"], names: Iterable[str]) -> Working:
     """The net that computes: itself in fp32, a copy in bf16. `names` are the weights that learn at some time."""
     known = dict(net.named_parameters())
     weights = tuple(known[name] for name in names)

@@ -49,10 +49,9 @@ def thin(net: Classifier, used: Iterable[int]) -> None:
         net.encoder.embeddings.words = SeenWords(words, rows).train(words.training)  # type: ignore[assignment]
 
 
-def fold(net: Classifier) -> None:
-    """Write the learnt rows back into the table, which stands in its old place again."""
-    words: nn.Module = net.encoder.embeddings.words
-    if isinstance(words, SeenWords):
+def fold(net: nn.Module) -> None:
+    """Write the learnt rows back into the table, which stands in its old place again; another net stays as it is."""
+    if isinstance(net, Classifier) and isinstance(words := net.encoder.embeddings.words, SeenWords):
         with torch.no_grad():
             words.table.weight[words.used] = words.rows
         net.encoder.embeddings.words = words.table.requires_grad_(True)

@@ -3,30 +3,32 @@
 import contextlib
 import math
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from typing import Any
 
 import torch
 
 from dragoman.core import durable
 from dragoman.core.errors import Stopped, UserError
+from dragoman.core.gauge import Gauge
 from dragoman.core.show import Tick, silent
 from dragoman.core.sizing import peak_memory
-from dragoman.core.types import Example
-from dragoman.nn.heads import Classifier
 from dragoman.train import checkpoint
 from dragoman.train.average import averaged
-from dragoman.train.doors import How, Objective, Step, Tokens, Tuning
+from dragoman.train.doors import How, Objective, Step, Tuning
 from dragoman.train.loop import Training, begin, fit
 from dragoman.train.modes import set_modes
 from dragoman.train.rows import fold
 from dragoman.train.states import remembering
 from dragoman.train.stopping import Wish, catching
+from dragoman.train.world import World, alone
 
-__all__ = ["Measure", "Outcome", "Watch", "learn"]
+__all__ = ["Effort", "Log", "Measure", "Outcome", "Watch", "learn"]
 
-Measure = Callable[[Classifier], Mapping[str, float]]
+Measure = Callable[[Any], Mapping[str, float]]
+Log = Callable[[Step], None]
 POINTS = 500
 
 
@@ -48,10 +50,18 @@ class Watch:
 
 
 @dataclass(frozen=True, slots=True)
+class Effort:
+    """What a token costs and what the machine can do, both in floating-point operations; 0 where nobody knows."""
+
+    flops_per_token: float = 0.0
+    peak_flops: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
 class Outcome:
     """What came out of a training. `net` holds the best weights, not yet merged: `tuning.merge` makes it plain."""
 
-    net: Classifier
+    net: Any
     best: Mapping[str, float]
     "the figures of the best weights on validation"
     best_step: int
@@ -76,6 +86,12 @@ class Outcome:
     "how many weights learnt"
     cut: int
     "examples that were longer than max_length"
+    skipped: int
+    "steps that were left out because something in them was not finite"
+    speed: tuple[tuple[int, float], ...]
+    "(step, tokens a second since the point before) for each stretch; measuring and saving are left out"
+    saving: float
+    "seconds that saving took"
 
 
 @dataclass
@@ -92,15 +108,24 @@ class _Story:
     "sum and number of the losses since the last measurement"
     seconds: float = 0.0
     tokens: int = 0
+    speed: list[list[float]] = field(default_factory=list)
+    pace: list[float] = field(default_factory=list)
+    "tokens and seconds of the stretch that is not full yet"
+    saving: float = 0.0
 
-    def add(self, step: Step, stretch: int) -> None:
-        """Take a step's loss and tokens in."""
+    def add(self, step: Step, stretch: int, seconds: float) -> None:
+        """Take a step's loss, tokens and time in; the loss of a step that was left out is no number and is none."""
         self.open.append(step.loss)
+        tokens, spent = self.pace or (0.0, 0.0)
+        self.pace = [tokens + step.tokens, spent + seconds]
         if len(self.open) == stretch:
-            self.losses.append(sum(self.open) / stretch)
-            self.open = []
-        total, count = self.since or (0.0, 0)
-        self.since = [total + step.loss, count + 1]
+            learnt = [loss for loss in self.open if math.isfinite(loss)]
+            self.losses.append(sum(learnt) / len(learnt) if learnt else math.nan)
+            self.speed.append([step.number, self.pace[0] / max(self.pace[1], 1e-9)])
+            self.open, self.pace = [], []
+        if not step.skipped:
+            total, count = self.since or (0.0, 0)
+            self.since = [total + step.loss, count + 1]
         self.tokens += step.tokens
 
     def note(self, figures: Mapping[str, float], training: Training, watch: Watch) -> bool:
@@ -108,7 +133,7 @@ class _Story:
         better = watch.better(figures, self.best)
         total, count = self.since or (0.0, 0)
         epoch = training.step / training.steps_an_epoch
-        point = {"step": training.step, "epoch": epoch, "loss": total / max(1, count)}
+        point = {"step": training.step, "epoch": epoch, "tokens": self.tokens, "loss": total / max(1, count)}
         self.history.append(point | dict(figures))
         self.since = []
         if better:
@@ -132,8 +157,11 @@ class _Session:
     folder: Path
     wish: Wish
     story: _Story
+    gauge: Gauge
     clock: float = field(default_factory=time.monotonic)
     saved: float = field(default_factory=time.monotonic)
+    cost: float = 0.0
+    "seconds that the last save took"
 
     @property
     def stopped(self) -> str:
@@ -141,69 +169,112 @@ class _Session:
         at = f"step {self.training.step} of {self.training.steps}"
         return f"stopped at {at}; everything is saved, and the same command goes on from here"
 
+    @property
+    def due(self) -> bool:
+        """Whether it is time to save: as often as asked, but never for more than its share of the time."""
+        how = self.training.how
+        wait = max(how.save_seconds, self.cost * (1 / how.save_share - 1))
+        return time.monotonic() - self.saved > wait
+
     def save(self) -> None:
         """Publish the state, and keep the best weights that the kept states need."""
         now = time.monotonic()
         self.story.seconds += now - self.clock
         self.clock = now
         checkpoint.save(self.folder, self.training, asdict(self.story))
-        durable.retain(self.folder, "best", checkpoint.KEEP)
+        self.training.world.once(lambda: durable.retain(self.folder, "best", checkpoint.KEEP))
         self.saved = time.monotonic()
+        self.cost = self.saved - now
+        self.story.saving += self.cost
 
 
 def learn(
-    net: Classifier,
-    tokenizer: Tokens,
+    net: Any,
+    tokenizer: Any,
     objective: Objective,
     tuning: Tuning,
-    examples: Sequence[Example],
+    data: Any,
     how: How,
     folder: Path,
     measure: Measure,
     watch: Watch,
     said: Callable[[str], None],
     progress: Tick = silent,
+    effort: Effort | None = None,
+    log: Log | None = None,
+    world: World | None = None,
 ) -> Outcome:
     """Train `net` in `folder`: begin, or go on where a killed run was; return the weights that did best on validation.
 
     `measure` answers with figures of the net it is given, which it may only read. It is called every `how.every` epochs
     and at the end; the training stops early after `how.patience` measurements without a better one. `said` hears what a
-    person should know, `progress` how far it is. The same call after a kill at any instant ends with the same bits.
+    person should know, `progress` how far it is, `log` of each step. The same call after a kill at any instant ends
+    with the same bits.
 
     Raises UserError for a mistake in what was given or a number that is not finite, Busy where another process trains
     here, and Stopped after SIGINT, SIGTERM or SIGHUP, when the state is saved and the same command goes on.
+
+    In several processes each calls it with the same arguments. All measure; the first one's figures count, and it alone
+    writes, speaks and ticks. A wish to stop at any of them stops all behind the step they are in. The outcome's net is
+    whole in the first process and has no numbers in the others.
     """
-    with durable.lock(folder), catching() as wish:
-        training = begin(net, tokenizer, objective, tuning, examples, how)
-        durable.room(folder, 3 * checkpoint.bytes_needed(training))
+    world = world or alone()
+    said = said if world.first else _unheard
+    with _claimed(folder, world), catching() as wish:
+        training = begin(net, tokenizer, objective, tuning, data, how, world)
+        world.once(lambda: durable.room(folder, 3 * checkpoint.bytes_needed(training)))
         if training.encoded.cut:
-            said(f"{training.encoded.cut} of {len(examples)} examples are cut to {training.how.max_length} tokens")
-        session = _Session(training, folder, wish, _resume(folder, training, said))
+            said(f"{training.encoded.cut} of {len(data)} examples are cut to {training.how.max_length} tokens")
+        effort = effort or Effort()
+        gauge = Gauge(training.steps, effort.flops_per_token, effort.peak_flops)
+        session = _Session(training, folder, wish, _resume(folder, training, said), gauge)
         with remembering(net.encoder) if training.kit.encoder_frozen else contextlib.nullcontext():
-            _train(session, measure, watch, progress)
+            _train(session, measure, watch, progress, log)
         story = session.story
         checkpoint.load_weights(folder / f"best-{story.best_step:06d}", training)
     fold(training.net)
     return _outcome(training, story)
 
 
+@contextlib.contextmanager
+def _claimed(folder: Path, world: World) -> Iterator[None]:
+    """Hold the folder, by the lock of the first process."""
+    with contextlib.ExitStack() as stack:
+        world.once(lambda: stack.enter_context(durable.lock(folder)))
+        yield
+
+
+def _unheard(text: str) -> None:
+    """What a process says that does not speak."""
+
+
 def _resume(folder: Path, training: Training, said: Callable[[str], None]) -> _Story:
     """Put the run where the newest checkpoint stands whose best weights are whole too; without one it is at step 0."""
+    found = training.world.once(lambda: _newest(folder, said))
+    if found is None:
+        return _Story()
+    path, notes = found
+    checkpoint.restore(Path(path), training, said)
+    said(f"going on from step {training.step} of {training.steps}")
+    return _Story(**notes)
+
+
+def _newest(folder: Path, said: Callable[[str], None]) -> tuple[str, dict[str, Any]] | None:
+    """That checkpoint and its notes; what is damaged is set aside."""
     while (path := checkpoint.newest(folder, said)) is not None:
-        story = _Story(**checkpoint.read_notes(path))
+        notes = checkpoint.read_notes(path)
+        story = _Story(**notes)
         best = folder / f"best-{story.best_step:06d}"
         wrong = durable.problems(best) if story.history else []
         if not wrong:
-            checkpoint.restore(path, training, said)
-            said(f"going on from step {training.step} of {training.steps}")
-            return story
+            return str(path), notes
         if best.exists():
             durable.quarantine(best)
         said(f"{wrong[0]}: set aside with {durable.quarantine(path).name}, which needs it")
-    return _Story()
+    return None
 
 
-def _train(session: _Session, measure: Measure, watch: Watch, progress: Tick) -> None:
+def _train(session: _Session, measure: Measure, watch: Watch, progress: Tick, log: Log | None) -> None:
     """Step, measure and save until the end, an early stop, or a wish to stop."""
     training, story = session.training, session.story
     stretch = _stretch(training)
@@ -218,15 +289,21 @@ def _train(session: _Session, measure: Measure, watch: Watch, progress: Tick) ->
             session.save()
         if training.step >= training.steps or story.tired(training.how.patience):
             return
+        started = time.monotonic()
         step = next(steps) if begun else _first(steps, session)
+        spent = time.monotonic() - started
+        story.add(step, stretch, spent if begun else 0.0)  # the first step of a process warms up, or compiles
+        session.gauge.add(step.number, step.loss, step.tokens, _held(training), spent if begun else None)
         begun = True
-        story.add(step, stretch)
-        progress(training.step / training.steps, f"step {step.number} of {training.steps}, loss {step.loss:.3f}")
-        if session.wish.signal:
+        if training.world.first:
+            progress(session.gauge.done, session.gauge.line())
+        if log and training.world.first:
+            log(step)
+        asked, due = training.world.highest([session.wish.signal, training.world.first and session.due])
+        if asked or due:
             session.save()
-            session.wish.grant(session.stopped)
-        if time.monotonic() - session.saved > training.how.save_seconds:
-            session.save()
+        if asked:
+            raise Stopped(int(asked), session.stopped)
 
 
 def _first(steps: Iterator[Step], session: _Session) -> Step:
@@ -235,7 +312,7 @@ def _first(steps: Iterator[Step], session: _Session) -> Step:
     What is on the disk is all that has been done so far, so nothing is lost.
     """
     try:
-        with session.wish.interruptible():
+        with _interruptible(session):
             return next(steps)
     except Stopped as asked:
         raise Stopped(asked.signal, session.stopped) from None
@@ -252,13 +329,20 @@ def _figures(session: _Session, measure: Measure) -> dict[str, float]:
     mean = averaged(training.average, training.weights)
     training.net.eval()
     try:
-        with session.wish.interruptible(), torch.no_grad(), forked, mean:
-            return {name: float(value) for name, value in measure(training.net).items()}
+        with _interruptible(session), torch.no_grad(), forked, mean:
+            figures = {name: float(value) for name, value in measure(training.net).items()}
+            return dict(training.world.told(figures))
     except Stopped as asked:
         session.save()
         raise Stopped(asked.signal, session.stopped) from None
     finally:
+        training.world.shed(training.net)
         set_modes(training.working.net)
+
+
+def _interruptible(session: _Session) -> contextlib.AbstractContextManager[None]:
+    """Where a wish to stop is granted at once; not where other processes would wait for this one."""
+    return contextlib.nullcontext() if session.training.world.sharded else session.wish.interruptible()
 
 
 def _due(training: Training) -> bool:
@@ -273,10 +357,16 @@ def _stretch(training: Training) -> int:
     return -(-training.steps // POINTS)
 
 
+def _held(training: Training) -> int:
+    """Bytes at the peak: of the process, or of the GPU."""
+    if training.kit.device.startswith("cuda"):
+        return torch.cuda.max_memory_allocated(training.kit.device)
+    return peak_memory()
+
+
 def _outcome(training: Training, story: _Story) -> Outcome:
-    cuda = training.kit.device.startswith("cuda")
     return Outcome(
-        net=training.net,
+        net=training.world.whole(training.net, training.shell),
         best=story.best,
         best_step=story.best_step,
         steps=training.step,
@@ -287,7 +377,10 @@ def _outcome(training: Training, story: _Story) -> Outcome:
         chain=training.chain,
         seconds=story.seconds,
         tokens=story.tokens,
-        memory=torch.cuda.max_memory_allocated(training.kit.device) if cuda else peak_memory(),
+        memory=_held(training),
         learnt=sum(weight.numel() for weight in training.weights.values()),
         cut=training.encoded.cut,
+        skipped=training.skipped,
+        speed=tuple((int(step), speed) for step, speed in story.speed),
+        saving=story.saving,
     )

@@ -30,7 +30,7 @@ def test_frozen_weights_keep_their_bits(tuning: Tuning, precision: str) -> None:
 @pytest.mark.parametrize("tuning", TUNINGS, ids=str)
 def test_every_weight_that_learns_is_in_one_group_and_no_other_is(tuning: Tuning) -> None:
     training = begun(tuning)
-    held = [weight for table in training.optimiser.param_groups for weight in table["params"]]
+    held = [weight for table in training.optimisers[0].param_groups for weight in table["params"]]
     assert len(held) == len({id(weight) for weight in held})
     assert {id(weight) for weight in held} == {
         id(weight) for weight in training.net.parameters() if weight.requires_grad

@@ -93,7 +93,7 @@ def test_in_a_weight(precision: str, name: str) -> None:
 
 def test_a_session_keeps_the_last_good_state(tmp_path: Path) -> None:
     def run(objective: Planted) -> None:
-        rows, how = examples(), replace(HOW, save_seconds=0.0)
+        rows, how = examples(), replace(HOW, save_seconds=0.0, save_share=1.0)
         learn(net(), Words(), objective, Full(), rows, how, tmp_path, accuracy, Watch("accuracy"), lambda _: None)
 
     with pytest.raises(UserError, match="step 8") as caught:

@@ -108,7 +108,7 @@ def bits(training: Training) -> dict[str, bytes]:
     """Every bit of the weights and of AdamW's state, frozen weights included."""
     found = {name: weight.detach().numpy().tobytes() for name, weight in training.net.named_parameters()}
     for name, weight in training.weights.items():
-        for key, value in training.optimiser.state.get(weight, {}).items():
+        for key, value in training.optimisers[0].state.get(weight, {}).items():
             found[f"{key}/{name}"] = value.numpy().tobytes()
     return found
 

@@ -12,8 +12,8 @@ from dragoman.train.tuning.head import Head
 
 
 def test_the_registries_know_their_files() -> None:
-    assert OBJECTIVES.names() == ("classify",)
-    assert TUNINGS.names() == ("full", "head", "layers", "lora")
+    assert OBJECTIVES.names() == ("classify", "clm", "mlm", "span")
+    assert TUNINGS.names() == ("full", "head", "layers", "lora", "scratch")
 
 
 def test_settings_are_answered_without_torch() -> None:

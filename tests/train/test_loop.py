@@ -72,10 +72,10 @@ def test_gradual_unfreezing_keeps_the_state_of_what_learns_already() -> None:
     )
     steps(training, 5)
     assert (moved(head), moved(top), moved(lower)) == (True, False, False)
-    kept = {key: value.clone() for key, value in training.optimiser.state[training.weights[head]].items()}
+    kept = {key: value.clone() for key, value in training.optimisers[0].state[training.weights[head]].items()}
     steps(training, 1)
     assert (moved(head), moved(top), moved(lower)) == (True, True, False)
-    state = training.optimiser.state
+    state = training.optimisers[0].state
     assert state[training.weights[head]]["step"].item() == kept["step"].item() + 1 == 6
     assert torch.allclose(
         state[training.weights[head]]["exp_avg_sq"],

@@ -7,7 +7,8 @@ import pytest
 import torch
 
 from dragoman.train.doors import How, Pace
-from dragoman.train.optim import group_weights, make_optimiser, scheduled, set_rates, warmup_steps
+from dragoman.train.muon import Muon
+from dragoman.train.optim import group_weights, make_optimisers, set_rates
 from dragoman.train.paces import by_depth
 from dragoman.train.tuning.layers import Layers
 from tests.train.small import begun, net
@@ -37,10 +38,10 @@ def test_a_weight_without_a_pace_is_a_bug_that_speaks() -> None:
 def test_each_layer_learns_at_its_exact_rate(step: int) -> None:
     """eta * xi ** (L - l), as in ELECTRA."""
     training = begun(Layers(top=4, layer_decay=0.5, head_pace=7.0), replace(How(), rate=1e-3, epochs=2, max_length=12))
-    rate = scheduled(training.how, step, training.steps)
-    set_rates(training.optimiser, list(training.groups), rate)
+    rate = 1e-3 * (step + 1)
+    set_rates(training.optimisers, training.groups, rate)
     names = {id(weight): name for name, weight in training.weights.items()}
-    rates = {names[id(w)]: table["lr"] for table in training.optimiser.param_groups for w in table["params"]}
+    rates = {names[id(w)]: table["lr"] for table in training.optimisers[0].param_groups for w in table["params"]}
     for name, found in rates.items():
         if name.startswith("head."):
             assert found == rate * 7.0
@@ -50,25 +51,21 @@ def test_each_layer_learns_at_its_exact_rate(step: int) -> None:
             assert found == rate * 0.5 ** (3 - (int(name.split(".")[2]) + 1))
 
 
-def test_the_schedule_rises_and_falls() -> None:
-    how = How(rate=2.0, warmup=0.1)
-    assert warmup_steps(how, 100) == 10
-    for kind in ("constant", "linear", "cosine"):
-        shaped = replace(how, schedule=kind)  # type: ignore[arg-type]
-        rates = [scheduled(shaped, step, 100) for step in range(100)]
-        assert rates[:10] == [pytest.approx(2.0 * (step + 1) / 10) for step in range(10)]
-        assert min(rates) > 0
-        assert max(rates) == 2.0
-    linear = [scheduled(how, step, 100) for step in range(100)]
-    assert linear[10:] == [pytest.approx(2.0 * (1 - step / 90)) for step in range(90)]
-    assert scheduled(replace(how, schedule="constant"), 99, 100) == 2.0
-    assert scheduled(replace(how, schedule="cosine"), 55, 100) == pytest.approx(1.0 + math.cos(math.pi / 2))
-
-
-@pytest.mark.parametrize("steps", [1, 2, 3])
-def test_short_runs_have_a_rate_too(steps: int) -> None:
-    for warmup in (0.0, 0.1, 0.9):
-        assert all(scheduled(How(rate=1.0, warmup=warmup), step, steps) > 0 for step in range(steps))
+def test_muon_takes_the_matrices_of_the_hidden_layers_alone() -> None:
+    model = net()
+    groups = group_weights(model, by_depth(model), decay=0.1, kind="muon")
+    kinds = {name: group.kind for group in groups for name in group.names}
+    assert kinds["encoder.blocks.0.attention.query.weight"] == "muon"
+    assert kinds["encoder.blocks.2.feed_forward.down.weight"] == "muon"
+    plain = ("embeddings.words.weight", "blocks.0.attention.query.bias", "blocks.0.attention_norm.weight")
+    assert {kinds[f"encoder.{name}"] for name in plain} == {"adamw"}
+    assert {kind for name, kind in kinds.items() if name.startswith("head.")} == {"adamw"}
+    optimisers = make_optimisers(model, groups, 1e-3)
+    assert [isinstance(one, Muon) for one in optimisers] == [False, True]
+    held = [weight for one in optimisers for table in one.param_groups for weight in table["params"]]
+    assert len(held) == len(set(held)) == len(list(model.parameters()))
+    set_rates(optimisers, groups, 0.5)
+    assert {table["lr"] for one in optimisers for table in one.param_groups} == {0.5}
 
 
 def test_adamw_is_the_published_one() -> None:
@@ -77,12 +74,12 @@ def test_adamw_is_the_published_one() -> None:
     model = torch.nn.Linear(1, 1, bias=False)
     model.weight.data.fill_(1.0)
     groups = group_weights(model, {"weight": Pace()}, how.decay)
-    optimiser = make_optimiser(model, groups, how)
+    optimisers = make_optimisers(model, groups, how.rate, (how.beta1, how.beta2), how.epsilon)
     value, mean, square = 1.0, 0.0, 0.0
     for step, slope in enumerate([0.3, -0.2, 0.7], 1):
         model.weight.grad = torch.tensor([[slope]])
-        set_rates(optimiser, groups, how.rate)
-        optimiser.step()
+        set_rates(optimisers, groups, how.rate)
+        optimisers[0].step()
         mean, square = 0.8 * mean + 0.2 * slope, 0.9 * square + 0.1 * slope**2
         value -= 0.1 * 0.5 * value
         value -= 0.1 * (mean / (1 - 0.8**step)) / (math.sqrt(square / (1 - 0.9**step)) + 1e-3)

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import torch
 
-from dragoman.train.optim import group_weights, make_optimiser
+from dragoman.train.optim import group_weights, make_optimisers
 from dragoman.train.precision import working_copy
 from dragoman.train.rows import SeenWords, fold, thin
 from dragoman.train.tuning.head import Head
@@ -52,7 +52,7 @@ def test_it_is_what_the_whole_table_would_have_learnt() -> None:
     whole.groups = group_weights(whole.net, whole.paces, 0.0)
     whole.weights = dict(whole.net.named_parameters())
     whole.average = {}
-    whole.optimiser = make_optimiser(whole.net, list(whole.groups), whole.how)
+    whole.optimisers = make_optimisers(whole.net, whole.groups, whole.how.rate)
     whole.working = working_copy(whole.net, "fp32", tuple(whole.paces))
     first, second = [], []
     for training, losses in ((thinned, first), (whole, second)):

@@ -91,7 +91,7 @@ def test_a_finished_session_is_not_done_again(tmp_path: Path) -> None:
 
     second = learned(tmp_path, measure=never, said=said)
     assert weights(first) == weights(second)
-    alike = {"net": first.net, "memory": 0, "seconds": 0.0}
+    alike = {"net": first.net, "memory": 0, "seconds": 0.0, "saving": 0.0}
     assert replace(first, **alike) == replace(second, **alike)  # type: ignore[arg-type]
     assert said == ["going on from step 15 of 15"]
 
@@ -166,7 +166,7 @@ def test_the_state_is_saved_as_time_goes_by(tmp_path: Path) -> None:
         raise Killed
 
     with pytest.raises(Killed):
-        learned(tmp_path / "parted", how=replace(HOW, save_seconds=0.0), measure=dies)
+        learned(tmp_path / "parted", how=replace(HOW, save_seconds=0.0, save_share=1.0), measure=dies)
     assert [step for step, _ in durable.versions(tmp_path / "parted", "step")] == [4, 5]
     assert weights(learned(tmp_path / "parted")) == weights(whole)
 
@@ -225,7 +225,7 @@ def test_progress_is_told(tmp_path: Path) -> None:
         lambda done, text: told.append((done, text)),
     )
     assert [done for done, _ in told] == [pytest.approx(step / 15) for step in range(1, 16)]
-    assert told[-1][1].startswith("step 15 of 15, loss ")
+    assert told[-1][1].startswith("step 15 of 15 · loss ")
 
 
 @pytest.mark.parametrize("tuning", [Head(), Lora(rank=2)])

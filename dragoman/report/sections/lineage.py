@@ -1,19 +1,19 @@
 """Lineage: the runs that led here, their inputs by hash, and the machine and seeds they ran with."""
 
-from dragoman.report.grid import Cell, grid
+from dragoman.report.grid import listing
 from dragoman.report.numbers import duration
-from dragoman.report.record import Table, hollow, number, rows, table, words
+from dragoman.report.record import Table, number, rows, table, words
 
 __all__ = ["view"]
 
 
 def view(record: Table) -> dict[str, object] | None:
     """The runs and the environment; None where the record has neither."""
-    runs, environment = [_run(row) for row in rows(record.get("lineage"))], _flat(table(record.get("environment")), "")
-    if not runs and not environment:
+    runs = [_run(row) for row in rows(record.get("lineage"))]
+    environment = listing("Environment", ("setting", "value"), table(record.get("environment")))
+    if not runs and environment is None:
         return None
-    lines = [[Cell(name), Cell(value, kind="code")] for name, value in environment]
-    return {"runs": runs, "grid": grid("Environment", ("setting", "value"), lines)}
+    return {"runs": runs, "grid": environment}
 
 
 def _run(row: Table) -> dict[str, object]:
@@ -35,16 +35,3 @@ def _run(row: Table) -> dict[str, object]:
         "time": "" if seconds is None else duration(seconds),
         "inputs": inputs,
     }
-
-
-def _flat(environment: Table, above: str) -> list[tuple[str, str]]:
-    """Nested settings as lines named above.below."""
-    lines: list[tuple[str, str]] = []
-    for key, value in environment.items():
-        name = f"{above}.{words(key)}" if above else words(key)
-        nested = table(value)
-        if nested:
-            lines += _flat(nested, name)
-        elif not hollow(value):
-            lines.append((name, words(value)))
-    return lines

@@ -1,13 +1,10 @@
 """The best and the worst samples, with their text, label, answer and confidence."""
 
-from dragoman.report.numbers import quality, whole
+from dragoman.report.numbers import quality
+from dragoman.report.passage import passage
 from dragoman.report.record import Table, number, rows, table, words
-from dragoman.report.text import cut
 
 __all__ = ["view"]
-
-# What stands in the card, and what can be unfolded below it.
-_SHOWN, _UNFOLDED = 480, 20_000
 
 
 def view(record: Table) -> dict[str, object] | None:
@@ -22,15 +19,9 @@ def view(record: Table) -> dict[str, object] | None:
 
 def _sample(row: Table) -> dict[str, object]:
     expected, answer = words(row.get("expected")), words(row.get("answer"))
-    text = words(row.get("text"))
-    shown, left = cut(text, _SHOWN)
-    rest, lost = cut(text[_SHOWN:], _UNFOLDED)
     right = row.get("expected") == row.get("answer")
     return {
-        "text": shown,
-        "rest": rest,
-        "left": f"{whole(left)} more characters" if left else "",
-        "lost": f"{whole(lost)} more characters are not shown" if lost else "",
+        **passage(words(row.get("text"))),
         "expected": expected,
         "answer": answer,
         "confidence": quality(number(row.get("confidence"))),

@@ -1,0 +1,100 @@
+"""The loss curve: the training loss, what was measured beside it, and the schedule of the learning rate below."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from dragoman.report.axes import NARROW, WIDE
+from dragoman.report.lines import Across, Panel, Series, panels
+from dragoman.report.numbers import brief, quality, whole
+from dragoman.report.record import Table, number, rows, table
+from dragoman.report.smooth import running_mean, thin
+
+__all__ = ["best", "course", "view"]
+
+Points = list[tuple[float, float]]
+# The running mean reaches over this share of the curve to both sides.
+_REACH = 0.01
+
+
+def view(record: Table) -> dict[str, object] | None:
+    """The curves over the steps, on plain and on logarithmic axes; None where no loss was noted."""
+    history = rows(record.get("history"))
+    trained = thin(stretches(table(record.get("losses")))) or course(history, "loss")
+    measured, rates = course(history, "bits_per_byte"), _rates(record, history)
+    shown = [panel for panel in (_training(trained), _measured(measured), _schedule(rates)) if panel is not None]
+    if not trained and not measured:
+        return None
+    bent = [replace(panel, log=True) for panel in shown if panel.low is None]
+    told = ("Loss over the steps of the training", _told(trained, measured, rates))
+    last = max(x for points in (trained, measured) for x, _ in points)
+    return {
+        "charts": [panels("loss", told, shown, Across("step"), size) for size in (WIDE, NARROW)],
+        "log": [panels("loss-log", told, bent, Across("step", log=True), size) for size in (WIDE, NARROW)],
+        "steps": whole(last),
+        "trained": bool(trained),
+        "smooth": len(trained) >= 1 / _REACH,
+        "measured": bool(measured),
+        "rates": len(rates) > 1,
+    }
+
+
+def stretches(losses: Table) -> Points:
+    """The mean loss of each stretch of steps, at the middle of the stretch."""
+    long, values = number(losses.get("stretch")) or 1.0, losses.get("points")
+    if not isinstance(values, Sequence) or isinstance(values, str) or long <= 0:
+        return []
+    found = [(place, number(value)) for place, value in enumerate(values)]
+    return [((place + 0.5) * long, value) for place, value in found if value is not None]
+
+
+def course(history: Sequence[Table], key: str, across: str = "step") -> Points:
+    """One figure of the evaluations over the steps, in the order of the steps."""
+    found = [(number(row.get(across)), number(row.get(key))) for row in history]
+    return sorted((x, y) for x, y in found if x is not None and y is not None and x >= 0)
+
+
+def best(points: Points) -> tuple[float, float] | None:
+    """The lowest point, the first of them where there are several."""
+    return min(points, key=lambda point: (point[1], point[0]), default=None)
+
+
+def _rates(record: Table, history: Sequence[Table]) -> Points:
+    """The schedule: by stretches where the record has it so, else as it stood at the evaluations."""
+    return thin(stretches(table(record.get("rates")))) or course(history, "rate")
+
+
+def _training(points: Points) -> Panel | None:
+    if not points:
+        return None
+    reach = int(len(points) * _REACH)
+    if reach < 1:
+        return Panel("training loss, nats a token", (Series("", points),), 210)
+    means = running_mean([y for _, y in points], reach)
+    mean = [(x, y) for (x, _), y in zip(points, means, strict=True)]
+    return Panel("training loss, nats a token", (Series("", points, "faint"), Series("", mean)), 210)
+
+
+def _measured(points: Points) -> Panel | None:
+    if not points:
+        return None
+    return Panel("held out, bits per byte", (Series("", points, "held", dots=True),), 170, ringed=best(points))
+
+
+def _schedule(points: Points) -> Panel | None:
+    if len(points) < 2:
+        return None
+    return Panel("learning rate", (Series("", points, "second"),), 70, low=0.0, write=brief)
+
+
+def _told(trained: Points, measured: Points, rates: Points) -> str:
+    said = []
+    if trained:
+        said.append(f"Training loss from {quality(trained[0][1])} to {quality(trained[-1][1])} nats a token")
+    lowest = best(measured)
+    if lowest is not None:
+        said.append(
+            f"{quality(lowest[1])} bits per byte at best, at step {whole(lowest[0])} of {whole(measured[-1][0])}"
+        )
+    if len(rates) > 1:
+        said.append(f"learning rate at most {brief(max(y for _, y in rates))}, at the end {brief(rates[-1][1])}")
+    return "; ".join(said)

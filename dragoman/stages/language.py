@@ -1,0 +1,265 @@
+"""Train one language model on a tokenised corpus: an objective of clm, mlm or span, through the one loop.
+
+It can be killed at any instant; the same command goes on and ends bit for bit as if it had never stopped.
+"""
+
+import json
+import math
+import shutil
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from dragoman.core import durable
+from dragoman.core.config import dump
+from dragoman.core.errors import UserError
+from dragoman.core.runs import Run
+from dragoman.core.sampling import Sampling
+from dragoman.core.shards import Corpus, Documents
+from dragoman.core.show import Tick, silent
+from dragoman.core.sizing import reset_peak_memory
+from dragoman.evals.interval import student
+from dragoman.stages.assistants import MODEL, write_card
+from dragoman.stages.board_sink import tensorboard_sink
+from dragoman.train.doors import OBJECTIVES, TUNINGS, How
+
+if TYPE_CHECKING:
+    from dragoman.nn.arch import Arch
+    from dragoman.nn.tokenizer import Tokenizer
+    from dragoman.train.held_out import HeldOut
+    from dragoman.train.packing import Texts
+    from dragoman.train.session import Effort, Outcome
+    from dragoman.train.world import World
+
+__all__ = ["KINDS", "Task", "kind_of", "measured", "train_language"]
+
+KINDS = {"clm": "decoder", "mlm": "encoder", "span": "encoder-decoder"}
+SAMPLES = "samples.jsonl"
+WRITTEN = 60  # tokens of a sample
+PARITY = 1e-5  # logits of the saved model against those of the trained one, over the largest
+
+
+@dataclass(frozen=True)
+class Task:
+    """One training as it is to be done, every choice made. `base` is a folder to go on from, or empty."""
+
+    objective: str
+    how: How
+    arch: "Arch"
+    base: str = ""
+    objective_settings: Mapping[str, Any] = field(default_factory=dict)
+    tuning: str = "scratch"
+    tuning_settings: Mapping[str, Any] = field(default_factory=dict)
+    prompts: tuple[str, ...] = ()
+    "texts that a decoder goes on with at every measurement"
+    measured_tokens: int = 200_000
+    "at most so many held-out tokens are read while it learns; at the end all are"
+
+
+def kind_of(objective: str) -> str:
+    """Which kind of model an objective needs. Raises UserError where it does not learn from texts."""
+    kind = getattr(OBJECTIVES.kind(objective), "kind", "")
+    if not kind:
+        known = ", ".join(name for name in OBJECTIVES.names() if getattr(OBJECTIVES.kind(name), "kind", ""))
+        raise UserError(f"{objective} does not learn from plain texts", f"choose one that does: objective={known}")
+    return str(kind)
+
+
+def train_language(
+    run: Run,
+    task: Task,
+    corpus: Corpus,
+    said: Callable[[str], None],
+    tick: Tick = silent,
+    effort: "Effort | None" = None,
+    tensorboard: str = "",
+    world: "World | None" = None,
+) -> dict[str, Any]:
+    """Learn in the run's folder, measure on all held-out texts, save the model there; what is recorded of it.
+
+    Raises UserError where the tokenizer does not go with the model, or there is nothing to measure on.
+    """
+    from dragoman.nn.tokenizer import Tokenizer
+    from dragoman.train.session import Watch, learn
+
+    tokenizer = Tokenizer(corpus.tokenizer)
+    tokenizer.max_length = task.how.max_length
+    net = _net(task, tokenizer)
+    objective = OBJECTIVES.make(task.objective, task.objective_settings, "objective")
+    tuning = TUNINGS.make(task.tuning, task.tuning_settings, "tuning")
+    texts, unseen = _texts(corpus)
+    reset_peak_memory()
+    with tensorboard_sink(tensorboard) as log:
+        outcome = learn(
+            net,
+            tokenizer,
+            objective,
+            tuning,
+            texts,
+            task.how,
+            run.folder / "training",
+            _measure(run, task, objective, tokenizer, unseen),
+            Watch("loss", higher=False),
+            said,
+            tick,
+            effort,
+            log,
+            world,
+        )
+    tick(1.0, "measuring on all held-out texts and saving")
+    facts = _facts(outcome)
+    net = tuning.merge(outcome.net).eval()
+    found = measured(net, objective, unseen, tokenizer, task.how)
+    facts["held_out"] = _held_out(found, unseen)
+    facts |= _keep(run, task, net, tokenizer)
+    facts["samples"] = _samples(run)
+    shutil.rmtree(run.folder / "training", ignore_errors=True)
+    return facts
+
+
+def _net(task: Task, tokenizer: "Tokenizer") -> Any:
+    """The model to train: one that has learnt nothing, or that of a folder, whose tokenizer must be the corpus's."""
+    from dragoman.nn.fresh import fill
+    from dragoman.nn.store import build_lm, load_lm
+
+    if not task.base:
+        net = build_lm(task.arch)
+        fill(net, task.arch, task.how.seed)
+        tokenizer.fit(task.arch)
+        return net
+    theirs = Path(task.base) / "tokenizer.json"
+    from dragoman.nn.tokenizer import Tokenizer
+
+    words = ["Every token must mean the same: 1, 2, 345.", "naïve 日本"]
+    if Tokenizer(Path(task.base)).plain(words) != tokenizer.plain(words):
+        raise UserError(
+            f"the corpus was tokenised otherwise than {theirs} does",
+            f"build it with the model's own tokenizer: dragoman corpus SOURCE tokenizer={task.base}",
+        )
+    net = load_lm(Path(task.base))
+    tokenizer.fit(net.arch)
+    return net
+
+
+def _texts(corpus: Corpus) -> tuple["Texts", "Texts"]:
+    from dragoman.train.packing import Texts
+
+    parts = corpus.part("validation")
+    held = tuple(part for part in parts if part.tokens)
+    if not held:
+        raise UserError(
+            f"{corpus.folder} holds no validation texts, so nothing could be proven",
+            "build it again with a larger share: dragoman corpus SOURCE held_out=0.1",
+        )
+    kept = [(part, weight) for part, weight in zip(corpus.part("train"), corpus.weights, strict=True) if part.tokens]
+    whole = sum(weight for _, weight in kept)
+    shares = tuple(weight / whole for _, weight in kept)
+    return Texts(tuple(part for part, _ in kept), shares), Texts(held, tuple(1 / len(held) for _ in held))
+
+
+def _measure(
+    run: Run, task: Task, objective: Any, tokenizer: "Tokenizer", unseen: "Texts"
+) -> Callable[[Any], Mapping[str, float]]:
+    """What a measurement shows while it learns: the loss on the first held-out texts, and how it goes on with the
+    prompts, which is kept beside the run."""
+    some = replace(unseen, sources=tuple(_first(part, task.measured_tokens) for part in unseen.sources))
+
+    def measure(net: Any) -> Mapping[str, float]:
+        found = measured(net, objective, some, tokenizer, task.how)
+        for prompt in task.prompts if net.arch.kind == "decoder" else ():
+            line = {"loss": found.loss, "prompt": prompt, "text": _written(net, tokenizer, prompt)}
+            durable.append(run.folder / SAMPLES, json.dumps(line, ensure_ascii=False))
+        bits = {} if found.bits_per_byte is None else {"bits_per_byte": found.bits_per_byte}
+        return {"loss": found.loss, **bits}
+
+    return measure
+
+
+def _first(documents: Documents, tokens: int) -> Documents:
+    """The first documents of a source, up to so many tokens and at least one."""
+    count = max(1, int((documents.ends <= tokens).sum()))
+    if count >= len(documents.ends):
+        return documents
+    ends, sizes = documents.ends[:count], documents.sizes[:count]
+    return replace(documents, tokens=int(ends[-1]), bytes=int(sizes.sum()), ends=ends, sizes=sizes)
+
+
+def measured(net: Any, objective: Any, texts: "Texts", tokenizer: "Tokenizer", how: How) -> "HeldOut":
+    """The net on texts it never learnt from, where it stands."""
+    from dragoman.train.doors import Kit
+    from dragoman.train.held_out import hold_out
+
+    device = str(next(net.parameters()).device)
+    return hold_out(net, objective, texts, Kit(how, tokenizer, device))
+
+
+def _written(net: Any, tokenizer: "Tokenizer", prompt: str) -> str:
+    """How a decoder goes on with a prompt, at temperature 0.8, the same for the same weights."""
+    from dragoman.models.local import LocalLM
+
+    device = next(net.parameters()).device
+    how = Sampling(temperature=0.8, top_p=0.95, max_tokens=WRITTEN, seed=0)
+    return LocalLM(net, tokenizer, device=device).generate([prompt], how)[0].text
+
+
+def _samples(run: Run) -> list[dict[str, Any]]:
+    """What was written at each measurement; one that a kill made do twice stands once."""
+    file = run.folder / SAMPLES
+    lines = file.read_text(encoding="utf-8").splitlines() if file.exists() else []
+    return [json.loads(line) for line in dict.fromkeys(line for line in lines if line.strip())]
+
+
+def _held_out(found: "HeldOut", texts: "Texts") -> dict[str, Any]:
+    """The figures of the end, with the interval that the rows give (Student's t over rows)."""
+    rows = found.rows
+    mean = sum(rows) / len(rows)
+    spread = math.sqrt(sum((row - mean) ** 2 for row in rows) / max(1, len(rows) - 1) / len(rows))
+    half = student(len(rows) - 1) * spread if len(rows) > 1 else 0.0
+
+    def told(value: float, scale: float) -> dict[str, float]:
+        return {"value": value, "low": value - half * scale, "high": value + half * scale, "n": len(rows)}
+
+    figures: dict[str, Any] = {"loss": told(found.loss, 1.0), "labels": found.labels, "bytes": texts.bytes}
+    if found.bits_per_byte is not None:
+        figures["bits_per_byte"] = told(found.bits_per_byte, found.bits_per_byte / max(found.loss, 1e-9))
+    return figures
+
+
+def _keep(run: Run, task: Task, net: Any, tokenizer: "Tokenizer") -> dict[str, Any]:
+    """Save the model as transformers opens it, open it again and hold its answers against the trained one's."""
+    from dragoman.nn.store import load_lm, save_lm
+
+    net = net.cpu()
+    parts = {"encoder": "masked language model", "decoder": "language model"}
+
+    def fill(stage: Path) -> None:
+        save_lm(net, tokenizer, stage)
+        card = {"kind": parts.get(net.arch.kind, net.arch.kind), "objective": task.objective, "base": task.base}
+        write_card(stage, {**card, "max_length": task.how.max_length})
+
+    durable.publish(run.folder / MODEL, fill)
+    gap = _gap(net, load_lm(run.folder / MODEL), task.how)
+    if gap > PARITY:
+        raise RuntimeError(f"parity broke: the saved model's logits differ from the trained one's by {gap:.2g}")
+    size = sum(file.stat().st_size for file in (run.folder / MODEL).iterdir())
+    pair = {"pair": "trained = saved", "difference": gap, "tolerance": PARITY, "same_answers": True}
+    return {"parity": [pair], "bytes": size, "parameters": sum(weight.numel() for weight in net.parameters())}
+
+
+def _gap(net: Any, saved: Any, how: How) -> float:
+    """How far the logits of two models lie apart on one row of ids, over the largest logit."""
+    import torch
+
+    dice = torch.Generator().manual_seed(0)
+    ids = torch.randint(net.arch.vocabulary, (1, min(how.max_length, 64)), generator=dice)  # [1, s]
+    given = (ids, None, ids) if net.arch.kind == "encoder-decoder" else (ids,)
+    with torch.no_grad():
+        one, other = net(*given), saved(*given)  # [1, s, v]
+    return float((one - other).abs().max() / one.abs().max())
+
+
+def _facts(outcome: "Outcome") -> dict[str, Any]:
+    """What is recorded of a training."""
+    facts: dict[str, Any] = dump(replace(outcome, net=None))
+    return {name: value for name, value in facts.items() if name not in ("net", "cut")}

@@ -1,0 +1,51 @@
+"""How well a language model predicts texts it never learnt from: nats a label, and bits for each byte of text."""
+
+import math
+from dataclasses import dataclass, replace
+from typing import Any
+
+import torch
+
+from dragoman.train.doors import Kit, Objective
+from dragoman.train.packing import Rows, Texts
+
+__all__ = ["HeldOut", "hold_out"]
+
+
+@dataclass(frozen=True, slots=True)
+class HeldOut:
+    """What was measured. `loss` is the mean over all labels, in nats."""
+
+    loss: float
+    labels: int
+    bits_per_byte: float | None
+    "of the text alone; None where only a part of the tokens is predicted"
+    rows: tuple[float, ...]
+    "the mean loss of each row, for an interval"
+
+
+@torch.no_grad()
+def hold_out(net: Any, objective: Objective, texts: Texts, kit: Kit) -> HeldOut:
+    """Measure a net on all of `texts`, each token once, in rows of max_length that follow each other.
+
+    The net must be in `eval`. A decoder is measured on the tokens of the text alone, not on where texts end, so that
+    bits for a byte compare models whatever their tokens are: 8.0 for one that knows nothing. Masks and spans are the
+    same at every call.
+    """
+    how = replace(kit.how, seed=-1, accumulation=1)
+    kit = replace(kit, how=how, rank=0, ranks=1)
+    rows = objective.encode(net, texts, kit)
+    assert isinstance(rows, Rows)
+    whole = net.arch.kind == "decoder"
+    if whole:
+        rows = replace(rows, streams=tuple(replace(stream, end=-100) for stream in rows.streams))
+    total, labels, found, count = 0.0, 0.0, list[float](), rows.count
+    steps = objective.stream(net, rows, replace(kit, how=replace(how, batch=1)), 0)
+    for first in range(0, count, how.batch):
+        batches = [next(steps)[0] for _ in range(first, min(first + how.batch, count))]
+        for batch in batches:
+            nats = float(objective.loss(net, batch, kit).total)
+            total, labels = total + nats, labels + batch.weight
+            found.append(nats / max(batch.weight, 1.0))
+    bits = total / (math.log(2) * texts.bytes) if whole and texts.bytes else None
+    return HeldOut(total / max(labels, 1.0), int(labels), bits, tuple(found))
