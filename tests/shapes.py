@@ -9,7 +9,9 @@ __all__ = ["SHAPED", "check_shapes"]
 SHAPED = (
     "dragoman.models.hf_net",
     "dragoman.nn",
+    "dragoman.train.cross_entropy",
     "dragoman.train.low_rank",
+    "dragoman.train.muon",
     "dragoman.train.rows",
     "dragoman.train.states",
 )

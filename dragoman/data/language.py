@@ -97,14 +97,14 @@ def _common(script: str) -> dict[str, tuple[str, ...]]:
 def _by_words(sample: str, table: dict[str, tuple[str, ...]]) -> str:
     """The language whose words stand there most; a word of many languages counts for each a little."""
     words = sample.split()
-    score: Counter[str] = Counter()
+    score: dict[str, float] = {}
     known = 0
     for word, count in Counter(words).items():
         languages = table.get(word) or (table.get(word.strip(",.;:!?\"'()")) if word[-1] in _STRANGE else None)
         if languages:
             known += count
             for language in languages:
-                score[language] += count / len(languages)
+                score[language] = score.get(language, 0.0) + count / len(languages)
     if not words or known < max(2, _FEW * len(words)):
         return UNKNOWN
     best = max(score.values())

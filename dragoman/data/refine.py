@@ -113,7 +113,7 @@ class _Work:
         self.digests: list[int] = []
         self.pieces: list[tuple[int, int]] = []
         self.piece_digests: list[tuple[int, int]] = []
-        self.near: list[tuple[NDArray[np.uint64], int]] = []
+        self.near: list[tuple[NDArray[np.uint64], NDArray[np.int64]]] = []
         self.piece_near: list[tuple[NDArray[np.uint64], NDArray[np.int64]]] = []
         self.size = 0
         self.rows = band_rows(rules.near) if rules.near < 1 else 0

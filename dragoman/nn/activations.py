@@ -178,15 +178,16 @@ def _stack(arch: Arch, step: Pass, layers: int, writes: bool) -> int:
 def _front(arch: Arch, step: Pass, layers: int, writes: bool) -> int:
     """Ids, the norm in front, and what the layers share: angles, distances."""
     tokens, pairs = step.batch * step.length, step.length**2
+    rows = step.batch if step.masked else 1  # where each row has places of its own
     total = 0
     if not step.thin:
-        total += 8 * tokens + (8 * step.length if arch.position == "learned" else 0)
+        total += 8 * tokens + (8 * rows * step.length if arch.position == "learned" else 0)
     if arch.embedding_norm:
         total += tokens * _norm(arch, step, arch.width)
     total += tokens * _noise(arch, step, arch.width)
     kinds = len({arch.reach(layer) for layer in range(min(layers, arch.layers))})
     if arch.position == "rotary":
-        total += 2 * step.length * arch.head_size * step.size * kinds
+        total += 2 * rows * step.length * arch.head_size * step.size * kinds
     if arch.position == "alibi" and not _by_pairs(arch, step, False):
         total += arch.heads * pairs * step.size * kinds
     if arch.position == "relative" and not step.thin:

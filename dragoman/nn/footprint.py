@@ -1,11 +1,10 @@
-"""What a shape costs before it is built: its numbers part by part, the bytes that learning or answering holds, and the
-multiplications.
+"""What a shape holds before it is built: its numbers part by part, and the bytes of learning, measuring and answering.
 
 Everything is arithmetic on `Arch`: no weight is drawn, so a model of any size is answered for at once.
 """
 
 import math
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -18,7 +17,6 @@ __all__ = [
     "MATRICES",
     "PARTS",
     "Counts",
-    "Flops",
     "Learning",
     "Memory",
     "Piece",
@@ -26,7 +24,6 @@ __all__ = [
     "cache_bytes",
     "count",
     "evaluation_memory",
-    "flops",
     "lora_parameters",
     "pieces",
     "training_memory",
@@ -316,77 +313,3 @@ def _live(arch: Arch, step: Pass) -> int:
     mixing = arch.head_size * (2 * arch.heads + 2 * arch.groups) + arch.width
     longest = max(step.length, step.read if arch.kind == "encoder-decoder" else 0)
     return step.batch * longest * step.size * (2 * arch.width + max(wide, mixing))
-
-
-@dataclass(frozen=True, slots=True)
-class Flops:
-    """Floating-point operations, a multiplication and an addition counting two; softmax and norms are left out."""
-
-    matrices: float = 0.0
-    "of the blocks"
-    attention: float = 0.0
-    "queries times keys and shares times values, over all pairs: causal ones are not halved"
-    head: float = 0.0
-    "the prediction of words"
-
-    @property
-    def total(self) -> float:
-        """All together."""
-        return self.matrices + self.attention + self.head
-
-    def times(self, factor: float) -> "Flops":
-        """So many times as many."""
-        return Flops(self.matrices * factor, self.attention * factor, self.head * factor)
-
-    def plus(self, other: "Flops") -> "Flops":
-        """Both together."""
-        return Flops(self.matrices + other.matrices, self.attention + other.attention, self.head + other.head)
-
-
-def flops(
-    arch: Arch,
-    batch: int,
-    length: int,
-    source: int = 0,
-    training: bool = True,
-    recompute: bool = False,
-    thin: int = 0,
-    predicted: float = 1.0,
-) -> Flops:
-    """What one pass over `batch` texts of `length` tokens costs, forward and, in `training`, back.
-
-    Back costs twice forward, for the gradient of the states and that of the weights: 6 N D + 12 L d s D in all (Kaplan
-    et al. 2020; Chowdhery et al. 2022, appendix B). `recompute` runs the blocks forward once more. With `thin`, the
-    numbers of LoRA's matrices, these alone have a gradient of their own. `source` is the length of the text that an
-    encoder-decoder reads, 0 is `length`; `predicted` the share of tokens whose word is predicted.
-    """
-    once = Flops()
-    for stack in _stacks(arch, length, source or length):
-        once = once.plus(stack)
-    tokens = batch * length
-    head = 2.0 * arch.width * arch.vocabulary + (2.0 * arch.width**2 if arch.kind == "encoder" else 0.0)
-    mixed, seen, front = once.matrices * batch, once.attention * batch, head * tokens * predicted
-    if not training:
-        return Flops(mixed, seen, front)
-    passes, again = (2 if thin else 3), int(recompute)
-    beside = 2.0 * thin * tokens * (3 + again)
-    return Flops(mixed * (passes + again) + beside, seen * (3 + again), front * passes)
-
-
-def _stacks(arch: Arch, length: int, source: int) -> Iterator[Flops]:
-    """One text through the blocks of each stack, forward."""
-    asking, answering = arch.heads * arch.head_size, arch.groups * arch.head_size
-    mixing = 2 * asking * arch.width + 2 * answering * arch.width  # query and output, key and value
-    thinking = (3 if arch.gated else 2) * arch.width
-
-    def alone(layers: int, tokens: int, wide: int) -> Flops:
-        matrices = 2.0 * layers * tokens * (mixing + thinking * wide)
-        return Flops(matrices, 4.0 * layers * asking * tokens * tokens)
-
-    if arch.kind != "encoder-decoder":
-        yield alone(arch.layers, length, arch.feed_forward)
-        return
-    yield alone(arch.layers, source, arch.feed_forward)
-    yield alone(arch.decoder_layers, length, arch.decoder_feed_forward or arch.feed_forward)
-    crossing = 2 * asking * arch.width * length + 2 * answering * arch.width * source
-    yield Flops(2.0 * arch.decoder_layers * crossing, 4.0 * arch.decoder_layers * asking * length * source)

@@ -11,7 +11,10 @@ from torch import Tensor
 
 from dragoman.nn.arch import Arch
 
-__all__ = ["count_places", "place_documents", "share_segment", "share_source", "told_apart"]
+__all__ = ["count_places", "list_lengths", "place_documents", "share_segment", "share_source", "told_apart"]
+
+_LONG = 512
+"from how many tokens of a row on documents may be gone through one by one"
 
 
 def told_apart(segments: Int[Tensor, "b s"] | None, *others: object) -> Int[Tensor, "b s"] | None:
@@ -43,6 +46,25 @@ def place_documents(segments: Int[Tensor, "b s"], arch: Arch) -> Int[Tensor, "b 
     if segments.shape[1] > arch.longest:
         arch.require(int(places.max()) + 1)
     return places
+
+
+def list_lengths(segments: Int[Tensor, "b s"]) -> tuple[int, ...]:
+    """How long each document is, row by row, where going through them one by one costs less than a mask; else none.
+
+    Forward and backward on one core, ms, by a mask / one by one, rows of about four documents: fp32, 16 rows of 256, 12
+    heads of 64: 164 / 126; 4 of 512, 8 heads: 130 / 62; 4 of 1024, 12 heads: 738 / 325. In bf16: 123 / 142, 64 / 38,
+    526 / 213. Shorter rows lose.
+    """
+    rows, tokens = segments.shape
+    if tokens < _LONG or not _looked_at(segments):
+        return ()
+    first = torch.ones_like(segments, dtype=torch.bool)  # [b, s]
+    first[:, 1:] = segments[:, 1:] != segments[:, :-1]
+    starts = first.flatten().nonzero()[:, 0]  # [documents]
+    lengths = starts.diff(append=starts.new_tensor([rows * tokens]))  # [documents]
+    if 2 * int((lengths * lengths).sum()) > rows * tokens * tokens:
+        return ()
+    return tuple(lengths.tolist())
 
 
 def share_segment(asking: Int[Tensor, "b q"], answering: Int[Tensor, "b k"]) -> Bool[Tensor, "b 1 q k"]:

@@ -1,5 +1,7 @@
 """What each layer may see: padding, the future and what lies beyond the window are hidden, distances get their bias."""
 
+from dataclasses import replace
+
 import torch
 from jaxtyping import Bool, Int
 from torch import Tensor, nn
@@ -8,7 +10,7 @@ from dragoman.nn.arch import Arch
 from dragoman.nn.attention import Sight
 from dragoman.nn.cache import Cache
 from dragoman.nn.positions import RelativeBias, Rotary, alibi_slopes
-from dragoman.nn.segments import share_segment
+from dragoman.nn.segments import list_lengths, share_segment
 
 __all__ = ["Sights"]
 
@@ -49,6 +51,8 @@ class Sights(nn.Module):
         made: dict[int, Sight] = {}
         for reach in dict.fromkeys(self.reaches):
             made[reach] = self._sight(reach, places, shown, dtype, cache)
+        if segments is not None and (documents := list_lengths(segments)):
+            made = {reach: self._apart(sight, reach, documents) for reach, sight in made.items()}
         return [made[reach] for reach in self.reaches]
 
     def _sight(self, reach: int, places: Tensor, mask: Tensor | None, dtype: torch.dtype, cache: Cache | None) -> Sight:
@@ -74,6 +78,12 @@ class Sights(nn.Module):
                 self.slopes = self.slopes.to(back.device)  # [h]
             bias = self.slopes.to(dtype)[None, :, None, None] * -back.abs()  # [1, h, q, k]
         return Sight(bias=bias if seen is None else bias.masked_fill(~seen, -torch.inf))
+
+    def _apart(self, sight: Sight, reach: int, documents: tuple[int, ...]) -> Sight:
+        """The same Sight told what the documents are, where each sees all of itself, or all before."""
+        if sight.bias is not None or (self.causal and 0 < reach < max(documents)):
+            return sight
+        return replace(sight, causal=self.causal, documents=documents)
 
     def _slots(self, places: Tensor, cache: Cache | None, past: int, asked: int) -> tuple[Tensor, Tensor]:
         """Where queries and keys stand in the row of slots, padding counted."""

@@ -154,20 +154,19 @@ class _Places:
 def _draw_axis(drawing: Drawing, axis: _Axis, index: int, place: _Places) -> None:
     x1, y1 = place.at(index, 0)
     inner, shown = Drawing(), fitted(axis.name, place.room, FONT)
+    last = index == place.count - 1
+    kind = "name chosen halo" if last else "name halo"
     if place.upright:
-        last = index == place.count - 1
         anchor = "start" if index == 0 else "end" if last else "middle"
-        inner.text(
-            place.width if last else max(x1 - 8, 0), 18, shown, "name chosen halo" if last else "name halo", anchor
-        )
+        inner.text(place.width if last else max(x1 - 8, 0), 18, shown, kind, anchor)
     else:
-        inner.text(0, y1 - 10, shown, "name chosen halo" if index == place.count - 1 else "name halo")
+        inner.text(0, y1 - 10, shown, kind)
     drawing.group(axis.name, inner)
     for share, words in axis.ticks:
         x, y = place.at(index, share)
         if place.upright:
             drawing.line((x, y, x + 5, y), "rule")
-            room = place.room - 4 if index < place.count - 1 else 56.0
+            room = 56.0 if last else place.room - 4
             drawing.text(x + 8, y + 4, fitted(words, room, FONT), "tick halo")
         else:
             drawing.line((x, y, x, y + 5), "rule")
@@ -187,12 +186,8 @@ def _ranked(trials: Sequence[Trial], lower: bool) -> list[tuple[Trial, int]]:
         (trial for trial in trials if trial.score is not None),
         key=lambda trial: (trial.state == "complete", sign * (trial.score or 0.0)),
     )
-    ranks = sorted(sign * trial.score for trial in scored if trial.score is not None)
-    last = max(len(ranks) - 1, 1)
-    graded = [
-        (trial, round(ranks.index(sign * (trial.score or 0.0)) / last * (GRADES - 1)) if len(ranks) > 1 else GRADES - 1)
-        for trial in scored
-    ]
+    last = max(len(scored) - 1, 1)
+    graded = [(trial, round((GRADES - 1) * (1 - (len(scored) - 1 - rank) / last))) for rank, trial in enumerate(scored)]
     return [*((trial, -1) for trial in failed), *graded]
 
 

@@ -19,7 +19,8 @@ from dragoman.core.show import many
 from dragoman.core.sizing import show_bytes
 from dragoman.nn.activations import Pass
 from dragoman.nn.arch import Arch
-from dragoman.nn.footprint import Learning, Memory, count, flops, training_memory
+from dragoman.nn.footprint import Learning, Memory, count, training_memory
+from dragoman.nn.operations import flops
 from dragoman.stages.predict import chunked
 
 __all__ = ["Advice", "Wish", "advise", "budget_of"]

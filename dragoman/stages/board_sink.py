@@ -23,13 +23,13 @@ def tensorboard_sink(folder: str) -> Iterator[Callable[[Any], None] | None]:
         from torch.utils.tensorboard.writer import SummaryWriter
     except ImportError:
         raise UserError("tensorboard is not installed", 'pip install "dragoman[train]"') from None
-    writer = SummaryWriter(str(Path(folder)))  # type: ignore[no-untyped-call]
+    writer = SummaryWriter(str(Path(folder)))
 
     def log(step: Any) -> None:
         for name in ("loss", "norm", "rate", "tokens"):
-            writer.add_scalar(f"train/{name}", float(getattr(step, name)), step.number)  # type: ignore[no-untyped-call]
+            writer.add_scalar(f"train/{name}", float(getattr(step, name)), step.number)
 
     try:
         yield log
     finally:
-        writer.close()  # type: ignore[no-untyped-call]
+        writer.close()

@@ -91,7 +91,12 @@ def build(settings: Settings, board: Board) -> Corpus:
             pieces = _pieces(job, read, kept, shares, tokenizer, told["digest"])
             tokens = _tokenise(job, pieces, tick)
         with board.step("shards") as tick:
-            facts = {"made": made, "version": __version__, "settings": _lasting(settings), "tokenizer": told}
+            facts: dict[str, Any] = {
+                "made": made,
+                "version": __version__,
+                "settings": _lasting(settings),
+                "tokenizer": told,
+            }
             facts["inputs"] = inputs
 
             def fill(stage: Path) -> None:

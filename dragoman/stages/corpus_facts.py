@@ -29,7 +29,7 @@ def facts_of_source(
     counted = {name: _sum_of(parts, name) for name in _COUNTED}
     flags = kept.flags[slice(*kept.documents.offsets[[places.start, places.stop]].tolist())]
     doubles = {"exact": int(np.count_nonzero(flags == EXACT)), "near": int(np.count_nonzero(flags == NEAR))}
-    found = {
+    found: dict[str, Any] = {
         "source": source,
         "guessed": list(said),
         "problems": dict(sorted(problems.items())),

@@ -50,8 +50,9 @@ class Settings:
     "Whether documents that stand twice are taken out."
     near: float = 0.8
     "How much two documents or paragraphs overlap to be the same nearly (Jaccard); 1 compares exactly alone."
-    paragraph: int = 200
-    "Paragraphs of so many characters that stand in an earlier document are taken out; 0 looks at documents alone."
+    paragraph: int | None = None
+    """Paragraphs of so many characters that stand in an earlier document are taken out; 0 looks at documents alone.
+    Empty is 200, and 0 for quality.preset=code: a program without one of its functions is none."""
     keep_going: bool = False
     "Whether rows that cannot be read are left out and counted, instead of refused."
     workers: int = 0
@@ -96,7 +97,7 @@ def rules_of(settings: Settings) -> Rules:
     if strange is not None:
         hint = f'{nearest(strange, LANGUAGES)}; say languages=["en"]'
         raise UserError(f"there is no hint for a language '{strange}'", hint)
-    if settings.paragraph < 0 or not 0 <= settings.workers <= 1024 or not settings.split:
+    if (settings.paragraph or 0) < 0 or not 0 <= settings.workers <= 1024 or not settings.split:
         raise UserError("paragraph, workers or split cannot be so", "leave them out for what is usual: workers=0")
     if settings.tokenizer and settings.tokenizer != "characters" and not _opens(settings.tokenizer):
         hint = "give a folder that dragoman vocab wrote, or leave it out to train one"
@@ -109,8 +110,14 @@ def rules_of(settings: Settings) -> Rules:
         languages=settings.languages,
         mask=settings.mask,
         near=settings.near if settings.doubles else 1.0,
-        paragraph=settings.paragraph if settings.doubles else 0,
+        paragraph=_paragraph(settings) if settings.doubles else 0,
     )
+
+
+def _paragraph(settings: Settings) -> int:
+    if settings.paragraph is None:
+        return 0 if settings.quality.preset == "code" else 200
+    return settings.paragraph
 
 
 def _opens(spec: str) -> bool:

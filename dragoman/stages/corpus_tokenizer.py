@@ -29,9 +29,9 @@ def make_tokenizer(
     target = work / "vocabulary"
     known = hashlib.sha256(f"{pieces[0].digest} {_given(settings)}".encode()).hexdigest()
     with board.step("tokenizer") as tick:
-        facts = facts_of(target, known)
-        if facts is None:
-            facts = {}
+        done = facts_of(target, known)
+        facts: dict[str, Any] = done["told"] if done else {}
+        if not done:
 
             def fill(stage: Path) -> None:
                 (stage / "tokenizer").mkdir()
@@ -42,8 +42,6 @@ def make_tokenizer(
                 (stage / "facts.json").write_text(json.dumps(kept, ensure_ascii=False), encoding="utf-8")
 
             durable.publish(target, fill)
-        else:
-            facts = facts["told"]
         tick(1.0, f"{many(facts['size'], 'token')}, {facts['from']}")
     return target / "tokenizer", facts
 

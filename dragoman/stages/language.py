@@ -19,6 +19,7 @@ from dragoman.core.sampling import Sampling
 from dragoman.core.shards import Corpus, Documents
 from dragoman.core.show import Tick, silent
 from dragoman.core.sizing import reset_peak_memory
+from dragoman.core.types import Message
 from dragoman.evals.interval import student
 from dragoman.stages.assistants import MODEL, write_card
 from dragoman.stages.board_sink import tensorboard_sink
@@ -75,10 +76,11 @@ def train_language(
     effort: "Effort | None" = None,
     tensorboard: str = "",
     world: "World | None" = None,
-) -> dict[str, Any]:
+) -> dict[str, Any] | None:
     """Learn in the run's folder, measure on all held-out texts, save the model there; what is recorded of it.
 
-    Raises UserError where the tokenizer does not go with the model, or there is nothing to measure on.
+    Of several processes the first does all but the learning alone; the others have None to say. Raises UserError where
+    the tokenizer does not go with the model, or there is nothing to measure on.
     """
     from dragoman.nn.tokenizer import Tokenizer
     from dragoman.train.session import Watch, learn
@@ -107,6 +109,8 @@ def train_language(
             log,
             world,
         )
+    if world is not None and not world.first:
+        return None
     tick(1.0, "measuring on all held-out texts and saving")
     facts = _facts(outcome)
     net = tuning.merge(outcome.net).eval()
@@ -200,7 +204,7 @@ def _written(net: Any, tokenizer: "Tokenizer", prompt: str) -> str:
 
     device = next(net.parameters()).device
     how = Sampling(temperature=0.8, top_p=0.95, max_tokens=WRITTEN, seed=0)
-    return LocalLM(net, tokenizer, device=device).generate([prompt], how)[0].text
+    return LocalLM(net, tokenizer, device=device).generate([(Message("user", prompt),)], how)[0].text
 
 
 def _samples(run: Run) -> list[dict[str, Any]]:

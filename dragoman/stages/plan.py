@@ -27,7 +27,7 @@ from dragoman.stages.plan_time import plan_time, show_fit
 from dragoman.stages.prepare import gather, part, prepare
 from dragoman.stages.settled import command, settled
 from dragoman.stages.train import planned
-from dragoman.train.doors import OBJECTIVES, TUNINGS, How, settle
+from dragoman.train.doors import OBJECTIVES, TUNINGS, Encoded, How, settle
 
 __all__ = [
     "PLACES",
@@ -305,6 +305,7 @@ def _step(
     net, tokenizer = load_classifier(folder, labels, several), Tokenizer(folder)
     shape = _shape(net)
     training = begin(net, tokenizer, objective, tuning, rows, replace(how, epochs=50.0))
+    assert isinstance(training.encoded, Encoded)
     lengths = sorted(len(ids) for ids in training.encoded.ids)
     layers = {"head": 0, "layers": min(getattr(tuning, "top", 2), shape.layers)}.get(rung, shape.layers)
     learnt = sum(weight.numel() for weight in training.net.parameters() if weight.requires_grad)

@@ -8,15 +8,14 @@ from dragoman.nn.activations import Pass
 from dragoman.nn.arch import Arch
 from dragoman.nn.footprint import (
     Counts,
-    Flops,
     Learning,
     Memory,
     count,
     evaluation_memory,
-    flops,
     lora_parameters,
     training_memory,
 )
+from dragoman.nn.operations import Flops, flops
 
 if TYPE_CHECKING:
     from dragoman.train.machine import Machine

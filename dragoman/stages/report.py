@@ -1,4 +1,4 @@
-"""Write the report of a run as one HTML page that needs nothing but a browser."""
+"""Write the report of a run, a verdict or a training, as one HTML page that needs nothing but a browser."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -21,7 +21,7 @@ class Settings:
     """The words and settings of `dragoman report`."""
 
     run: str = ""
-    "The run to report on: its name, the start of it, or its folder; empty takes the newest `dragoman run`."
+    "The run to report on: its name, the start of it, or its folder; empty takes the newest that has a report."
     project: str = ""
     "The project file or its folder; empty is the folder you stand in."
     runs: str = ""
@@ -31,22 +31,40 @@ class Settings:
 def run(settings: Settings, words: tuple[str, ...], show: Show) -> int:
     """Write the page again from the record, and say where it is."""
     root = folder_of(settings.project, settings.runs, settings.run)
-    done = [one for one in all_runs(root) if one.verb == "run" and one.finished]
+    done = [one for one in all_runs(root) if _reported(one)]
     if not settings.run and not done:
-        raise UserError(f"there is no verdict yet in {root}", "make one with: dragoman run")
+        raise UserError(
+            f"there is no verdict yet in {root}, nor a training with a report", "make one with: dragoman run"
+        )
     one = find(root, settings.run) if settings.run else done[-1]
-    if not one.finished or one.verb != "run":
-        raise UserError(f"{one.id} is no finished verdict", "reports are made of finished runs of: dragoman run")
-    page = write_report(one, one.results)
-    show.card("report", [("page", page), ("verdict", str(one.results["headline"]))])
-    show.result({"report": page, "run": one.id, "verdict": one.results["verdict"]})
+    if not _reported(one):
+        hint = "reports are made of finished runs of: dragoman run, and of trainings of a language model"
+        raise UserError(f"{one.id} has no report", hint)
+    results = one.results
+    page = write_report(one, results)
+    if one.verb == "run":
+        show.card("report", [("page", page), ("verdict", str(results["headline"]))])
+        show.result({"report": page, "run": one.id, "verdict": results["verdict"]})
+    else:
+        show.card("report", [("page", page), (one.verb, str(results["record"].get("headline") or one.id))])
+        show.result({"report": page, "run": one.id})
     return 0
 
 
-def write_report(one: Run, results: Mapping[str, Any]) -> str:
-    """Render the results of a run into report.html in its folder, and return the path."""
-    from dragoman.report.page import render
+def _reported(one: Run) -> bool:
+    """Whether a run can be reported on: a verdict, or a training that left the record of its course."""
+    return one.finished and (one.verb == "run" or isinstance(one.results.get("record"), Mapping))
 
-    page = one.folder / "report.html"
-    durable.write(page, render(results).encode("utf-8"))
+
+def write_report(one: Run, results: Mapping[str, Any]) -> str:
+    """Render the results of a run into report.html in its folder, and return the path.
+
+    Results that hold a `record` are those of a training or a sweep; others are the record of a verdict themselves.
+    """
+    from dragoman.report.page import render
+    from dragoman.report.training import render_training
+
+    page, record = one.folder / "report.html", results.get("record")
+    text = render_training(record) if isinstance(record, Mapping) else render(results)
+    durable.write(page, text.encode("utf-8"))
     return str(page)

@@ -170,8 +170,8 @@ def _divided(raw: BinaryIO, name: str, split: str) -> Iterator[str | Problem]:
 
 
 def _blocks(raw: BinaryIO, name: str) -> Iterator[str | Problem]:
-    """The text of a file in pieces of at most LONGEST bytes, each but the last ended by a blank line where there is one,
-    else by a line break. CRLF becomes LF; lines that are no UTF-8 are problems and left out."""
+    """The text of a file in pieces of at most LONGEST bytes, each but the last ended by a blank line where there is
+    one, else by a line break. CRLF becomes LF; lines that are no UTF-8 are problems and left out."""
     rest, first = b"", 1
     while read := raw.read(LONGEST - len(rest)):
         piece = rest + read

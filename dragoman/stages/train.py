@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from dragoman.app.assistant import Assistant
 from dragoman.app.steps.classify import Classify
 from dragoman.core import durable
-from dragoman.core.config import build, dump
+from dragoman.core.config import build, dump, merge, parse_word
 from dragoman.core.doors import LM, Embedder
 from dragoman.core.errors import UserError
 from dragoman.core.project import Project, load, locate
@@ -28,6 +28,7 @@ from dragoman.core.types import Example
 from dragoman.data.builtin import summaries
 from dragoman.evals.task import make_metrics
 from dragoman.stages.assistants import MODEL, write_card
+from dragoman.stages.plugs import plug
 from dragoman.stages.prepare import gather, part, prepare
 from dragoman.train.doors import OBJECTIVES, TUNINGS, How
 
@@ -57,9 +58,16 @@ class Settings:
     tuning: str | Mapping[str, Any] = "lora"
     "Which weights learn: head, layers, lora or full; its own settings as tuning.rank=16."
     objective: str | Mapping[str, Any] = "classify"
-    "What is learnt; its own settings as objective.class_weights=balanced."
+    """What is learnt: classify, or clm, mlm or span, which need no project but a corpus; its own settings as
+    objective.class_weights=balanced."""
     model: str = ""
-    "The model to adapt; empty takes the first of models.candidates."
+    "The model to adapt; empty takes the first of models.candidates, or for a corpus one that has learnt nothing."
+    corpus: str = ""
+    "For clm, mlm and span: the folder that `dragoman corpus` wrote, or texts."
+    size: str = ""
+    "For clm, mlm and span: how large a model is that has learnt nothing, such as 15M or gpt2/small."
+    family: str = ""
+    "For clm, mlm and span: its architecture; empty takes qwen3, bert or t5."
 
 
 @dataclass(frozen=True)
@@ -78,9 +86,11 @@ class Plan:
 
 def run(settings: Settings, words: tuple[str, ...], show: Show) -> int:
     """Train once with the given settings and measure nothing but validation."""
+    objective, aimed = plug(settings.objective, "objective")
+    if getattr(OBJECTIVES.kind(objective), "kind", ""):
+        return _on_texts(settings, words, show)
     project = load(locate(settings.project), words)
-    tuning, tuned = _plug(settings.tuning)
-    objective, aimed = _plug(settings.objective)
+    tuning, tuned = plug(settings.tuning, "tuning")
     how = planned(project, {})
     plan = Plan(settings.model or project.models.candidates[0], tuning, how, tuned, objective, aimed)
     _made(plan)
@@ -101,15 +111,26 @@ def run(settings: Settings, words: tuple[str, ...], show: Show) -> int:
     return 0
 
 
-def _plug(value: str | Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
-    """`lora`, or `lora` with settings, as the command line and the project file give it."""
-    if isinstance(value, str):
-        return value, {}
-    table = dict(value)
-    name = table.pop("", table.pop("name", ""))
-    if not name:
-        raise UserError("the tuning has settings but no name", "say which: tuning=lora tuning.rank=16")
-    return str(name), table
+def _on_texts(settings: Settings, words: tuple[str, ...], show: Show) -> int:
+    """One training of a language model, as `dragoman pretrain` does it, with the size and the steps given."""
+    from dragoman.stages import pretrain
+
+    table: dict[str, Any] = {}
+    for word in words:
+        path, value = parse_word(word)
+        if path[0] not in ("train", "runs"):
+            raise UserError(
+                f"there is no setting '{path[0]}' where a language model is trained on texts",
+                "its settings are train.*, objective.*, corpus, model, size and family",
+            )
+        table = merge(table, path, value)
+    if not settings.corpus:
+        raise UserError("no texts are named to learn from", "name them: dragoman train objective=clm corpus=FOLDER")
+    given = {"source": settings.corpus, "objective": settings.objective, "model": settings.model}
+    given |= {"size": settings.size or "auto", "family": settings.family}
+    if settings.tuning not in ("lora", "scratch"):
+        raise UserError(f"a language model learns whole here, not by {settings.tuning}", "leave tuning=... out")
+    return pretrain.run(build(pretrain.Settings, {**given, **table}), (), show)
 
 
 def planned(project: Project, own: Mapping[str, Any]) -> How:

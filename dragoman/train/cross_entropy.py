@@ -15,7 +15,7 @@ __all__ = ["IGNORED", "chunk_size", "linear_cross_entropy"]
 
 IGNORED = -100
 "the label of a token from which nothing is learnt"
-PLAIN = 2**21
+PLAIN = 2**20
 "up to so many logits the plain path is taken"
 CHUNK = 2**25
 "how many logits a chunk has, to the next token"

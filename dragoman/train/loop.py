@@ -117,7 +117,9 @@ def begin(
         paces=paces,
         weights=weights,
         groups=groups,
-        optimisers=make_optimisers(net, groups, how.rate, (how.beta1, how.beta2), how.epsilon, how.momentum),
+        optimisers=make_optimisers(
+            net, groups, how.rate, (how.beta1, how.beta2), how.epsilon, how.momentum, kit.precision
+        ),
         working=working,
         steps=how.steps or max(1, math.ceil(how.epochs * encoded.steps_an_epoch(how.batch) - 1e-9)),
         start=start,

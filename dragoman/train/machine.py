@@ -11,7 +11,7 @@ from torch import Tensor
 from dragoman.core.sizing import free_memory
 from dragoman.nn.arch import Arch
 from dragoman.nn.blocks import Block
-from dragoman.nn.footprint import flops
+from dragoman.nn.operations import flops
 from dragoman.nn.sights import Sights
 from dragoman.train.precision import choose_device
 
@@ -29,7 +29,7 @@ class Machine:
     bf16: float
     "the same of bf16"
     learning_fp32: float
-    "FLOP/s of a transformer block forward and back in float32, counted as nn.footprint counts them"
+    "FLOP/s of a transformer block forward and back in float32, counted as nn.operations counts them"
     learning_bf16: float
     "the same in bf16"
     bandwidth: float

@@ -10,6 +10,7 @@ from torch.optim import AdamW, Optimizer
 
 from dragoman.train.doors import Pace
 from dragoman.train.muon import Muon
+from dragoman.train.rows import SeenWords
 
 __all__ = ["Group", "group_weights", "make_optimisers", "set_rates"]
 
@@ -39,7 +40,8 @@ def group_weights(net: nn.Module, paces: Mapping[str, Pace], decay: float, kind:
         raise ValueError(f"weights that learn have no pace: {sorted(missing)[:3]}")
     if unknown := paces.keys() - weights.keys():
         raise ValueError(f"paces for weights that are not there: {sorted(unknown)[:3]}")
-    tables = {id(module.weight) for module in net.modules() if isinstance(module, nn.Embedding)}
+    words = [module for module in net.modules() if isinstance(module, nn.Embedding | SeenWords)]
+    tables = {id(weight) for module in words for weight in module.parameters()}
     found: dict[tuple[Pace, float, Kind], list[str]] = defaultdict(list)
     for name, pace in paces.items():
         weight = weights[name]
@@ -56,8 +58,11 @@ def make_optimisers(
     betas: tuple[float, float] = (0.9, 0.999),
     epsilon: float = 1e-8,
     momentum: float = 0.95,
+    precision: Literal["bf16", "fp32"] = "bf16",
 ) -> tuple[Optimizer, ...]:
     """One optimiser of each kind that a group asks for, over these groups in their order.
+
+    `precision` is that of Muon's products: in fp32 its steps are the same however many processes sum the gradient.
 
     AdamW (Loshchilov and Hutter 2019, 1711.05101) as one fused pass: measured for 22.7 million weights on one core, 13
     ms a step fused, 82 ms as a list of tensor operations.
@@ -72,7 +77,7 @@ def make_optimisers(
     if plain := tables("adamw"):
         made.append(AdamW(plain, lr=rate, betas=betas, eps=epsilon, fused=True))
     if matrices := tables("muon"):
-        made.append(Muon(matrices, rate=rate, momentum=momentum))
+        made.append(Muon(matrices, rate=rate, momentum=momentum, precision=precision))
     return tuple(made)
 
 

@@ -191,7 +191,7 @@ class Rows:
 @lru_cache(maxsize=8)
 def _order(rows: int, length: int, seed: int, source: int, epoch: int) -> tuple[int, NDArray[np.int64]]:
     """Where the cuts of an epoch begin, and the order in which its rows come: 8 bytes a row."""
-    if seed < 0:
+    if seed < 0 or rows == 1:
         return 0, np.arange(rows, dtype=np.int64)
     dice = np.random.default_rng([seed, source, epoch])
     return int(dice.integers(length)), dice.permutation(rows)

@@ -115,9 +115,10 @@ def _collect(world: World, rank: int, own: Path, place: Path, sizes: dict[str, i
                 for _ in range(0, size, CHUNK):
                     group.send(_tensor(stream.read(CHUNK)), 0)
                 continue
-            for start in range(0, size, CHUNK):
+            for start in range(0, max(size, 1), CHUNK):
                 part = torch.empty(min(CHUNK, size - start), dtype=torch.uint8)
-                group.recv(part, rank)
+                if size:
+                    group.recv(part, rank)
                 try:
                     if not wrong:
                         _append(place / name, part)
@@ -161,9 +162,10 @@ def reachable(world: World, folder: Path) -> Iterator[Path]:
 def _spread(world: World, source: Path, copy: Path | None, size: int) -> None:
     """Send a file of the first process to all; those with a `copy` write it there."""
     with source.open("rb") if world.first else contextlib.nullcontext() as stream:
-        for start in range(0, size, CHUNK):
+        for start in range(0, max(size, 1), CHUNK):  # an empty file is made too
             part = _tensor(stream.read(CHUNK)) if stream else torch.empty(min(CHUNK, size - start), dtype=torch.uint8)
-            group.broadcast(part, 0)
+            if size:
+                group.broadcast(part, 0)
             if copy is not None:
                 _append(copy, part)
 
@@ -176,4 +178,4 @@ def _append(path: Path, part: Tensor) -> None:
 
 
 def _tensor(data: bytes) -> Tensor:
-    return torch.frombuffer(bytearray(data), dtype=torch.uint8)
+    return torch.frombuffer(bytearray(data), dtype=torch.uint8) if data else torch.empty(0, dtype=torch.uint8)

@@ -124,8 +124,12 @@ class World:
             return heard
         try:
             found = do()
+        except UserError as error:
+            self.told({"problem": error.problem, "hint": error.hint})
+            raise
         except BaseException as error:
-            self.told({"problem": getattr(error, "problem", repr(error)), "hint": getattr(error, "hint", "")})
+            said = f"the first process stopped: {type(error).__name__} {error}"
+            self.told({"problem": said, "hint": "look at what the first process says"})
             raise
         self.told({"found": found})
         return found
@@ -159,6 +163,5 @@ def _bytes(data: bytes) -> Tensor:
 def _answer(told: Any) -> Any:
     """What the first process found, or its error."""
     if "problem" in told:
-        hint = told["hint"] or "look at what the first process says"
-        raise UserError(f"the first process stopped: {told['problem']}", hint)
+        raise UserError(told["problem"], told["hint"])
     return told["found"]

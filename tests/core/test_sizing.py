@@ -1,5 +1,6 @@
 """Amounts with units are read both ways, and the memory of a training run is arithmetic one can check by hand."""
 
+import os
 from dataclasses import replace
 
 import pytest
@@ -8,6 +9,7 @@ from dragoman.core.errors import UserError
 from dragoman.core.sizing import (
     Memory,
     Shape,
+    free_memory,
     parse_bytes,
     parse_seconds,
     peak_memory,
@@ -94,6 +96,9 @@ def test_bytes_for_people(number: float, text: str) -> None:
         (200, "3 min 20 s"),
         (3599.7, "1 h 0 min"),
         (7500, "2 h 5 min"),
+        (255_600, "71 h 0 min"),
+        (3 * 86400, "3 days"),
+        (83_186_580, "963 days"),
     ],
 )
 def test_time_for_people(seconds: float, text: str) -> None:
@@ -152,3 +157,8 @@ def test_the_peak_is_that_since_the_last_reset() -> None:
     del block
     reset_peak_memory()
     assert peak_memory() > 0
+
+
+def test_free_memory_is_part_of_what_there_is() -> None:
+    whole = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    assert 0 < free_memory() <= whole

@@ -14,8 +14,9 @@ from dragoman.nn.arch import Arch
 from dragoman.nn.blocks import Block
 from dragoman.nn.cache import Cache
 from dragoman.nn.family import FAMILIES
-from dragoman.nn.footprint import Learning, cache_bytes, count, flops, lora_parameters, training_memory
+from dragoman.nn.footprint import Learning, cache_bytes, count, lora_parameters, training_memory
 from dragoman.nn.hollow import hollow
+from dragoman.nn.operations import flops
 from dragoman.nn.sights import Sights
 from dragoman.nn.store import build_lm
 from dragoman.train.low_rank import LowRank
@@ -101,10 +102,24 @@ def test_a_layer_of_gpt_keeps_sixteen_numbers_a_token_and_width() -> None:
     assert found == block_bytes(GPT, Pass(8, 64))
 
 
-@pytest.mark.parametrize("dropout", [False, True], ids=["still", "dropout"])
-@pytest.mark.parametrize("precision", ["fp32", "bf16"])
 @pytest.mark.parametrize("name", ALL)
-def test_activations_of_every_shape(name: str, precision: str, dropout: bool) -> None:
+def test_activations_of_every_shape(name: str) -> None:
+    check_activations(name, "fp32", dropout=False)
+
+
+@pytest.mark.parametrize("precision", ["fp32", "bf16"])
+@pytest.mark.parametrize("name", ["gpt2", "llama", "gemma3_text", "bert", "t5", "t5 gated", "bart", "alibi"])
+def test_activations_with_dropout(name: str, precision: str) -> None:
+    check_activations(name, precision, dropout=True)
+
+
+@pytest.mark.parametrize("name", ["gpt2", "qwen3", "gemma", "bert", "t5", "alibi"])
+def test_activations_in_half_precision(name: str) -> None:
+    check_activations(name, "bf16", dropout=False)
+
+
+def check_activations(name: str, precision: str, dropout: bool) -> None:
+    """All that a pass keeps, the logits left out, as it is planned."""
     arch = shape(name) if dropout else still(shape(name))
     step = Pass(3, 12, 20, precision="bf16" if precision == "bf16" else "fp32", dropout=dropout)
     net = build_lm(arch).to(torch.bfloat16 if precision == "bf16" else torch.float32).train()
@@ -124,8 +139,11 @@ def test_activations_with_recomputed_blocks(name: str) -> None:
     live = max(block_bytes(arch, step, layer) for layer in range(arch.layers))
     if arch.kind == "encoder-decoder":
         live = block_bytes(arch, replace(step, length=20)) + block_bytes(arch, step, writes=True)
+    # The angles of rotary positions reach a block in no tensor of its own, so the hooks do not see them here.
+    kinds = len({arch.reach(layer) for layer in range(arch.layers)}) if arch.position == "rotary" else 0
+    angles = kinds * 2 * 12 * arch.head_size * 4
     assert found < whole
-    assert step_activations(arch, step) - live == pytest.approx(found, rel=0.01)
+    assert step_activations(arch, step) - live - angles == pytest.approx(found, rel=0.01)
 
 
 @pytest.mark.parametrize("name", ["gpt2", "llama", "qwen3", "bert"])
@@ -148,17 +166,22 @@ def test_activations_where_thin_matrices_alone_learn(name: str) -> None:
     assert block_bytes(arch, Pass(3, 12, thin=4, where=where)) == pytest.approx(found, rel=0.01)
 
 
-@pytest.mark.parametrize("name", ["gpt2", "llama", "bert", "t5"])
-def test_a_mask_for_each_row_is_kept_by_every_layer(name: str) -> None:
+@pytest.mark.parametrize("name", ["gpt2", "llama", "gemma3_text", "bert", "t5"])
+def test_activations_of_rows_that_hold_several_documents(name: str) -> None:
+    """Every layer keeps the mask once more, in numbers of its own."""
     arch = still(shape(name))
     net = build_lm(arch).train()
-    mask = torch.arange(12)[None] < torch.tensor([[12], [9], [7]])  # [b, s]
-    ids = torch.full((3, 12), 5)  # [b, s]
-    if arch.kind == "encoder-decoder":
-        pytest.skip("distances make a bias of its own: the mask stands in it")
-    found = saved(net, lambda: net(ids, mask)) - saved(net, lambda: net(ids))
-    planned = step_activations(arch, Pass(3, 12, masked=True)) - step_activations(arch, Pass(3, 12))
-    assert planned >= found > 0
+    ids = torch.full((3, 16), 5)  # [b, s]
+    segments = torch.tensor([0] * 6 + [1] * 10).repeat(3, 1)  # [b, s]
+
+    def run() -> object:
+        if arch.kind == "encoder-decoder":
+            return net(ids, None, ids, segments=segments, target_segments=segments)
+        return net(ids, segments=segments)
+
+    found = saved(net, run)
+    assert step_activations(arch, Pass(3, 16, masked=True)) == pytest.approx(found, rel=0.01)
+    assert step_activations(arch, Pass(3, 16)) < found
 
 
 @pytest.mark.parametrize("name", ["gpt2", "llama", "bert", "t5 gated", "bart"])
@@ -186,25 +209,26 @@ def test_muon_holds_one_number_for_each_of_a_matrix(name: str) -> None:
     assert training_memory(arch, Pass(1, 8), Learning("muon")).optimizer == expected
 
 
-@pytest.mark.parametrize("name", ALL)
-def test_operations_of_every_shape(name: str) -> None:
+@pytest.mark.parametrize("name", ["gpt2", "llama", "qwen3", "gemma3_text", "bert", "t5 gated", "bart"])
+def test_operations(name: str) -> None:
     """Torch's own counter, forward and back, within 2 %: all pairs of attention, causal or not, are counted."""
-    arch = still(shape(name))
+    arch = replace(still(shape(name)), layers=1, windowed=())
+    arch = replace(arch, decoder_layers=min(arch.decoder_layers, 1))
     net = build_lm(arch).train()
-    run = reading(net, arch, 3, 12, 20)
+    run = reading(net, arch, 2, 8, 12)
     with sdpa_kernel(SDPBackend.MATH), FlopCounterMode(display=False) as counter:
         logits = run()
         assert isinstance(logits, Tensor)
         logits.sum().backward()  # type: ignore[no-untyped-call]
-    assert flops(arch, 3, 12, 20).total == pytest.approx(counter.get_total_flops(), rel=0.02)
+    assert flops(arch, 2, 8, 12).total == pytest.approx(counter.get_total_flops(), rel=0.02)
 
 
-def test_recomputed_blocks_run_three_passes_and_one_more() -> None:
+def test_recomputed_blocks_run_once_more_but_for_their_last_matrix() -> None:
     net = build_lm(GPT).train()
     set_recompute(net)
     with sdpa_kernel(SDPBackend.MATH), FlopCounterMode(display=False) as counter:
-        net(torch.full((2, 16), 5)).sum().backward()
-    assert flops(GPT, 2, 16, recompute=True).total == pytest.approx(counter.get_total_flops(), rel=0.02)
+        net(torch.full((2, 8), 5)).sum().backward()
+    assert flops(GPT, 2, 8, recompute=True).total == pytest.approx(counter.get_total_flops(), rel=0.02)
 
 
 @pytest.mark.parametrize("name", [name for name in CASES if name not in MASKED])

@@ -1,4 +1,4 @@
-"""Each weight in one group, each group at its exact rate, and schedules that depend on the step alone."""
+"""Each weight in one group, each group with one optimiser and at its exact rate."""
 
 import math
 from dataclasses import replace
@@ -11,7 +11,8 @@ from dragoman.train.muon import Muon
 from dragoman.train.optim import group_weights, make_optimisers, set_rates
 from dragoman.train.paces import by_depth
 from dragoman.train.tuning.layers import Layers
-from tests.train.small import begun, net
+from tests.nets import decoder
+from tests.train.small import HOW, begun, net
 
 
 def test_every_weight_that_learns_is_in_exactly_one_group() -> None:
@@ -66,6 +67,21 @@ def test_muon_takes_the_matrices_of_the_hidden_layers_alone() -> None:
     assert len(held) == len(set(held)) == len(list(model.parameters()))
     set_rates(optimisers, groups, 0.5)
     assert {table["lr"] for one in optimisers for table in one.param_groups} == {0.5}
+
+
+def test_a_table_of_words_is_never_muons() -> None:
+    """Neither where it learns in the seen rows alone, nor where it also predicts."""
+    training = begun(how=replace(HOW, optimizer="muon"))
+    kinds = {name: group.kind for group in training.groups for name in group.names}
+    assert kinds["encoder.embeddings.words.rows"] == "adamw"
+    assert "muon" in kinds.values()
+    tied = decoder("gpt2")
+    assert tied.head.weight is tied.embeddings.words.weight
+    groups = group_weights(tied, {name: Pace() for name, _ in tied.named_parameters()}, 0.1, "muon")
+    kinds = {name: group.kind for group in groups for name in group.names}
+    assert {name for name, kind in kinds.items() if kind == "muon"} == {
+        name for name, weight in tied.named_parameters() if name.startswith("blocks.") and weight.ndim == 2
+    }
 
 
 def test_adamw_is_the_published_one() -> None:

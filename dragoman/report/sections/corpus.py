@@ -20,7 +20,8 @@ def view(record: Table) -> dict[str, object] | None:
     card = table(record.get("corpus"))
     if hollow(card):
         return None
-    tables, others = [], {}
+    tables: list[Grid] = []
+    others: dict[str, object] = {}
     for key, value in card.items():
         name = spoken(words(key)).capitalize()
         if key == "filters" and rows(value):

@@ -29,10 +29,7 @@ def view(record: Table) -> dict[str, object] | None:
     found = [row for row in rows(record.get("history")) if number(row.get("step")) is not None]
     found.sort(key=lambda row: number(row.get("step")) or 0.0)
     others = dict.fromkeys(
-        key
-        for row in found
-        for key, value in row.items()
-        if isinstance(key, str) and key not in _COLUMNS and number(value) is not None
+        key for row in found for key, value in row.items() if key not in _COLUMNS and number(value) is not None
     )
     names = [*(name for name, _ in _COLUMNS.values()), *(spoken(words(key)) for key in others)]
     lines = [

@@ -9,7 +9,7 @@ from dragoman.report.numbers import brief, quality, whole
 from dragoman.report.record import Table, number, rows, table
 from dragoman.report.smooth import running_mean, thin
 
-__all__ = ["best", "course", "view"]
+__all__ = ["best", "course", "stretches", "view"]
 
 Points = list[tuple[float, float]]
 # The running mean reaches over this share of the curve to both sides.
@@ -40,8 +40,8 @@ def view(record: Table) -> dict[str, object] | None:
 
 def stretches(losses: Table) -> Points:
     """The mean loss of each stretch of steps, at the middle of the stretch."""
-    long, values = number(losses.get("stretch")) or 1.0, losses.get("points")
-    if not isinstance(values, Sequence) or isinstance(values, str) or long <= 0:
+    long, values = number(losses.get("stretch", 1)), losses.get("points")
+    if not isinstance(values, Sequence) or isinstance(values, str) or long is None or long <= 0:
         return []
     found = [(place, number(value)) for place, value in enumerate(values)]
     return [((place + 0.5) * long, value) for place, value in found if value is not None]

@@ -21,8 +21,9 @@ __all__ = ["Span"]
 class Span:
     """Span corruption (Raffel et al. 2020, section 3.1.4), each document of a row for itself.
 
-    A row of raw text is as long as fits: 568 tokens become 512 of input and 114 of target. Sentinels are the tokens
-    <extra_id_0>, <extra_id_1> ... of the tokenizer, whose ids count down.
+    A row of raw text is as long as fits: 568 tokens of one document become 512 of input and 114 of target; each further
+    document in the row adds its own end. Sentinels are <extra_id_0>, <extra_id_1> ... of the tokenizer, whose ids count
+    down.
     """
 
     needs: ClassVar[tuple[str, ...]] = ()
@@ -73,6 +74,7 @@ class Span:
         """The sum of -log p over sentinels, spans and ends."""
         from dragoman.train.token_batches import word_loss
 
+        assert batch.targets is not None
         states = net.states(
             batch.ids, None, batch.targets, segments=batch.segments, target_segments=batch.target_segments
         )  # [b, t, w]

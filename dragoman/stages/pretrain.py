@@ -1,0 +1,301 @@
+"""Pretrain a language model from raw text: a tokenizer, a corpus, a size that fits the time, training, a report.
+
+Give the texts and the time; everything else is chosen, said, and can be set. It can be killed at any instant: the same
+command goes on. Started by torchrun, several processes train together.
+"""
+
+import contextlib
+import io
+import json
+import math
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from dragoman.core import durable
+from dragoman.core.config import build, dump
+from dragoman.core.disk import typed
+from dragoman.core.errors import UserError
+from dragoman.core.runs import Run
+from dragoman.core.shards import Corpus, open_corpus
+from dragoman.core.show import Board, Show, Tick
+from dragoman.core.sizing import parse_seconds
+from dragoman.stages.assistants import MODEL
+from dragoman.stages.language import kind_of
+from dragoman.stages.plugs import plug
+from dragoman.train.doors import OBJECTIVES
+
+if TYPE_CHECKING:
+    from dragoman.stages.language import Task
+    from dragoman.stages.pretrain_plan import Choice
+    from dragoman.train.world import World
+
+__all__ = ["PLACES", "SECTIONS", "Settings", "pretrain", "run"]
+
+PLACES = ("source",)
+SECTIONS = False
+KINDS = {"clm": "bpe", "mlm": "wordpiece", "span": "unigram"}
+WORDS = ((2_000_000, 1024), (20_000_000, 4096), (500_000_000, 8192))
+"how many tokens a tokenizer has for a text of so many bytes; above, 32,768"
+
+
+@dataclass(frozen=True)
+class Settings:
+    """The words and settings of `dragoman pretrain`."""
+
+    source: str = ""
+    "The texts, as `dragoman corpus` takes them, or a folder that it wrote."
+    time: str = "20 min"
+    "How long to train on this machine; the corpus and the tokenizer come on top."
+    size: str = "auto"
+    "How large the model is: auto chooses by the scaling law, 15M says, gpt2/small takes a published shape."
+    objective: str | Mapping[str, Any] = "clm"
+    "What is learnt: clm (the next token), mlm (words behind masks) or span (gaps); settings as objective.share=0.2."
+    family: str = ""
+    "The architecture; empty takes qwen3 for clm, bert for mlm and t5 for span."
+    model: str = ""
+    "A model folder to go on from; its tokenizer makes the corpus."
+    tokenizer: str = ""
+    "A folder with a tokenizer, or characters; empty trains one on the texts."
+    vocabulary: int = 0
+    "How many tokens the tokenizer has that is trained; 0 chooses by the size of the texts."
+    tokens: str = ""
+    "How many tokens to train on, such as 300M, whatever the time says."
+    prompts: tuple[str, ...] = ()
+    "Texts that a decoder goes on with at every measurement; empty takes the beginning of a held-out text."
+    memory: str = ""
+    "The memory there is, such as 8 GiB; empty is what is free."
+    train: Mapping[str, Any] = field(default_factory=dict)
+    "Settings of the loop, such as train.batch=32, train.max_length=512, train.optimizer=adamw, train.rate=1e-3."
+    corpus: Mapping[str, Any] = field(default_factory=dict)
+    "Settings of the corpus, as `dragoman corpus` has them, such as corpus.near=0.9."
+    tensorboard: str = ""
+    "A folder for TensorBoard; empty writes none."
+    runs: str = "runs"
+    "The folder of the runs."
+
+
+def run(settings: Settings, words: tuple[str, ...], show: Show) -> int:
+    """Pretrain, write the report, show the card."""
+    done = pretrain(settings, show)
+    if done is None:
+        return 0
+    from dragoman.stages.pretrain_record import card_of
+
+    facts = done.results
+    show.card(done.id, card_of(done, facts, str(done.folder / "report.html")), mark="good")
+    held = {name: value for name, value in facts["held_out"].items() if isinstance(value, dict)}
+    show.result(
+        {
+            "run": done.id,
+            "model": str(done.folder / MODEL),
+            "report": str(done.folder / "report.html"),
+            "held_out": held,
+            "steps": facts["steps"],
+            "parameters": facts["parameters"],
+            "seconds": facts["seconds"],
+        }
+    )
+    return 0
+
+
+def pretrain(settings: Settings, show: Show, verb: str = "pretrain") -> Run | None:
+    """The finished run: begun, gone on with, or found again; None in all processes but the first of several."""
+    name, aimed = plug(settings.objective, "objective")
+    kind_of(name)
+    OBJECTIVES.make(name, aimed, "objective")
+    parse_seconds(settings.time, "time")
+    if not settings.source:
+        raise UserError("no text is named to learn from", f"name it: dragoman {verb} SOURCE")
+    from dragoman.train.distributed import join, leave
+
+    world = join(str(settings.train.get("device", "auto")))
+    try:
+        with _board(world, show, verb) as board:
+            done = _pretrained(settings, name, aimed, world, board, show, verb)
+    except BaseException:
+        leave(failed=True)
+        raise
+    leave()
+    return done
+
+
+@contextlib.contextmanager
+def _board(world: "World", show: Show, title: str) -> Iterator[Board]:
+    """The board of the first process; what the others have to say nobody hears."""
+    if world.first:
+        with show.board(title) as board:
+            yield board
+        return
+    with contextlib.redirect_stderr(io.StringIO()):
+        yield Board(title)
+
+
+def _pretrained(
+    settings: Settings, name: str, aimed: Mapping[str, Any], world: "World", board: Board, show: Show, verb: str
+) -> Run | None:
+    corpus, made = _corpus(settings, name, world, board)
+    root = Path(settings.runs)
+    given = {**dump(settings), "objective": {"name": name, **dump(aimed)}}
+    given = {key: value for key, value in given.items() if key not in ("runs", "tensorboard", "source", "corpus")}
+    inputs: dict[str, Run | str | Path] = {"corpus": made or str(corpus.facts["made"])}
+    run = Run.open(Path(world.once(lambda: str(Run.begin(root, verb, given, inputs).folder))))
+    if run.finished:
+        with board.step("train") as tick:
+            tick(1.0, "found again")
+        return run if world.first else None
+    task, choice = _decided(settings, name, aimed, corpus, run, world, board)
+    from dragoman.stages.language import train_language
+    from dragoman.train.session import Effort
+
+    effort = Effort(choice["flops_per_token"], choice["machine"]["bf16" if choice["precision"] == "bf16" else "fp32"])
+    with board.step("train") as tick:
+        facts = train_language(run, task, corpus, show.say, tick, effort, settings.tensorboard, world)
+    if facts is None:
+        return None
+    with board.step("report") as tick:
+        return _reported(run, made, facts, choice, task, corpus, _command(settings, verb), tick)
+
+
+def _corpus(settings: Settings, name: str, world: "World", board: Board) -> tuple[Corpus, Run | None]:
+    """The corpus that is named, or one that is built of the texts beside the runs; its run, where it was built."""
+    if (typed(settings.source) / "corpus.json").is_file():
+        return open_corpus(typed(settings.source)), None
+    from dragoman.stages.corpora import build as build_corpus
+    from dragoman.stages.corpus_settings import Settings as Texts
+
+    how = {"kind": KINDS[name], "size": settings.vocabulary or _words(settings.source)}
+    how |= {"sentinels": 100} if name == "span" else {}
+    table = {"how": how, **settings.corpus, "source": settings.source}
+    table["tokenizer"] = settings.tokenizer or settings.model
+    asked = build(Texts, table, "corpus")
+
+    def made() -> str:
+        made = Run.begin(Path(settings.runs), "corpus", asked, {"source": settings.source})
+        corpus = build_corpus(build(Texts, {**dump(asked), "out": str(made.folder / "corpus")}, "corpus"), board)
+        made.finish({"made": corpus.facts["made"], "folder": str(corpus.folder)})
+        return str(made.folder)
+
+    run = Run.open(Path(world.once(made)))
+    return open_corpus(run.folder / "corpus"), run
+
+
+def _words(source: str) -> int:
+    """How many tokens a tokenizer of these texts has: a small text cannot teach many."""
+    path = typed(source)
+    files = [path] if path.is_file() else list(path.rglob("*")) if path.is_dir() else []
+    size = sum(file.stat().st_size for file in files if file.is_file())
+    return next((words for most, words in WORDS if 0 < size <= most), 32_768 if size else 8192)
+
+
+def _decided(
+    settings: Settings,
+    name: str,
+    aimed: Mapping[str, Any],
+    corpus: Corpus,
+    run: Run,
+    world: "World",
+    board: Board,
+) -> tuple["Task", dict[str, Any]]:
+    """What is trained: decided once by the first process, and read again by everybody and after a kill."""
+    from dragoman.nn.arch import Arch
+    from dragoman.nn.tokenizer import Tokenizer
+    from dragoman.stages.language import Task
+    from dragoman.stages.pretrain_plan import Wanted, choose
+    from dragoman.train.doors import How
+
+    wanted = Wanted(
+        objective=name,
+        objective_settings=aimed,
+        family=settings.family,
+        size=settings.size,
+        model=settings.model,
+        seconds=parse_seconds(settings.time, "time"),
+        tokens=settings.tokens,
+        memory=settings.memory,
+        train=settings.train,
+    )
+    file = run.folder / "plan.json"
+    tokenizer = Tokenizer(corpus.tokenizer)
+
+    def decide() -> dict[str, Any]:
+        if not file.exists():
+            with board.step("plan") as tick:
+                durable.write_json(file, _table(choose(wanted, corpus, tokenizer, tick)))
+        table: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
+        return table
+
+    table = world.once(decide)
+    prompts = settings.prompts or _beginnings(corpus, tokenizer)
+    task = Task(
+        objective=name,
+        how=build(How, table["how"], "train"),
+        arch=build(Arch, table["arch"], "arch"),
+        base=settings.model,
+        objective_settings=aimed,
+        prompts=tuple(prompts),
+        measured_tokens=table["measured_tokens"],
+    )
+    return task, table
+
+
+def _table(choice: "Choice") -> dict[str, Any]:
+    """A choice as plan.json keeps it."""
+    from dragoman.train.precision import choose_precision
+
+    facts, how = choice.facts, choice.how
+    prediction = facts["prediction"]
+    per_step = how.batch * how.max_length / choice.speed
+    return {
+        **facts,
+        "how": dump(how),
+        "arch": dump(choice.arch),
+        "precision": choose_precision(how.precision, choice.machine.device),
+        "flops_per_token": prediction["flops_per_token"],
+        "parts": {part: size for part, size in prediction["memory"].items() if part != "total"},
+        "seconds": math.ceil(how.steps * per_step / 0.9),
+    }
+
+
+def _beginnings(corpus: Corpus, tokenizer: Any) -> list[str]:
+    """The first words of a held-out document, to be gone on with."""
+    documents = next(part for part in corpus.part("validation") if part.tokens)
+    text = tokenizer.decode(documents.read(0, min(12, int(documents.ends[0]))).tolist())
+    return [text] if text.strip() else []
+
+
+def _reported(
+    run: Run,
+    made: Run | None,
+    facts: dict[str, Any],
+    choice: Mapping[str, Any],
+    task: "Task",
+    corpus: Corpus,
+    words: str,
+    tick: Tick,
+) -> Run:
+    """Write the record and the page, and end the run."""
+    from dragoman.nn.tokenizer import Tokenizer
+    from dragoman.report.training import render_training
+    from dragoman.stages.pretrain_record import compressed, record_of
+
+    if task.arch.kind == "decoder":
+        facts["compressed"] = compressed(corpus, Tokenizer(corpus.tokenizer))
+    runs = [one for one in (made, run) if one is not None]
+    facts["record"] = record_of(run, runs, facts, choice, task.arch, corpus, words)
+    durable.write(run.folder / "report.html", render_training(facts["record"]).encode("utf-8"))
+    tick(1.0, str(run.folder / "report.html"))
+    return run.finish(facts, published=(MODEL,))
+
+
+def _command(settings: Settings, verb: str) -> str:
+    """The words that make the same again."""
+    plain = dump(Settings())
+    told = [f"dragoman {verb} {json.dumps(settings.source, ensure_ascii=False)}"]
+    for name, value in dump(settings).items():
+        if name == "source" or value == plain[name]:
+            continue
+        table = value if isinstance(value, dict) else {"": value}
+        told += [f"{name}{'.' if key else ''}{key}={json.dumps(one, ensure_ascii=False)}" for key, one in table.items()]
+    return " ".join(told)
