@@ -4,8 +4,8 @@ It takes part in benchmarks/pretraining.py. Recipe: README.md and config/train_s
 which says "loss of only 1.88" (the mean of 20 random batches of the validation part).
 """
 
-import json
 import math
+import os
 import re
 import shutil
 import subprocess
@@ -110,7 +110,7 @@ def train(clock: Clock, compiled: bool = True, steps: int = STEPS, seed: int = 1
         nn.utils.clip_grad_norm_(model.parameters(), CLIP)
         optimiser.step()
         optimiser.zero_grad(set_to_none=True)
-        float(loss)  # it writes a line a step, which waits for the number
+        float(loss.detach())  # it writes a line a step, which waits for the number
         clock.stepped()
     clock.stop()
     return {"estimate": estimate, "loss": whole_loss(lambda ids, labels: model(ids, labels), held), "steps": steps}
@@ -151,7 +151,7 @@ def run_checkout(folder: Path, text: Path, threads: int) -> dict[str, Any]:
         bufsize=1,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
-        env={**_environment(), "PYTHONUNBUFFERED": "1", "OMP_NUM_THREADS": str(threads)},
+        env={**os.environ, "PYTHONUNBUFFERED": "1", "OMP_NUM_THREADS": str(threads)},
     ) as running:
         for line in running.stdout or ():
             said.append(line)

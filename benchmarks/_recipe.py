@@ -1,11 +1,11 @@
 """Dragoman's turns in benchmarks/pretraining.py: nanoGPT's settings in our loop, and the recipe that learns fastest."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from benchmarks._race import LENGTH, Clock, parts, whole_loss
 
-__all__ = ["Letters", "recipe", "same_settings"]
+__all__ = ["Letters", "measured", "race", "recipe", "same_settings"]
 
 
 @dataclass(frozen=True)
@@ -17,7 +17,7 @@ class Letters:
     eos_ids: frozenset[int] = frozenset()
 
 
-def same_settings(vocabulary: int) -> tuple[Any, Any]:
+def same_settings(vocabulary: int = 65) -> tuple[Any, Any]:
     """nanoGPT's model and settings, as ours say them."""
     from dragoman.nn.arch import Arch
     from dragoman.train.doors import How
@@ -35,7 +35,7 @@ def same_settings(vocabulary: int) -> tuple[Any, Any]:
     return arch, how
 
 
-def recipe(vocabulary: int) -> tuple[Any, Any]:
+def recipe(vocabulary: int = 65) -> tuple[Any, Any]:
     """Our recipe."""
     from dragoman.nn.arch import Arch, Rope
     from dragoman.train.doors import How
@@ -52,3 +52,34 @@ def recipe(vocabulary: int) -> tuple[Any, Any]:
         decay=0.0, average=0.0, clip=1.0, beta1=0.9, beta2=0.95, precision="bf16", device="cpu",
     )  # fmt: skip
     return arch, how
+
+
+def race(clock: Clock, shape: Any, how: Any, seed: int = 0) -> dict[str, Any]:
+    """Train from nothing to the end and measure the whole validation part, both with the clock running."""
+    from dragoman.core.shards import Documents
+    from dragoman.nn.store import fresh_lm
+    from dragoman.train.doors import OBJECTIVES, TUNINGS
+    from dragoman.train.loop import begin, fit
+    from dragoman.train.packing import Texts
+
+    vocabulary, learnt, held = parts()
+    texts = Texts((Documents.of("shakespeare", [learnt.tolist()], [len(learnt)]),))
+    net = fresh_lm(shape, seed)
+    objective, tuning = OBJECTIVES.make("clm", {}), TUNINGS.make("scratch", {})
+    training = begin(net, Letters(), objective, tuning, texts, replace(how, seed=seed))
+    for _ in fit(training):
+        clock.stepped()
+    with clock.measuring():
+        loss = measured(net.eval(), held)
+    clock.stop()
+    return {"loss": loss, "steps": training.steps, "weights": sum(weight.numel() for weight in net.parameters())}
+
+
+def measured(net: Any, part: Any) -> float:
+    """The loss of a net on every character of a part."""
+    from torch.nn import functional
+
+    def mean(ids: Any, labels: Any) -> Any:
+        return functional.cross_entropy(net(ids).flatten(0, 1), labels.flatten())
+
+    return whole_loss(mean, part)

@@ -1,4 +1,4 @@
-"""Building a corpus against `datasets.map` with the same tokenizer on the same text: MB/s, and memory as the text grows.
+"""Building a corpus against `datasets.map` with the same tokenizer on the same text: MB/s, and memory as text grows.
 
     python benchmarks/corpus.py [--sizes 100 300 1000] [--workers 2] [--seed PATH] [--json PATH]
 
@@ -7,13 +7,14 @@ and tokenises into shards; `datasets.map(batched=True, num_proc=2)` tokenises al
 tokenizer as most people do, once by the `tokenizers` library without offsets. Each runs in a fresh process on a JSON
 Lines file of generated text: words drawn by Zipf's law from those of real text, so that documents are all different and
 nothing collapses as a double, with one document in fifty copied and one in fifty copied with a few words changed, which
-ours has to find. Memory is the greatest sum of the resident sets of a process and its children, sampled at 10 Hz, with
-memory that processes share counted once a process.
+ours has to find. Memory is the greatest sum of what a process and its children hold themselves (pages of mapped
+files, which the system can take back, are not counted), looked at ten times a second.
 """
 
 import argparse
 import json
 import os
+import resource
 import shutil
 import subprocess
 import sys
@@ -147,19 +148,26 @@ def found_doubles(out: Path) -> dict[str, Any]:
 def measure(way: str, path: Path, vocabulary: Path, out: Path, workers: int) -> dict[str, float]:
     """Seconds, MB/s and memory of one way in a fresh process."""
     shutil.rmtree(out, ignore_errors=True)
-    script = path.parent / f"{way}.py"
+    script = path.parent / f"way_{way}.py"
     script.write_text(OURS if way == "dragoman" else THEIRS)
     command = [sys.executable, str(script), str(path), str(vocabulary), str(out), str(workers), way]
     size = sum(len(json.loads(line)["text"].encode()) for line in path.open())
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "HF_HUB_OFFLINE": "1", "TOKENIZERS_PARALLELISM": "false"}
-    begun = time.monotonic()
+    begun, before = time.monotonic(), cpu()
     process = subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
     peak = Peak(process.pid)
     told, _ = process.communicate()
-    seconds = time.monotonic() - begun
+    seconds, busy = time.monotonic() - begun, cpu() - before
     if process.returncode:
         raise SystemExit(f"{way} failed:\n{told[-3000:]}")
-    return {"seconds": round(seconds, 2), "mb_per_second": round(size / 1e6 / seconds, 3), "peak_mib": peak.end()}
+    speeds = {"mb_per_second": round(size / 1e6 / seconds, 3), "mb_per_cpu_second": round(size / 1e6 / busy, 3)}
+    return {"seconds": round(seconds, 2), **speeds, "peak_mib": peak.end()}
+
+
+def cpu() -> float:
+    """Processor seconds of all child processes that have ended: on a shared machine they tell more than a clock."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
 
 
 class Peak:
@@ -167,13 +175,13 @@ class Peak:
 
     def __init__(self, root: int) -> None:
         self.root, self.most, self.ended = root, 0, threading.Event()
-        self.thread = threading.Thread(target=self.watch)
+        self.thread = threading.Thread(target=self.watch, daemon=True)
         self.thread.start()
 
     def watch(self) -> None:
         """Add up the resident sets until the process has ended."""
         while not self.ended.wait(0.1):
-            self.most = max(self.most, sum(resident(number) for number in family(self.root)))
+            self.most = max(self.most, sum(anonymous(number) for number in family(self.root)))
 
     def end(self) -> int:
         """The peak in MiB."""
@@ -196,7 +204,7 @@ def family(root: int) -> list[int]:
     return found
 
 
-def resident(number: int) -> int:
+def anonymous(number: int) -> int:
     """The anonymous memory of a process in bytes: pages of mapped files are the system's to take back."""
     try:
         lines = Path(f"/proc/{number}/status").read_text().splitlines()

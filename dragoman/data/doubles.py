@@ -35,6 +35,8 @@ class Parts:
     "[parts + 1] the number of the first unit of each part."
     pieces: bool
     "Whether the units are paragraphs; else documents."
+    made: str = ""
+    "What tells these parts from others that stood in the same folders before."
 
     @property
     def count(self) -> int:
@@ -44,7 +46,7 @@ class Parts:
     def text(self, unit: int) -> str:
         """The text of one unit."""
         part = int(np.searchsorted(self.offsets, unit, side="right")) - 1
-        text, ends = _opened(self.folders[part], self.pieces)
+        text, ends = _opened(self.folders[part], self.pieces, self.made)
         place = unit - int(self.offsets[part])
         begin = int(ends[place - 1]) if place else 0
         return bytes(text[begin : int(ends[place])]).decode()
@@ -186,6 +188,6 @@ def _owner(parts: Parts, documents: Parts, units: NDArray[np.int64]) -> NDArray[
 
 
 @lru_cache(maxsize=64)
-def _opened(folder: Path, pieces: bool) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
+def _opened(folder: Path, pieces: bool, made: str) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
     ends = np.load(folder / ("pieces.npy" if pieces else "ends.npy"), mmap_mode="r", allow_pickle=False)
     return np.memmap(folder / "text.bin", np.uint8, "r"), ends[:, 1] if pieces else ends

@@ -17,8 +17,13 @@ __all__ = ["MASKS", "mask_all", "suspects"]
 
 MASKS = ("all", "secrets", "none")
 SPAN, DIGITS = 34, 9  # every number that is looked for has nine digits among 34 characters: a card, a phone, an account
-TOKENS = re.compile(r"@\w|PRIVATE KEY|AKIA|ASIA|AIza|gh[pousr]_|github_pat_|hf_|sk-|xox[abprs]-|glpat-|eyJ")
-WORDS = re.compile(r"(?i:passw|secret|api[_-]?key)")
+# A piece that every hint of a kind holds: twenty searches for a word are ten times faster than one for a pattern.
+TOKENS = (
+    *("PRIVATE KEY", "AKIA", "ASIA", "AIza", "ghp_", "gho_", "ghu_", "ghs_", "ghr_", "github_pat_", "hf_", "sk-"),
+    *("xox", "glpat-", "eyJ"),
+)
+ADDRESS = re.compile(r"[\w.+-]@[\w-]")
+WORDS = ("passw", "secret", "apikey", "api_key", "api-key")
 LONGEST = 1 << 16  # characters that are searched at a time: the cost of hints grows with the square of their number
 
 
@@ -43,8 +48,17 @@ def suspects(texts: Sequence[str], letters: Letters) -> NDArray[np.bool_]:
     digits = letters.counts()[:, DIGIT].tolist()
     for place in np.flatnonzero(~found).tolist():
         text = texts[place]
-        found[place] = bool(TOKENS.search(text)) or bool(digits[place] and WORDS.search(text))
+        found[place] = _token(text) or bool(digits[place] and _worded(text))
     return found
+
+
+def _token(text: str) -> bool:
+    return any(piece in text for piece in TOKENS) or ("@" in text and bool(ADDRESS.search(text)))
+
+
+def _worded(text: str) -> bool:
+    folded = text.casefold()  # as a pattern that ignores case does it: it takes a long s for an s
+    return any(word in folded for word in WORDS)
 
 
 def _numbers(letters: Letters) -> NDArray[np.bool_]:

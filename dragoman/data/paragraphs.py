@@ -15,8 +15,9 @@ def paragraphs(text: str, longest: int = 0) -> list[str]:
     ends = [found.end() for found in BREAK.finditer(text)]
     if ends and not text[: ends[0]].strip():
         del ends[0]  # a text may begin with blank lines: they belong to its first paragraph
-    if not ends or ends[-1] < len(text):
+    if not ends or text[ends[-1] :].strip():
         ends.append(len(text))
+    ends[-1] = len(text)  # white space at the end belongs to the last one
     if longest:
         ends = _bounded(text, ends, longest)
     begins = [0, *ends[:-1]]
@@ -27,7 +28,7 @@ def border(text: str, middle: int) -> int:
     """The place nearest to `middle` where a text may be cut in two: between paragraphs, else lines, else words, else
     characters; both sides hold something, where the text has two characters."""
     for mark in ("\n\n", "\n", " "):
-        before, after = text.rfind(mark, 0, middle), text.find(mark, middle)
+        before, after = text.rfind(mark, 0, middle + len(mark) - 1), text.find(mark, middle)
         places = [place + len(mark) for place in (before, after) if place >= 0]
         fitting = [place for place in places if text[:place].strip() and text[place:].strip()]
         # A poem of one paragraph has its only blank line at an end: a cut far from the middle is no share of anything.

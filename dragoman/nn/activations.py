@@ -11,6 +11,7 @@ from dragoman.nn.arch import Arch
 
 __all__ = ["Pass", "block_bytes", "step_activations"]
 
+SHORT = 512  # keys up to which bf16 on the CPU takes the plain path
 _FOLLOWING = ("gelu", "gelu_tanh", "silu")  # bends that keep what they were given; relu keeps what it gave
 
 
@@ -29,7 +30,7 @@ class Pass:
     dropout: bool = False
     "whether the shape's dropout is in force"
     masked: bool = False
-    "whether each row has a mask of its own: padding, or several documents in a row"
+    "whether each row has a mask of its own: padding, or several documents; rows of 512 tokens or more may keep less"
     predicted: float = 1.0
     "the share of tokens whose word is predicted; about 0.15 for masked words"
     device: Literal["cpu", "cuda"] = "cpu"
@@ -78,36 +79,44 @@ def _noise(arch: Arch, step: Pass, width: int) -> int:
     return width * (1 if step.device == "cuda" else step.size)
 
 
-def _by_pairs(arch: Arch, step: Pass, crosses: bool) -> bool:
-    """Whether the shares of all pairs are written out: no fused kernel of the CPU drops some or learns a bias."""
+def _path(arch: Arch, step: Pass, keys: int, crosses: bool) -> str:
+    """How shares of attention are computed: fused, plain (two products and a softmax) or exact (the same in float32).
+
+    On the CPU short texts are taken plainly in bf16 (`nn.attention`), and no fused kernel drops shares or learns a
+    bias.
+    """
+    if step.device != "cpu":
+        return "fused"
+    if step.precision == "bf16" and keys <= SHORT:
+        return "plain"
     drops = step.dropout and arch.attention_dropout > 0
     learns = arch.position == "relative" and not crosses and not step.thin
-    return step.device == "cpu" and (drops or learns)
+    return "exact" if drops or learns else "fused"
 
 
 def _attention(arch: Arch, step: Pass, reach: int, crosses: bool) -> int:
     """Bytes of one attention, all texts: from the projections to the input of the output matrix."""
     heads, groups, each = arch.heads, arch.groups, arch.head_size
-    queries, keys = step.batch * step.length, step.batch * (step.read if crosses else step.length)
-    total = 0
+    asked, seen = step.length, step.read if crosses else step.length
+    queries, keys, pairs = step.batch * asked, step.batch * seen, step.batch * asked * seen
+    total = queries * step.thins("query", "output") + keys * step.thins("key", "value")
     if arch.head_norm:
         total += _norm(arch, step, each) * (queries * heads + keys * groups)
-    total += queries * step.thins("query", "output") + keys * step.thins("key", "value")
+    path = _path(arch, step, seen, crosses)
     biased = arch.position in ("relative", "alibi") and not crosses
-    pairs = queries * (step.read if crosses else step.length)
-    if _by_pairs(arch, step, crosses):
-        drops = step.dropout and arch.attention_dropout > 0
-        # All pairs stand there, in float32 whatever the states are, the answering heads once for each that asks.
-        shares = pairs * heads * (3 if drops else 1)
-        total += 4 * (each * heads * (queries + 2 * keys) + shares)
-        return total + (queries * each * heads * step.size if step.learns("output") else 0)
+    if path != "fused":
+        # All shares stand there, and with dropout their factors and what is left of them.
+        drawn = 3 if step.dropout and arch.attention_dropout else 1
+        answering = heads if path == "exact" else groups  # the exact path copies an answer for each head that asks
+        numbers = each * (heads * queries + 2 * answering * keys) + heads * pairs * drawn
+        mixed = queries * each * heads * step.size if step.learns("output") else 0
+        return total + numbers * (4 if path == "exact" else step.size) + mixed
     answering = heads if biased else groups
     total += step.size * each * (2 * heads * queries + 2 * answering * keys) + 4 * heads * queries
-    near = reach and step.length > reach and not crosses
     if step.masked:
         total += step.size * pairs  # kernels turn a mask into numbers of their own, layer by layer
-    elif near and not biased:
-        total += step.size * step.length**2
+    elif reach and asked > reach and not crosses and not biased:
+        total += step.size * asked**2
     return total
 
 
@@ -166,11 +175,12 @@ def step_activations(arch: Arch, step: Pass) -> int:
 
 def _stack(arch: Arch, step: Pass, layers: int, writes: bool) -> int:
     """Bytes of one stack from the ids to the states behind its last block."""
-    blocks = [block_bytes(arch, step, layer, writes) for layer in range(layers)]
+    reaches = [arch.reach(layer) if layer < arch.layers else arch.window for layer in range(layers)]
+    blocks = {reach: block_bytes(arch, step, reaches.index(reach), writes) for reach in set(reaches)}  # equal ones once
     tokens = step.batch * step.length
-    inside = sum(blocks)
+    inside = sum(blocks[reach] for reach in reaches)
     if step.recompute:
-        inside = layers * tokens * arch.width * step.size + max(blocks)
+        inside = layers * tokens * arch.width * step.size + max(blocks.values())
     last = _gains(arch, step, 1) if arch.final_norm else 0
     return inside + _front(arch, step, layers, writes) + tokens * _behind(arch, step) + last
 
@@ -188,7 +198,7 @@ def _front(arch: Arch, step: Pass, layers: int, writes: bool) -> int:
     kinds = len({arch.reach(layer) for layer in range(min(layers, arch.layers))})
     if arch.position == "rotary":
         total += 2 * rows * step.length * arch.head_size * step.size * kinds
-    if arch.position == "alibi" and not _by_pairs(arch, step, False):
+    if arch.position == "alibi" and _path(arch, step, step.length, False) == "fused":
         total += arch.heads * pairs * step.size * kinds
     if arch.position == "relative" and not step.thin:
         total += (8 + writes) * pairs  # the rows of the table, and what is hidden from a writer

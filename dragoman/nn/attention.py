@@ -94,7 +94,7 @@ def _attend_apart(
     """The same for rows of several documents, each alone: what a mask would hide is never computed."""
     alone = Sight(causal=sight.causal)
     rows = [each.transpose(1, 2).flatten(0, 1).transpose(0, 1)[None] for each in (query, key, value)]  # [1, h, b s, d]
-    parts = zip(*(torch.split(each, sight.documents, dim=2) for each in rows), strict=True)
+    parts = zip(*(torch.split(each, list(sight.documents), dim=2) for each in rows), strict=True)
     mixed = [attend(query, key, value, alone, scale, dropout) for query, key, value in parts]  # [1, h, n, d] each
     together = torch.cat([each[0].transpose(0, 1) for each in mixed])  # [b s, h, d]
     return together.view(query.shape[0], -1, *together.shape[1:]).transpose(1, 2)  # [b, h, s, d]

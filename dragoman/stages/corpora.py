@@ -170,10 +170,10 @@ def _compare(job: _Job, read: Sequence[_Read]) -> tuple[Kept, list[Share]]:
     """Find what stands twice among all parts, and which documents are for validation."""
     folders = tuple(folder for one in read for folder in one.folders)
     every = [facts for one in read for facts in one.facts]
-    documents = Parts(folders, _offsets([facts["documents"] for facts in every]), False)
-    pieces = Parts(folders, _offsets([facts["pieces"] for facts in every]), True)
+    digest = _sum([job.work.absolute().as_posix(), [one.digests for one in read]])
+    documents = Parts(folders, _offsets([facts["documents"] for facts in every]), False, digest)
+    pieces = Parts(folders, _offsets([facts["pieces"] for facts in every]), True, digest)
     target = job.work / "verdicts"
-    digest = _sum([one.digests for one in read])
     with job.board.step("compare") as tick:
         if facts_of(target, digest) is None:
 

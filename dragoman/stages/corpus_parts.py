@@ -34,8 +34,6 @@ class Block:
     folder: Path
     rules: Rules
     digest: str
-    done: bool = False
-    "Whether the part is there already."
 
 
 @dataclass(frozen=True)
@@ -87,9 +85,10 @@ def facts_of(folder: Path, digest: str) -> dict[str, Any] | None:
 
 
 def refine_block(block: Block) -> dict[str, Any]:
-    """Publish the part of a block and give its facts."""
-    if block.done:
-        return facts_of(block.folder, block.digest) or {}
+    """Publish the part of a block and give its facts, of this run or of one that was killed."""
+    done = facts_of(block.folder, block.digest)
+    if done is not None:
+        return done
     facts: dict[str, Any] = {}
 
     def fill(stage: Path) -> None:
@@ -105,7 +104,7 @@ def tokenise(piece: Piece) -> dict[str, Any]:
     done = facts_of(piece.folder, piece.digest)
     if done is not None:
         return done
-    tokenizer = _tokenizer(piece.tokenizer)
+    tokenizer = _tokenizer(piece.tokenizer, piece.digest)
     facts: dict[str, Any] = {"unknown": 0}
 
     def fill(stage: Path) -> None:
@@ -203,7 +202,8 @@ def _write_facts(stage: Path, facts: dict[str, Any], digest: str) -> None:
 
 
 @lru_cache(maxsize=1)
-def _tokenizer(folder: Path) -> "Tokenizer":
+def _tokenizer(folder: Path, digest: str) -> "Tokenizer":
+    """The tokenizer of a folder; the digest tells it from another that stood there before."""
     from dragoman.nn.tokenizer import Tokenizer
 
     return Tokenizer(folder)

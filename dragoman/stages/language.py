@@ -3,6 +3,7 @@
 It can be killed at any instant; the same command goes on and ends bit for bit as if it had never stopped.
 """
 
+import copy
 import json
 import math
 import shutil
@@ -10,6 +11,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 from dragoman.core import durable
 from dragoman.core.config import dump
@@ -33,7 +36,7 @@ if TYPE_CHECKING:
     from dragoman.train.session import Effort, Outcome
     from dragoman.train.world import World
 
-__all__ = ["KINDS", "Task", "kind_of", "measured", "train_language"]
+__all__ = ["KINDS", "Task", "first_of", "kind_of", "measured", "net_of", "texts_of", "train_language"]
 
 KINDS = {"clm": "decoder", "mlm": "encoder", "span": "encoder-decoder"}
 SAMPLES = "samples.jsonl"
@@ -87,10 +90,10 @@ def train_language(
 
     tokenizer = Tokenizer(corpus.tokenizer)
     tokenizer.max_length = task.how.max_length
-    net = _net(task, tokenizer)
+    net = net_of(task, tokenizer)
     objective = OBJECTIVES.make(task.objective, task.objective_settings, "objective")
     tuning = TUNINGS.make(task.tuning, task.tuning_settings, "tuning")
-    texts, unseen = _texts(corpus)
+    texts, unseen = texts_of(corpus)
     reset_peak_memory()
     with tensorboard_sink(tensorboard) as log:
         outcome = learn(
@@ -102,7 +105,7 @@ def train_language(
             task.how,
             run.folder / "training",
             _measure(run, task, objective, tokenizer, unseen),
-            Watch("loss", higher=False),
+            Watch("validation", higher=False),
             said,
             tick,
             effort,
@@ -122,7 +125,7 @@ def train_language(
     return facts
 
 
-def _net(task: Task, tokenizer: "Tokenizer") -> Any:
+def net_of(task: Task, tokenizer: "Tokenizer") -> Any:
     """The model to train: one that has learnt nothing, or that of a folder, whose tokenizer must be the corpus's."""
     from dragoman.nn.fresh import fill
     from dragoman.nn.store import build_lm, load_lm
@@ -146,7 +149,7 @@ def _net(task: Task, tokenizer: "Tokenizer") -> Any:
     return net
 
 
-def _texts(corpus: Corpus) -> tuple["Texts", "Texts"]:
+def texts_of(corpus: Corpus) -> tuple["Texts", "Texts"]:
     from dragoman.train.packing import Texts
 
     parts = corpus.part("validation")
@@ -167,25 +170,28 @@ def _measure(
 ) -> Callable[[Any], Mapping[str, float]]:
     """What a measurement shows while it learns: the loss on the first held-out texts, and how it goes on with the
     prompts, which is kept beside the run."""
-    some = replace(unseen, sources=tuple(_first(part, task.measured_tokens) for part in unseen.sources))
+    some = replace(unseen, sources=tuple(first_of(part, task.measured_tokens, tokenizer) for part in unseen.sources))
 
     def measure(net: Any) -> Mapping[str, float]:
         found = measured(net, objective, some, tokenizer, task.how)
         for prompt in task.prompts if net.arch.kind == "decoder" else ():
-            line = {"loss": found.loss, "prompt": prompt, "text": _written(net, tokenizer, prompt)}
+            line = {"validation": found.loss, "prompt": prompt, "text": _written(net, tokenizer, prompt)}
             durable.append(run.folder / SAMPLES, json.dumps(line, ensure_ascii=False))
         bits = {} if found.bits_per_byte is None else {"bits_per_byte": found.bits_per_byte}
-        return {"loss": found.loss, **bits}
+        return {"validation": found.loss, **bits}
 
     return measure
 
 
-def _first(documents: Documents, tokens: int) -> Documents:
-    """The first documents of a source, up to so many tokens and at least one."""
-    count = max(1, int((documents.ends <= tokens).sum()))
-    if count >= len(documents.ends):
+def first_of(documents: Documents, tokens: int, tokenizer: "Tokenizer") -> Documents:
+    """The first documents of a source, up to so many tokens; of a longer first one its beginning."""
+    if documents.tokens <= tokens:
         return documents
+    count = int((documents.ends <= tokens).sum())
     ends, sizes = documents.ends[:count], documents.sizes[:count]
+    if not count:
+        text = tokenizer.decode(documents.read(0, tokens).tolist())
+        ends, sizes = np.array([tokens]), np.array([len(text.encode())])
     return replace(documents, tokens=int(ends[-1]), bytes=int(sizes.sum()), ends=ends, sizes=sizes)
 
 
@@ -204,7 +210,8 @@ def _written(net: Any, tokenizer: "Tokenizer", prompt: str) -> str:
 
     device = next(net.parameters()).device
     how = Sampling(temperature=0.8, top_p=0.95, max_tokens=WRITTEN, seed=0)
-    return LocalLM(net, tokenizer, device=device).generate([(Message("user", prompt),)], how)[0].text
+    copied = copy.deepcopy(net)  # it is packed for answering, and could no longer learn
+    return LocalLM(copied, tokenizer, device=device).generate([(Message("user", prompt),)], how)[0].text
 
 
 def _samples(run: Run) -> list[dict[str, Any]]:
@@ -215,14 +222,14 @@ def _samples(run: Run) -> list[dict[str, Any]]:
 
 
 def _held_out(found: "HeldOut", texts: "Texts") -> dict[str, Any]:
-    """The figures of the end, with the interval that the rows give (Student's t over rows)."""
-    rows = found.rows
-    mean = sum(rows) / len(rows)
-    spread = math.sqrt(sum((row - mean) ** 2 for row in rows) / max(1, len(rows) - 1) / len(rows))
-    half = student(len(rows) - 1) * spread if len(rows) > 1 else 0.0
+    """The figures of the end, with the interval that neighbouring rows of texts give (Student's t over groups)."""
+    groups = found.groups
+    mean = sum(groups) / len(groups)
+    spread = math.sqrt(sum((one - mean) ** 2 for one in groups) / max(1, len(groups) - 1) / len(groups))
+    half = student(len(groups) - 1) * spread if len(groups) > 1 else 0.0
 
     def told(value: float, scale: float) -> dict[str, float]:
-        return {"value": value, "low": value - half * scale, "high": value + half * scale, "n": len(rows)}
+        return {"value": value, "low": value - half * scale, "high": value + half * scale, "n": len(groups)}
 
     figures: dict[str, Any] = {"loss": told(found.loss, 1.0), "labels": found.labels, "bytes": texts.bytes}
     if found.bits_per_byte is not None:

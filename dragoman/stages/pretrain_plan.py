@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from dragoman.nn.tokenizer import Tokenizer
     from dragoman.train.machine import Machine
 
-__all__ = ["FAMILIES", "Choice", "Wanted", "choose"]
+__all__ = ["FAMILIES", "USUAL", "Choice", "Wanted", "choose", "table_rows", "usual_rate"]
 
 FAMILIES = {"clm": "qwen3", "mlm": "bert", "span": "t5"}
 PREDICTED = {"clm": 1.0, "mlm": 0.15, "span": 0.2}
@@ -122,7 +122,7 @@ def choose(wanted: Wanted, corpus: Corpus, tokenizer: "Tokenizer", tick: Tick) -
         speed = _speed(wanted, corpus, tokenizer, arch, how)
     tokens = sum(part.tokens for part in corpus.part("train"))
     steps = _steps(wanted, how, speed, tokens)
-    how = replace(how, steps=steps, rate=how.rate or _rate(how, arch))
+    how = replace(how, steps=steps, rate=how.rate or usual_rate(how, arch))
     each = how.batch * how.max_length
     epochs = steps * each / max(tokens, 1)
     per_epoch = max(1, math.ceil(tokens / each))
@@ -165,7 +165,7 @@ def _arch(
     if wanted.model:
         return arch_of(wanted.model, Setup()), ()
     family = wanted.family or FAMILIES[wanted.objective]
-    words = _words(tokenizer)
+    words = table_rows(tokenizer)
     if not _free(wanted):
         setup = Setup(family=family, vocabulary=words, length=how.max_length)
         arch = arch_of(wanted.size, setup)
@@ -184,7 +184,7 @@ def _arch(
     return replace(advice.arch, pad_id=tokenizer.pad_id), advice.notes
 
 
-def _words(tokenizer: "Tokenizer") -> int:
+def table_rows(tokenizer: "Tokenizer") -> int:
     """Rows of the table of words: a multiple of 64, which kernels like."""
     return -(-tokenizer.size // 64) * 64
 
@@ -287,7 +287,7 @@ def _steps(wanted: Wanted, how: How, speed: float, tokens: int) -> int:
     return max(10, int(wanted.seconds * TRAINED * speed / each))
 
 
-def _rate(how: How, arch: "Arch") -> float:
+def usual_rate(how: How, arch: "Arch") -> float:
     """The highest rate where none is given: narrower models stand more (Yang et al. 2022, 2203.03466)."""
     base = 1e-2 if how.optimizer == "muon" else 2e-3
     return base * math.sqrt(min(1.0, 256 / arch.width))

@@ -64,7 +64,7 @@ def record_of(
     held = facts["held_out"]
     peak = choice["machine"]["bf16" if choice["precision"] == "bf16" else "fp32"]
     speeds = [{"step": step, "tokens_per_second": speed, "fraction": speed * choice["flops_per_token"] / peak}
-              for step, speed in facts["speed"]]  # fmt: skip
+              for step, speed, _ in facts["speed"]]  # fmt: skip
     spent = max(facts["seconds"], 1e-9)
     return {
         "name": run.id,
@@ -80,6 +80,7 @@ def record_of(
             "tokens/s": facts["tokens"] / spent,
         },
         "losses": {"stretch": facts["stretch"], "points": facts["losses"]},
+        "rates": {"stretch": facts["stretch"], "points": [rate for _, _, rate in facts["speed"]]},
         "history": facts["history"],
         "speed": speeds,
         "plan": [
@@ -88,7 +89,7 @@ def record_of(
             {
                 "what": "tokens/s while learning",
                 "predicted": choice["speed"],
-                "measured": _median([speed for _, speed in facts["speed"]]) or choice["speed"],
+                "measured": _median([speed for _, speed, _ in facts["speed"]]) or choice["speed"],
                 "unit": "tokens",
             },
         ],
@@ -133,7 +134,7 @@ def _warnings(facts: Mapping[str, Any]) -> list[str]:
 
 def _step_of(facts: Mapping[str, Any], sample: Mapping[str, Any]) -> int:
     """At which step a sample was written: that of the measurement with its loss."""
-    return next((int(one["step"]) for one in facts["history"] if one["validation"] == sample["loss"]), 0)
+    return next((int(one["step"]) for one in facts["history"] if one["validation"] == sample["validation"]), 0)
 
 
 def _corpus(corpus: Corpus) -> dict[str, Any]:

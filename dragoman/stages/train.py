@@ -37,7 +37,19 @@ if TYPE_CHECKING:
     from dragoman.nn.tokenizer import Tokenizer
     from dragoman.train.session import Outcome
 
-__all__ = ["PLACES", "SECTIONS", "Plan", "Settings", "discard", "planned", "run", "stored_project", "train", "watched"]
+__all__ = [
+    "PLACES",
+    "SECTIONS",
+    "Plan",
+    "Settings",
+    "discard",
+    "measure_of",
+    "planned",
+    "run",
+    "stored_project",
+    "train",
+    "watched",
+]
 
 PLACES = ("project",)
 SECTIONS = True
@@ -221,7 +233,7 @@ def _train(
         rows[: plan.rows or None],
         plan.how,
         run.folder / "training",
-        _measure(validation, labels, several, watch, tokenizer),
+        measure_of(validation, labels, several, watch, tokenizer),
         Watch(watch.metric, watch.higher),
         said,
         tick,
@@ -244,7 +256,7 @@ def discard(run: Run) -> None:
             shutil.rmtree(run.folder / name, ignore_errors=True)
 
 
-def _measure(
+def measure_of(
     examples: Sequence[Example], labels: tuple[str, ...], several: bool, watch: Criterion, tokenizer: "Tokenizer"
 ) -> Callable[["Classifier"], Mapping[str, float]]:
     """What validation shows of a net, measured through the assistant that would serve it."""

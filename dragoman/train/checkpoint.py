@@ -161,9 +161,16 @@ def identity(training: Training) -> dict[str, Any]:
         "objective": {"name": type(training.objective).__name__.lower(), **dump(training.objective)},
         "tuning": {"name": type(training.tuning).__name__.lower(), **dump(training.tuning)},
         "labels": list(getattr(training.net, "labels", ())),
+        "tokenizer": _specials(training.kit.tokenizer),
         "examples": training.encoded.digest(),
         "weights": training.start,
     }
+
+
+def _specials(tokenizer: Any) -> dict[str, Any]:
+    """The ids that an objective puts into texts of itself: the examples' own are in their digest."""
+    found = {name: getattr(tokenizer, name, None) for name in ("size", "pad_id", "bos_id", "eos_ids", "mask_id")}
+    return {name: sorted(value) if isinstance(value, frozenset) else value for name, value in found.items()}
 
 
 def _machine(training: Training) -> dict[str, Any]:

@@ -17,6 +17,8 @@ from dragoman.train.precision import choose_device
 
 __all__ = ["Machine", "measure_machine"]
 
+_QUICK = 0.1  # seconds a figure below which matrices are smaller, so that a look costs no more than was asked
+
 
 @dataclass(frozen=True, slots=True)
 class Machine:
@@ -54,8 +56,11 @@ def measure_machine(device: str = "auto", seconds: float = 5.0, width: int = 512
     """
     kind = torch.device(choose_device(device))
     part = seconds / 5
-    side = 1024 if kind.type == "cpu" else 8192
+    quick = part < _QUICK
+    side = (256 if quick else 1024) if kind.type == "cpu" else 8192
     numbers = 2**25 if kind.type == "cpu" else 2**28  # far more than any cache holds
+    if quick:
+        numbers //= 16
     with torch.random.fork_rng([kind] if kind.type == "cuda" else []):
         torch.manual_seed(0)
         learning = _learning_rate(kind, "fp32", width, length, part), _learning_rate(kind, "bf16", width, length, part)
@@ -132,11 +137,11 @@ def _one_block(width: int, length: int) -> Arch:
 
 
 def _quickest(work: Callable[[], Tensor | None], device: torch.device, seconds: float) -> float:
-    """Seconds of the quickest call, of all that can be made in the time and two at least, after one to warm up."""
+    """Seconds of the quickest call, of all that can be made in the time and one at least, after one to warm up."""
     _timed(work, device)
     found: list[float] = []
     begun = time.perf_counter()
-    while len(found) < 2 or time.perf_counter() - begun < seconds:
+    while not found or time.perf_counter() - begun < seconds:
         found.append(_timed(work, device))
     return min(found)
 

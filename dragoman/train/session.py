@@ -88,8 +88,9 @@ class Outcome:
     "examples that were longer than max_length"
     skipped: int
     "steps that were left out because something in them was not finite"
-    speed: tuple[tuple[int, float], ...]
-    "(step, tokens a second since the point before) for each stretch; measuring and saving are left out"
+    speed: tuple[tuple[int, float, float], ...]
+    """(step, tokens a second since the point before, learning rate) for each stretch; measuring and saving are left
+    out"""
     saving: float
     "seconds that saving took"
 
@@ -121,7 +122,7 @@ class _Story:
         if len(self.open) == stretch:
             learnt = [loss for loss in self.open if math.isfinite(loss)]
             self.losses.append(sum(learnt) / len(learnt) if learnt else math.nan)
-            self.speed.append([step.number, self.pace[0] / max(self.pace[1], 1e-9)])
+            self.speed.append([step.number, self.pace[0] / max(self.pace[1], 1e-9), step.rate])
             self.open, self.pace = [], []
         if not step.skipped:
             total, count = self.since or (0.0, 0)
@@ -381,6 +382,6 @@ def _outcome(training: Training, story: _Story) -> Outcome:
         learnt=sum(weight.numel() for weight in training.weights.values()),
         cut=training.encoded.cut,
         skipped=training.skipped,
-        speed=tuple((int(step), speed) for step, speed in story.speed),
+        speed=tuple((int(step), speed, rate) for step, speed, rate in story.speed),
         saving=story.saving,
     )

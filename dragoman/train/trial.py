@@ -1,12 +1,13 @@
-"""A world small enough to be trained in a second, with every kind of net in it: what can be killed, damaged and compared.
+"""A world that is trained in a second, with every kind of net in it: to be killed, damaged and compared.
 
 Texts are generated, nets are random, nothing is downloaded. The loop, the sessions and the checkpoints are those of any
 other training, so what holds here at every instant holds there.
 """
 
+import contextlib
 import hashlib
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
@@ -37,7 +38,20 @@ from dragoman.train.tuning.layers import Layers
 from dragoman.train.tuning.lora import Lora
 from dragoman.train.tuning.scratch import Scratch
 
-__all__ = ["LABELS", "TRIALS", "Numbers", "Trial", "begun", "bits", "corpus", "examples", "fresh", "train", "trial"]
+__all__ = [
+    "LABELS",
+    "TRIALS",
+    "Numbers",
+    "Trial",
+    "begun",
+    "bits",
+    "corpus",
+    "examples",
+    "fresh",
+    "one_thread",
+    "train",
+    "trial",
+]
 
 LABELS = ("even", "odd", "both")
 WORDS = range(4, 170)
@@ -177,6 +191,17 @@ def fresh(one: Trial, seed: int = 0) -> Any:
         initialise(net.head, _BERT.initial_std, seed)
         return net
     return fresh_lm({"clm": _GPT, "mlm": _BERT, "span": _T5}[_kind(one)], seed)
+
+
+@contextlib.contextmanager
+def one_thread() -> Iterator[None]:
+    """While the block runs torch computes with one thread: two share nothing of a net this small but their waiting."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 def begun(one: Trial, seed: int = 0, changes: Mapping[str, Any] | None = None, data: Any = None) -> Training:

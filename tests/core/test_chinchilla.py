@@ -1,6 +1,7 @@
 """The optimum of a budget is where the loss is lowest, and the three sets of constants differ as published."""
 
 import math
+from itertools import pairwise
 
 import pytest
 
@@ -62,7 +63,7 @@ def test_the_interval_of_the_corrected_fit_holds_it_and_not_the_others() -> None
 
 
 def test_an_interval_is_the_middle_of_the_values() -> None:
-    assert interval(range(101)) == (2.5, 97.5)
+    assert interval(range(101)) == pytest.approx((2.5, 97.5))
     assert interval([3.0]) == (3.0, 3.0)
     assert interval([5, 1, 3], share=0.5) == (2.0, 4.0)
 
@@ -74,7 +75,7 @@ def test_repeated_tokens_are_worth_less_and_less() -> None:
     assert effective_tokens(1, 1e6) == pytest.approx(1 + 15.387756), "and no number of them is worth more than this"
     worth = [effective_tokens(1, epochs) for epochs in range(1, 60)]
     assert worth == sorted(worth)
-    steps = [after - before for before, after in zip(worth, worth[1:], strict=False)]
+    steps = [after - before for before, after in pairwise(worth)]
     assert steps == sorted(steps, reverse=True)
 
 

@@ -29,6 +29,7 @@ def _history(draw: random.Random) -> list[dict[str, Any]]:
                 "epoch": step / 1480,
                 "tokens": step * _TOKENS,
                 "loss": _loss(step) + draw.gauss(0, 0.01),
+                "validation": _loss(step) + 0.05 + draw.gauss(0, 0.01),
                 "bits_per_byte": 0.41 * _loss(step) + draw.gauss(0, 0.004) + (0.03 if step > 5500 else 0),
                 "seconds": step * 0.195,
                 "rate": _rate(step),

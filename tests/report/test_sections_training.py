@@ -39,7 +39,7 @@ def text() -> str:
         "parameters 7.85 M 7,852,032",
         "of peak 41.2 %",
         "6,000 steps.",
-        "the ring marks the best",
+        "The ring marks the fewest bits per byte",
         "All 16 evaluations",
         "1.22 GiB 1.29 GiB 1.05×",
         "20 min 00 s 19 min 29 s 0.97×",
@@ -104,6 +104,19 @@ def test_the_schedule_is_drawn_from_its_own_trace_or_from_the_evaluations() -> N
     assert view["rates"]
     assert "learning rate at most 0.003" in view["charts"][0]
     assert "learning rate" not in view["log"][0].split("</desc>")[1]
+
+
+def test_the_loss_on_held_out_text_stands_beside_that_of_the_training() -> None:
+    given = [{"step": 10, "loss": 3.0, "validation": 3.5}, {"step": 20, "loss": 2.0, "validation": 2.5}]
+    view: Any = loss.view({"history": given})
+    assert "held out</text>" in view["charts"][0]
+    assert "2.500 on held-out text at best, at step 20 of 20" in view["charts"][0]
+    view = history.view({"history": given})
+    assert view["grid"].headings == ("step", "training loss", "held-out loss")
+    assert view["grid"].marked == 1
+    view = loss.view({"history": [{"step": 10, "validation": 3.5}]})
+    assert view["held"]
+    assert view["charts"][0].count('class="dot"') == 1
 
 
 def test_a_short_curve_is_not_smoothed() -> None:

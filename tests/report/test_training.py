@@ -3,6 +3,7 @@
 import copy
 import json
 import re
+from typing import Any
 
 import pytest
 
@@ -108,17 +109,24 @@ def test_the_record_survives_json_and_stays_as_it_is() -> None:
         assert render_training(json.loads(json.dumps(given))) == html
 
 
+def shortened(record: Any) -> Any:
+    """The same record with at most five entries in each list: enough to break, quicker to draw."""
+    if isinstance(record, dict):
+        return {key: shortened(value) for key, value in record.items()}
+    return [shortened(value) for value in record[:5]] if isinstance(record, list) else record
+
+
 @pytest.mark.parametrize("strange", STRANGE, ids=lambda value: str(value)[:12])
 def test_no_strange_value_breaks_the_page(strange: object) -> None:
     """Each place of the records in turn, a fifteenth of them for each value, holds what nobody expects there."""
     start = STRANGE.index(strange)
-    for small in (pretraining(), sweep()):
+    for small in (shortened(pretraining()), shortened(sweep())):
         for path in places(small)[start::15]:
             broken = copy.deepcopy(small)
-            inner: object = broken
+            inner: Any = broken
             for step in path[:-1]:
-                inner = inner[step]  # type: ignore[index]
-            inner[path[-1]] = strange  # type: ignore[index]
+                inner = inner[step]
+            inner[path[-1]] = strange
             assert_no_strange_figure(render_training(broken), path)
 
 

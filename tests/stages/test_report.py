@@ -6,6 +6,7 @@ import pytest
 
 from dragoman.core.runs import Run
 from tests.command import dragoman
+from tests.report.sample import record
 from tests.report.sample_training import pretraining
 
 
@@ -45,7 +46,8 @@ def test_where_nothing_is_done_there_is_none(tmp_path: Path) -> None:
     assert "no verdict yet" in done.err
 
 
-def test_a_verdict_still_has_its_own(judged: Path) -> None:
-    done = dragoman("report", "--json").json
-    assert done["verdict"] == "met"
-    assert "Met: rooms" in Path(done["report"]).read_text(encoding="utf-8")
+def test_a_verdict_still_has_its_own(runs: Path) -> None:
+    Run.begin(runs, "run", {"seed": 0}, {}).finish(record())
+    done = dragoman("report", f"runs={runs}", "--json").json
+    assert done["verdict"] == "not_met"
+    assert "<title>Not met: stdlib-area</title>" in Path(done["report"]).read_text(encoding="utf-8")

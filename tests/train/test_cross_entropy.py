@@ -39,21 +39,22 @@ class Largest(TorchDispatchMode):
         kwargs: Mapping[str, Any] | None = None,
     ) -> Any:
         made = func(*args, **(kwargs or {}))
+        known = {one.untyped_storage().data_ptr() for one in args if isinstance(one, Tensor)}
         for one in made if isinstance(made, tuple | list) else (made,):
-            if isinstance(one, Tensor):
+            if isinstance(one, Tensor) and one.untyped_storage().data_ptr() not in known:  # a view is nothing new
                 self.numbers = max(self.numbers, one.numel())
         return made
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
 def test_no_tensor_is_larger_than_a_chunk(dtype: torch.dtype) -> None:
-    states, weight, bias, labels = task(640, 500, 8, dtype)
+    states, weight, bias, labels = task(160, 125, 8, dtype)
     with Largest() as chunked:
         linear_cross_entropy(states, weight, bias, labels, chunk=16, z_loss=1e-3, smoothing=0.1).backward()
-    assert chunked.numbers == 16 * 500  # more than the states and their gradient have
+    assert chunked.numbers == 16 * 125  # more than the states and their gradient have
     with Largest() as plain:
         linear_cross_entropy(states, weight, bias, labels).backward()
-    assert plain.numbers == 640 * 500
+    assert plain.numbers == 160 * 125
 
 
 def test_nothing_of_the_logits_waits_for_the_way_back() -> None:
@@ -126,11 +127,11 @@ def test_what_does_not_learn_has_no_gradient(frozen: tuple[int, ...]) -> None:
 
 
 def test_without_gradients_it_takes_none() -> None:
-    states, weight, bias, labels = task(640, 500, 8)
+    states, weight, bias, labels = task(40, 500, 8)
     with torch.no_grad(), Largest() as seen:
         loss = linear_cross_entropy(states, weight, bias, labels, chunk=2)
     assert not loss.requires_grad
-    assert seen.numbers == len(labels)  # not even the gradient of the weight, 4,000 numbers
+    assert seen.numbers == 2 * 500  # not even the gradient of the weight, 4,000 numbers
     torch.testing.assert_close(loss, linear_cross_entropy(states, weight, bias, labels).detach())
 
 
@@ -173,9 +174,9 @@ def test_light_states_go_with_a_weight_in_full(chunk: int) -> None:
 
 
 def test_many_chunks_in_bf16_do_not_lose_the_last_ones() -> None:
-    """4,096 equal tokens one by one: a sum in bf16 would stop growing at the 256th."""
-    states = torch.ones(4096, 1, dtype=torch.bfloat16)
+    """1,024 equal tokens one by one, each worth 1/2: a sum in bf16 would stop growing at 128."""
+    states = torch.ones(1024, 1, dtype=torch.bfloat16)
     weight = torch.zeros(2, 1, dtype=torch.bfloat16, requires_grad=True)
-    linear_cross_entropy(states, weight, None, torch.zeros(4096, dtype=torch.long), chunk=1).backward()
+    linear_cross_entropy(states, weight, None, torch.zeros(1024, dtype=torch.long), chunk=1).backward()
     assert weight.grad is not None
-    assert weight.grad.flatten().tolist() == [-2048.0, 2048.0]
+    assert weight.grad.flatten().tolist() == [-512.0, 512.0]

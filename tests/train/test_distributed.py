@@ -99,7 +99,7 @@ def look_inside(world: World) -> dict[str, Any]:
     net.eval()
     with torch.no_grad():
         logits = net(torch.tensor([[5, 6, 7]]))
-        states = net.states(torch.tensor([[5, 6, 7]]))
+        net.states(torch.tensor([[5, 6, 7]]))
     left = hasattr(net.head.weight, "to_local")
     world.shed(net)
     return {

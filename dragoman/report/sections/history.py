@@ -16,6 +16,7 @@ _COLUMNS: dict[str, tuple[str, Callable[[float | None], str]]] = {
     "epoch": ("epoch", lambda value: quality(value, 2)),
     "tokens": ("tokens", compact),
     "loss": ("training loss", quality),
+    "validation": ("held-out loss", quality),
     "bits_per_byte": ("bits per byte", quality),
     "rate": ("learning rate", brief),
     "norm": ("gradient norm", brief),
@@ -35,7 +36,7 @@ def view(record: Table) -> dict[str, object] | None:
     lines = [
         [*_known(row), *(Cell(amount(key, number(row.get(key))), kind="number") for key in others)] for row in found
     ]
-    lowest = best(course(found, "bits_per_byte"))
+    lowest = best(course(found, "bits_per_byte") or course(found, "validation"))
     marked = next((place for place, row in enumerate(found) if lowest and number(row.get("step")) == lowest[0]), -1)
     table = grid("Evaluations", names, lines, marked)
     if table is None:

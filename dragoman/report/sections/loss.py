@@ -20,19 +20,20 @@ def view(record: Table) -> dict[str, object] | None:
     """The curves over the steps, on plain and on logarithmic axes; None where no loss was noted."""
     history = rows(record.get("history"))
     trained = thin(stretches(table(record.get("losses")))) or course(history, "loss")
-    measured, rates = course(history, "bits_per_byte"), _rates(record, history)
-    shown = [panel for panel in (_training(trained), _measured(measured), _schedule(rates)) if panel is not None]
-    if not trained and not measured:
+    held, measured, rates = course(history, "validation"), course(history, "bits_per_byte"), _rates(record, history)
+    if not trained and not held and not measured:
         return None
+    shown = [panel for panel in (_training(trained, held), _measured(measured), _schedule(rates)) if panel is not None]
     bent = [replace(panel, log=True) for panel in shown if panel.low is None]
-    told = ("Loss over the steps of the training", _told(trained, measured, rates))
-    last = max(x for points in (trained, measured) for x, _ in points)
+    told = ("Loss over the steps of the training", _told(trained, measured or held, rates))
+    last = max(x for points in (trained, held, measured) for x, _ in points)
     return {
         "charts": [panels("loss", told, shown, Across("step"), size) for size in (WIDE, NARROW)],
         "log": [panels("loss-log", told, bent, Across("step", log=True), size) for size in (WIDE, NARROW)],
         "steps": whole(last),
         "trained": bool(trained),
         "smooth": len(trained) >= 1 / _REACH,
+        "held": bool(held),
         "measured": bool(measured),
         "rates": len(rates) > 1,
     }
@@ -63,15 +64,21 @@ def _rates(record: Table, history: Sequence[Table]) -> Points:
     return thin(stretches(table(record.get("rates")))) or course(history, "rate")
 
 
-def _training(points: Points) -> Panel | None:
-    if not points:
-        return None
-    reach = int(len(points) * _REACH)
-    if reach < 1:
-        return Panel("training loss, nats a token", (Series("", points),), 210)
-    means = running_mean([y for _, y in points], reach)
-    mean = [(x, y) for (x, _), y in zip(points, means, strict=True)]
-    return Panel("training loss, nats a token", (Series("", points, "faint"), Series("", mean)), 210)
+def _training(points: Points, held: Points) -> Panel | None:
+    """The training loss and, in the same unit, the loss on text that was held out."""
+    reach, series = int(len(points) * _REACH), []
+    if reach >= 1:
+        means = running_mean([y for _, y in points], reach)
+        series = [
+            Series("", points, "faint"),
+            Series("training", list(zip((x for x, _ in points), means, strict=True))),
+        ]
+    elif points:
+        series = [Series("training", points)]
+    if held:
+        # The bits per byte below are the same curve in another unit: there the dots and the ring stand.
+        series.append(Series("held out", held, "held", dots=not points))
+    return Panel("loss, nats a token", tuple(series), 210) if series else None
 
 
 def _measured(points: Points) -> Panel | None:
@@ -86,14 +93,14 @@ def _schedule(points: Points) -> Panel | None:
     return Panel("learning rate", (Series("", points, "second"),), 70, low=0.0, write=brief)
 
 
-def _told(trained: Points, measured: Points, rates: Points) -> str:
+def _told(trained: Points, held: Points, rates: Points) -> str:
     said = []
     if trained:
         said.append(f"Training loss from {quality(trained[0][1])} to {quality(trained[-1][1])} nats a token")
-    lowest = best(measured)
+    lowest = best(held)
     if lowest is not None:
         said.append(
-            f"{quality(lowest[1])} bits per byte at best, at step {whole(lowest[0])} of {whole(measured[-1][0])}"
+            f"{quality(lowest[1])} on held-out text at best, at step {whole(lowest[0])} of {whole(held[-1][0])}"
         )
     if len(rates) > 1:
         said.append(f"learning rate at most {brief(max(y for _, y in rates))}, at the end {brief(rates[-1][1])}")

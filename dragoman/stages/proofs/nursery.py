@@ -151,7 +151,9 @@ def _forked(line: str) -> int:
 
 
 def _spawned(line: str) -> int:
-    return subprocess.run([sys.executable, "-m", _MODULE, "work", line], stdin=subprocess.DEVNULL, check=False).returncode
+    return subprocess.run(
+        [sys.executable, "-m", _MODULE, "work", line], stdin=subprocess.DEVNULL, check=False
+    ).returncode
 
 
 def _work(line: str) -> int:

@@ -20,7 +20,7 @@ KILLS = 2
 
 
 def prove(show: int, seed: int, folder: Path, tick: Tick, names: tuple[str, ...] = NAMES) -> Proof:
-    """Train each objective whole, cut into parts, and killed. `show` ids of the first one's order stand in the notes."""
+    """Train each objective whole, cut into parts, and killed; `show` ids of the first one's order are noted."""
     cases, notes, dice = list[Case](), list[str](), random.Random(seed)
     with nursery() as raising:
         for place, name in enumerate(names):
@@ -37,7 +37,7 @@ def prove(show: int, seed: int, folder: Path, tick: Tick, names: tuple[str, ...]
     tick(1.0, f"{len(cases)} orders")
     return Proof(
         "order",
-        f"Every objective was trained with a batch in {', '.join(map(str, PARTS[:-1]))} and {PARTS[-1]} parts, and killed.",
+        f"Every objective was trained with its batches in {', '.join(map(str, PARTS))} parts, and killed.",
         f"{len(cases)} trainings, {KILLS} kills for each objective",
         "the names of all examples, step by step, and the chain of SHA-256 over them, made again from the names",
         tuple(cases),
