@@ -60,6 +60,7 @@ def _told(times: list[float], losses: list[float]) -> dict[str, Any]:
 
 
 def _ours(precision: str, steps: int, compiled: bool) -> dict[str, Any]:
+    from benchmarks._recipe import Letters
     from dragoman.core.shards import Documents
     from dragoman.nn.operations import flops
     from dragoman.nn.store import fresh_lm
@@ -68,8 +69,6 @@ def _ours(precision: str, steps: int, compiled: bool) -> dict[str, Any]:
     from dragoman.train.loop import begin, fit
     from dragoman.train.machine import measure_machine
     from dragoman.train.packing import Texts
-
-    from benchmarks._recipe import Letters
 
     arch = shape()
     ids = _tokens(steps).flatten().tolist()
@@ -162,9 +161,7 @@ def _litgpt(precision: str, steps: int) -> dict[str, Any]:
                 times.append(time.perf_counter())
                 yield batch
 
-    fabric = lightning.Fabric(
-        accelerator="cpu", devices=1, precision="bf16-true" if precision == "bf16" else "32-true"
-    )
+    fabric = lightning.Fabric(accelerator="cpu", devices=1, precision="bf16-true" if precision == "bf16" else "32-true")
     fabric.seed_everything(0, verbose=False)
     with fabric.init_module(empty_init=False):
         model = GPT(config)
@@ -183,5 +180,9 @@ def _litgpt(precision: str, steps: int) -> dict[str, Any]:
     said = io.StringIO()
     with contextlib.redirect_stdout(said), contextlib.redirect_stderr(said):
         fit(fabric, 1, state, loader, loader, Path(tempfile.gettempdir()), None, train, seen)
-    losses = [float(line.split("loss train: ")[1].split(",")[0]) for line in said.getvalue().splitlines() if "loss train: " in line]
+    losses = [
+        float(line.split("loss train: ")[1].split(",")[0])
+        for line in said.getvalue().splitlines()
+        if "loss train: " in line
+    ]
     return _told(times[-(WARM_UP + steps + 1) :][1:], losses)

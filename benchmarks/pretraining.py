@@ -108,9 +108,7 @@ def _fairer(found: Measured) -> str:
     if not all("processor" in run for run in found[PEER]):
         return ""
     pairs = list(zip(found[PEER], found[RECIPE], strict=True))
-    bare = [
-        (his["from_step"] - his["measuring"]) / (mine["from_step"] - mine["measuring"]) for his, mine in pairs
-    ]
+    bare = [(his["from_step"] - his["measuring"]) / (mine["from_step"] - mine["measuring"]) for his, mine in pairs]
     busy = [his["processor"] / mine["processor"] for his, mine in pairs]
     return f" Without all measuring: {spread(bare, 1)}. In seconds of the processors: {spread(busy, 1)}."
 
@@ -148,7 +146,9 @@ def told_speed(parts: dict[str, Measured], steps: int, threads: int) -> str:
         lines.append("Fraction of the measured peak of products: " + _shares(peak, 0) + ".")
     saved = {label: statistics.median(run["share"] for run in parts["fp32"][label]) for label in (OURS,)}
     seconds = statistics.median(run["saving"] for run in parts["fp32"][OURS])
-    lines.append(f"A checkpoint takes {seconds:.2f} s, at the default interval {_shares(saved, 1)} of the time (aim 5 %).")
+    lines.append(
+        f"A checkpoint takes {seconds:.2f} s, at the default interval {_shares(saved, 1)} of the time (aim 5 %)."
+    )
     packages = ("torch", "transformers", "accelerate", *(("litgpt",) if LITGPT in parts["fp32"] else ()))
     lines += [machine(packages, threads), "Again: `python -m benchmarks.pretraining --only speed`"]
     return "\n\n".join(lines)

@@ -22,7 +22,21 @@ from dragoman.core.show import Show, visible
 __all__ = ["VERBS", "help_of", "main", "overview", "stage_of", "summary"]
 
 VERBS = (
-    *("new", "check", "plan", "prepare", "vocab", "corpus", "pretrain", "train", "sweep", "evaluate", "run", "judge", "serve"),
+    *(
+        "new",
+        "check",
+        "plan",
+        "prepare",
+        "vocab",
+        "corpus",
+        "pretrain",
+        "train",
+        "sweep",
+        "evaluate",
+        "run",
+        "judge",
+        "serve",
+    ),
     *("generate", "chat", "explain", "models", "runs", "report", "verify", "doctor"),
 )
 # Names joined by dots and then "=", no space among them: a sentence that holds a "=" is no setting.

@@ -82,7 +82,7 @@ def _script(sample: str) -> str:
 
 
 @cache
-def _common(script: str) -> tuple[dict[str, int], list[tuple[str, ...]]]:
+def _groups(script: str) -> tuple[dict[str, int], list[tuple[str, ...]]]:
     """The group of each short word, and the languages that the words of a group belong to. Groups count from one."""
     table: dict[str, tuple[str, ...]] = {}
     for language, words in (_WORDS if script == "latin" else _CYRILLIC).items():
@@ -94,7 +94,7 @@ def _common(script: str) -> tuple[dict[str, int], list[tuple[str, ...]]]:
 
 def _by_words(sample: str, script: str) -> str:
     """The language whose words stand there most; a word of many languages counts for each a little."""
-    table, groups = _common(script)
+    table, groups = _groups(script)
     words = sample.replace(",", " ").replace(".", " ").split()
     known = Counter(filter(None, map(table.get, words)))
     if known.total() < max(2, _FEW * len(words)):

@@ -20,6 +20,7 @@ __all__ = [
     "LINE",
     "MARK",
     "OTHER",
+    "PLANE",
     "SPACE",
     "SYMBOL",
     "UNDECODED",
@@ -29,7 +30,7 @@ __all__ = [
 
 OTHER, SPACE, LINE, LETTER, DIGIT, MARK, IDEOGRAPH, SYMBOL, CONTROL, UNDECODED = range(10)
 KINDS = 10
-PLANE = 1 << 16
+PLANE = 1 << 16  # code points of the first plane, which the tables hold
 # Written without spaces between words, so that a "word" of them may be a sentence: each character counts as one.
 SPACELESS = (
     *((0x0E00, 0x0EFF), (0x1000, 0x109F), (0x1780, 0x17FF)),  # Thai and Lao, Burmese, Khmer
@@ -69,10 +70,10 @@ def look(texts: Sequence[str]) -> Letters:
     joined = "".join(f"{text}\n" for text in texts)
     codes = np.frombuffer(joined.encode("utf-32-le", "surrogatepass"), np.uint32)
     starts = np.cumsum([0, *(len(text) + 1 for text in texts)], dtype=np.int64)
-    return Letters(codes, kinds_of(codes), starts)
+    return Letters(codes, _kinds_of(codes), starts)
 
 
-def kinds_of(codes: NDArray[np.uint32]) -> NDArray[np.uint8]:
+def _kinds_of(codes: NDArray[np.uint32]) -> NDArray[np.uint8]:
     """[characters] what each code point is."""
     table = _table()
     if len(codes) and int(codes.max()) >= PLANE:

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from dragoman.data.letters import DIGIT, IDEOGRAPH, LETTER, PLANE, Letters
 
-__all__ = ["BINS", "band_rows", "bands", "sketch"]
+__all__ = ["BINS", "EMPTY", "band_rows", "bands", "sketch"]
 
 BINS = 128
 SHINGLE = 5

@@ -13,7 +13,7 @@ from dragoman.nn.cache import LayerCache
 from dragoman.nn.norms import make_norm
 from dragoman.nn.positions import turn
 
-__all__ = ["Attention", "Sight", "attend"]
+__all__ = ["Attention", "Documents", "Sight", "attend"]
 
 _SHORT = 512
 """The most keys of a text where bf16 training on a CPU multiplies plain matrices instead of asking the fused kernel.
@@ -22,6 +22,16 @@ Forward and backward on one core with avx512_bf16, ms, fused / plain: 16 texts o
 16 of 256, 12 heads of 64: 186 / 86; 4 of 512, 8 heads of 64: 113 / 64; 4 of 1024, 12 heads of 64: 399 / 526. In fp32
 the fused kernel wins everywhere (14 / 18, 154 / 241, 112 / 209), and a dense mask costs it nothing below 1024 tokens.
 """
+
+
+@dataclass
+class Documents:
+    """How long the documents of packed rows are, row by row, where it pays to go through them one by one.
+
+    Not frozen: a compiler looks into frozen ones, and would compile anew for each batch.
+    """
+
+    lengths: tuple[int, ...]
 
 
 @dataclass(frozen=True)
@@ -37,8 +47,8 @@ class Sight:
     causal: bool = False
     angles: tuple[Tensor, Tensor] | None = None
     "rotary positions of the queries, [b, s, 1, d] each"
-    documents: tuple[int, ...] = ()
-    "lengths of the documents of all rows, where it pays to go through them one by one; `mask` says it all, causal too"
+    documents: Documents | None = None
+    "what `mask` says too, `causal` included, for who can go through documents one by one"
 
 
 def attend(
@@ -54,8 +64,9 @@ def attend(
     One query at a time is the decoder's daily bread: the heads of a group then stand as the queries of their one key,
     and nothing is copied.
     """
-    if sight.documents and not torch.compiler.is_compiling():  # a compiled net would be compiled for each batch anew
-        return _attend_apart(query, key, value, sight, scale, dropout)
+    if sight.documents is not None and not torch.compiler.is_compiling():
+        lengths = list(sight.documents.lengths)
+        return _attend_apart(query, key, value, Sight(causal=sight.causal), lengths, scale, dropout)
     batch, heads, length, size = query.shape
     groups = key.shape[1]
     if _pays_plainly(query, key):
@@ -87,14 +98,14 @@ def _attend_apart(
     query: Float[Tensor, "b h s d"],
     key: Float[Tensor, "b g s d"],
     value: Float[Tensor, "b g s d"],
-    sight: Sight,
+    alone: Sight,
+    lengths: list[int],
     scale: float,
     dropout: float,
 ) -> Float[Tensor, "b h s d"]:
     """The same for rows of several documents, each alone: what a mask would hide is never computed."""
-    alone = Sight(causal=sight.causal)
     rows = [each.transpose(1, 2).flatten(0, 1).transpose(0, 1)[None] for each in (query, key, value)]  # [1, h, b s, d]
-    parts = zip(*(torch.split(each, list(sight.documents), dim=2) for each in rows), strict=True)
+    parts = zip(*(torch.split(each, lengths, dim=2) for each in rows), strict=True)
     mixed = [attend(query, key, value, alone, scale, dropout) for query, key, value in parts]  # [1, h, n, d] each
     together = torch.cat([each[0].transpose(0, 1) for each in mixed])  # [b s, h, d]
     return together.view(query.shape[0], -1, *together.shape[1:]).transpose(1, 2)  # [b, h, s, d]

@@ -7,7 +7,7 @@ from jaxtyping import Bool, Int
 from torch import Tensor, nn
 
 from dragoman.nn.arch import Arch
-from dragoman.nn.attention import Sight
+from dragoman.nn.attention import Documents, Sight
 from dragoman.nn.cache import Cache
 from dragoman.nn.positions import RelativeBias, Rotary, alibi_slopes
 from dragoman.nn.segments import list_lengths, share_segment
@@ -83,7 +83,7 @@ class Sights(nn.Module):
         """The same Sight told what the documents are, where each sees all of itself, or all before."""
         if sight.bias is not None or (self.causal and 0 < reach < max(documents)):
             return sight
-        return replace(sight, causal=self.causal, documents=documents)
+        return replace(sight, causal=self.causal, documents=Documents(documents))
 
     def _slots(self, places: Tensor, cache: Cache | None, past: int, asked: int) -> tuple[Tensor, Tensor]:
         """Where queries and keys stand in the row of slots, padding counted."""

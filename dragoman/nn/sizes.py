@@ -122,6 +122,8 @@ def fresh_arch(
             f"no fresh model of the family '{family}' can be made", f"{nearest(family, FRESH)}; family=qwen3"
         )
     habits = _Habits(family, vocabulary, length, heads, kv_heads, feed_forward, dropout, tied)
+    if heads and width % heads:
+        raise UserError(f"{heads} attention heads cannot share a width of {width}", HINT)
     if width:
         return _shape(habits, width, layers or _usual_depth(width))
     if parameters < 1:

@@ -1,5 +1,6 @@
 """How large a model to train here in the time there is, on how many tokens, and what loss to expect."""
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal
@@ -118,6 +119,8 @@ def advise(
     if ranked[0][1] != arch:
         wanted = count(ranked[0][1]).total
         notes.append(f"{wanted:,} parameters would be best, but need more than {show_bytes(memory)} of memory")
+    if law.loss(parameters, worth) > math.log(wish.vocabulary):
+        notes.append("the law gives more than guessing would: at this size it ranks models, and foretells no loss")
     if epochs > 4:
         notes.append(f"each token is read {epochs:.0f} times; beyond four, more text would teach more")
     optima = [one.best(budget) for one in others]

@@ -1,4 +1,4 @@
-"""Successive halving without waiting (ASHA, Li et al. 2018, 1810.05934): who goes on beyond a rung, and where rungs are.
+"""Successive halving without waiting (ASHA, Li et al. 2018, 1810.05934): where rungs are, and who goes on beyond.
 
 A rung is a share of the budget: eta to the power of 0, 1, 2, ... units. A trial that reaches one goes on where it is
 among the best 1/eta of all trials that have reached it so far; nobody waits for the others. The form that stops trials
@@ -22,7 +22,8 @@ def units_of(eta: int, least: float) -> int:
         raise UserError(f"eta cannot be {eta}", "one of eta trials goes on: eta=3")
     if not 0 < least <= 1:
         raise UserError(f"least cannot be {least}", "it is the share of the budget that every trial has: least=0.1")
-    return eta ** math.floor(math.log(1 / least) / math.log(eta) + 1e-9)
+    rungs = math.floor(math.log(1 / least) / math.log(eta) + 1e-9)
+    return int(eta**rungs)
 
 
 def is_rung(unit: int, units: int, eta: int) -> bool:

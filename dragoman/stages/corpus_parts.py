@@ -19,7 +19,7 @@ from dragoman.data.refine import Rules, refine
 from dragoman.stages.shares import Share
 
 if TYPE_CHECKING:
-    from dragoman.nn.tokenizer import Tokenizer
+    from dragoman.nn.memory import Memory
 
 __all__ = ["Block", "Piece", "Tokens", "facts_of", "raw_digest", "refine_block", "tokenise", "unseen_and_seen"]
 
@@ -111,8 +111,8 @@ def tokenise(piece: Piece) -> dict[str, Any]:
         for part, texts in zip(PARTS, unseen_and_seen(piece)[::-1], strict=True):
             tokens = _tokens(tokenizer, texts)
             facts[part] = {"documents": len(texts), "bytes": int(tokens.sizes.sum()), "tokens": len(tokens.stream)}
-            if tokenizer.unknown_id is not None:
-                facts["unknown"] += int(np.count_nonzero(tokens.stream == tokenizer.unknown_id))
+            if tokenizer.tokenizer.unknown_id is not None:
+                facts["unknown"] += int(np.count_nonzero(tokens.stream == tokenizer.tokenizer.unknown_id))
             for name in ("stream", "lengths", "sizes"):
                 np.save(stage / f"{part}.{name}.npy", getattr(tokens, name))
         _write_facts(stage, facts, piece.digest)
@@ -171,14 +171,14 @@ def _slice(path: Path, first: int, count: int) -> NDArray[np.uint8]:
     return np.fromfile(path, np.uint8, count, offset=first)
 
 
-def _tokens(tokenizer: "Tokenizer", texts: Sequence[str]) -> Tokens:
-    dtype = dtype_of(tokenizer.size)
+def _tokens(tokenizer: "Memory", texts: Sequence[str]) -> Tokens:
+    dtype = dtype_of(tokenizer.tokenizer.size)
     streams: list[NDArray[Any]] = [np.zeros(0, dtype)]
     lengths: list[int] = []
     for batch in _batches(texts):
         for ids in tokenizer.plain(batch):
             lengths.append(len(ids))
-            streams.append(np.array(ids, dtype))
+            streams.append(ids.astype(dtype))
     sizes = [len(text.encode()) for text in texts]
     return Tokens(np.concatenate(streams), np.array(lengths, np.int64), np.array(sizes, np.int64))
 
@@ -202,8 +202,8 @@ def _write_facts(stage: Path, facts: dict[str, Any], digest: str) -> None:
 
 
 @lru_cache(maxsize=1)
-def _tokenizer(folder: Path, digest: str) -> "Tokenizer":
+def _tokenizer(folder: Path, digest: str) -> "Memory":
     """The tokenizer of a folder; the digest tells it from another that stood there before."""
-    from dragoman.nn.tokenizer import Tokenizer
+    from dragoman.nn.memory import Memory
 
-    return Tokenizer(folder)
+    return Memory(folder)

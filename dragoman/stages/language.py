@@ -229,7 +229,8 @@ def _held_out(found: "HeldOut", texts: "Texts") -> dict[str, Any]:
     half = student(len(groups) - 1) * spread if len(groups) > 1 else 0.0
 
     def told(value: float, scale: float) -> dict[str, float]:
-        return {"value": value, "low": value - half * scale, "high": value + half * scale, "n": len(groups)}
+        low = max(0.0, value - half * scale)  # nothing is known better than for certain
+        return {"value": value, "low": low, "high": value + half * scale, "n": len(groups)}
 
     figures: dict[str, Any] = {"loss": told(found.loss, 1.0), "labels": found.labels, "bytes": texts.bytes}
     if found.bits_per_byte is not None:

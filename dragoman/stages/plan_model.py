@@ -31,6 +31,7 @@ _COLOURS = {
     "activations": "green",
     "logits": "red",
     "cache": "white",
+    "holes": "bright_black",
 }
 
 

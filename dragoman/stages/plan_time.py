@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 __all__ = ["plan_time", "show_fit"]
 
+USUAL = 256  # the width of the block that is timed first
+NARROWEST = 128  # a narrower model spends its time in front of the words' table, which is a large matrix
 PUBLISHED = 5.76e23  # FLOPs of Gopher and Chinchilla, where the laws are usually compared
 
 
@@ -26,11 +28,10 @@ def plan_time(time: str, fit: str, setup: Setup, show: Show) -> int:
     law, laws = (BESIROGLU, resampled()) if not fit else _fitted(fit)
     if not setup.seconds:
         raise UserError("a time says nothing where the machine is not measured", "leave out seconds=0")
-    width = 256
-    first = _ask(seconds, width, setup, law, laws)
+    first = _ask(seconds, USUAL, setup, law, laws)
     # How fast it learns depends on the width, which depends on how fast it learns: once more with what came out.
-    again = first.advice.arch.width
-    answer = first if again == width else _ask(seconds, again, setup, law, laws)
+    width = max(first.advice.arch.width, NARROWEST)
+    answer = first if width == USUAL else _ask(seconds, width, setup, law, laws)
     advice = answer.advice
     _show_advice(answer, seconds, show)
     _show_laws(_all(law), advice.budget, laws, show)

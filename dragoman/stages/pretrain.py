@@ -7,7 +7,6 @@ command goes on. Started by torchrun, several processes train together.
 import contextlib
 import io
 import json
-import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -246,7 +245,6 @@ def _table(choice: "Choice") -> dict[str, Any]:
 
     facts, how = choice.facts, choice.how
     prediction = facts["prediction"]
-    per_step = how.batch * how.max_length / choice.speed
     return {
         **facts,
         "how": dump(how),
@@ -254,7 +252,6 @@ def _table(choice: "Choice") -> dict[str, Any]:
         "precision": choose_precision(how.precision, choice.machine.device),
         "flops_per_token": prediction["flops_per_token"],
         "parts": {part: size for part, size in prediction["memory"].items() if part != "total"},
-        "seconds": math.ceil(how.steps * per_step / 0.9),
     }
 
 

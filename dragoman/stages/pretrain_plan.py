@@ -10,7 +10,7 @@ from dragoman.core.config import build
 from dragoman.core.errors import UserError
 from dragoman.core.shards import Corpus
 from dragoman.core.show import Tick
-from dragoman.core.sizing import parse_bytes, peak_memory, show_bytes
+from dragoman.core.sizing import parse_bytes, peak_memory, reset_peak_memory, show_bytes
 from dragoman.nn.activations import Pass
 from dragoman.nn.footprint import Learning, training_memory
 from dragoman.stages.advise import Wish, advise
@@ -43,6 +43,8 @@ TRAINED = 0.9  # the share of the time that steps take; the rest measures and sa
 MEASURED = 10  # measurements while it learns
 STEPS = 800  # at least so many steps are wanted, as long as one holds enough tokens to keep the machine busy
 FEWEST = 4096  # tokens of a step
+MEASURING = 0.05  # held-out tokens of all measurements while it learns, a share of those learnt from
+LEAST = 8192  # held-out tokens of one measurement
 IDLE = 0.9  # share of the free memory that may be planned with
 
 
@@ -72,6 +74,8 @@ class Choice:
     machine: "Machine"
     memory: int
     "bytes that the process is expected to hold at the peak"
+    seconds: float
+    "of learning and measuring"
     speed: float
     "tokens a second of the steps that were timed"
     epochs: float
@@ -85,6 +89,7 @@ class Choice:
             "prediction": dict(self.prediction.facts),
             "machine": asdict(self.machine),
             "memory": self.memory,
+            "seconds": self.seconds,
             "speed": self.speed,
             "epochs": self.epochs,
             "measured_tokens": self.measured_tokens,
@@ -103,9 +108,10 @@ def choose(wanted: Wanted, corpus: Corpus, tokenizer: "Tokenizer", tick: Tick) -
     how: How = build(How, {"batch": 1, **USUAL, **wanted.train}, "train")
     device = choose_device(how.device)
     precision = choose_precision(how.precision, device)
+    reset_peak_memory()
+    idle = peak_memory() if device == "cpu" else 0  # what the process holds already
     tick(0.1, "measuring this machine")
     machine = measure_machine(device, 5.0)
-    idle = peak_memory() if device == "cpu" else 0
     budget = parse_bytes(wanted.memory, "memory") if wanted.memory else int(machine.memory * IDLE) + idle
     how = replace(how, max_length=_length(wanted, corpus, device))
     tick(0.3, "choosing a size")
@@ -133,9 +139,12 @@ def choose(wanted: Wanted, corpus: Corpus, tokenizer: "Tokenizer", tick: Tick) -
     if epochs > 4:
         notes = (*notes, f"each text is read {epochs:.0f} times; beyond four, more text would teach more")
     tick(1.0, f"{steps:,} steps of {each:,} tokens")
-    # A held-out token costs about as much as one that is learnt from: float32 and no way back.
-    held = max(20_000, int(0.05 * steps * each / MEASURED))
-    return Choice(arch, how, prediction, machine, memory, speed, epochs, held, notes)
+    held = max(LEAST, int(MEASURING * steps * each / MEASURED))
+    unseen = min(held, sum(part.tokens for part in corpus.part("validation")))
+    # A held-out token has no way back, a third of the work, but is computed in float32.
+    measuring = 3 * speed * machine.learning_fp32 / machine.learning(precision)
+    seconds = steps * each / speed + min(MEASURED, steps) * unseen / measuring
+    return Choice(arch, how, prediction, machine, memory, seconds, speed, epochs, held, notes)
 
 
 def _free(wanted: Wanted) -> bool:

@@ -64,7 +64,7 @@ def record_of(
     held = facts["held_out"]
     peak = choice["machine"]["bf16" if choice["precision"] == "bf16" else "fp32"]
     speeds = [{"step": step, "tokens_per_second": speed, "fraction": speed * choice["flops_per_token"] / peak}
-              for step, speed, _ in facts["speed"]]  # fmt: skip
+              for step, speed, _ in facts["speed"] if speed]  # fmt: skip
     spent = max(facts["seconds"], 1e-9)
     return {
         "name": run.id,
@@ -89,7 +89,7 @@ def record_of(
             {
                 "what": "tokens/s while learning",
                 "predicted": choice["speed"],
-                "measured": _median([speed for _, speed, _ in facts["speed"]]) or choice["speed"],
+                "measured": _median([speed for _, speed, _ in facts["speed"] if speed]) or choice["speed"],
                 "unit": "tokens",
             },
         ],

@@ -111,7 +111,7 @@ def _range(name: str, first: str, last: str, words: list[str]) -> Dimension:
     apart = first.lstrip("+-").isdigit() and last.lstrip("+-").isdigit() and high - low > 1
     whole = "int" in words or apart
     if whole and not (low.is_integer() and high.is_integer()):
-        raise UserError(f"over.{name} has no whole number at both ends", f"write it as over.{name}=\"8..64 int\"")
+        raise UserError(f"over.{name} has no whole number at both ends", f'write it as over.{name}="8..64 int"')
     return Dimension(name, low, high, "log" in words, whole)
 
 

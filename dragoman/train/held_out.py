@@ -2,6 +2,7 @@
 
 import math
 from dataclasses import dataclass, replace
+from itertools import chain, islice
 from typing import Any
 
 import torch
@@ -46,8 +47,7 @@ def hold_out(net: Any, objective: Objective, texts: Texts, kit: Kit) -> HeldOut:
     size = max(1, min(how.batch, count // GROUPS))
     whole_groups = objective.stream(net, rows, replace(kit, how=replace(how, batch=size)), 0)
     rest = objective.stream(net, rows, replace(kit, how=replace(how, batch=1)), count - count % size)
-    batches = [next(whole_groups)[0] for _ in range(count // size)] + [next(rest)[0] for _ in range(count % size)]
-    for batch in batches:
+    for (batch,) in chain(islice(whole_groups, count // size), islice(rest, count % size)):
         nats = float(objective.loss(net, batch, kit).total)
         total, labels = total + nats, labels + batch.weight
         found.append(nats / max(batch.weight, 1.0))

@@ -90,7 +90,7 @@ class Outcome:
     "steps that were left out because something in them was not finite"
     speed: tuple[tuple[int, float, float], ...]
     """(step, tokens a second since the point before, learning rate) for each stretch; measuring and saving are left
-    out"""
+    out, and the speed is 0 where nobody knows it"""
     saving: float
     "seconds that saving took"
 
@@ -122,7 +122,7 @@ class _Story:
         if len(self.open) == stretch:
             learnt = [loss for loss in self.open if math.isfinite(loss)]
             self.losses.append(sum(learnt) / len(learnt) if learnt else math.nan)
-            self.speed.append([step.number, self.pace[0] / max(self.pace[1], 1e-9), step.rate])
+            self.speed.append([step.number, self.pace[0] / self.pace[1] if self.pace[1] else 0.0, step.rate])
             self.open, self.pace = [], []
         if not step.skipped:
             total, count = self.since or (0.0, 0)

@@ -23,7 +23,8 @@ from dragoman.train.low_rank import LowRank
 from tests.nets import DECODERS, MASKED, READERS, shape
 from tests.published import CASES
 
-ALL = (*DECODERS, *MASKED, *READERS)
+ROPES = ("llama llama3", "llama linear", "llama yarn", "llama tied", "mistral window", "qwen2 window")  # as llama
+ALL = tuple(name for name in (*DECODERS, *MASKED, *READERS) if name not in ROPES)
 PRESETS = [
     (family, size) for family in FAMILIES.names() for size in FAMILIES.kind(family)().presets
 ]  # every published size
@@ -209,7 +210,7 @@ def test_muon_holds_one_number_for_each_of_a_matrix(name: str) -> None:
     assert training_memory(arch, Pass(1, 8), Learning("muon")).optimizer == expected
 
 
-@pytest.mark.parametrize("name", ["gpt2", "llama", "qwen3", "gemma3_text", "bert", "t5 gated", "bart"])
+@pytest.mark.parametrize("name", ["gpt2", "qwen3", "bert", "t5 gated"])
 def test_operations(name: str) -> None:
     """Torch's own counter, forward and back, within 2 %: all pairs of attention, causal or not, are counted."""
     arch = replace(still(shape(name)), layers=1, windowed=())

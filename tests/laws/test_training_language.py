@@ -167,7 +167,7 @@ def test_t08_a_signal_saves_and_the_same_call_goes_on(tmp_path: Path, number: si
 
 @linux
 def test_t08_t09_a_second_signal_ends_it_and_its_folder_is_its_own(tmp_path: Path) -> None:
-    """While it trains another is refused by name; ended at once, it leaves a whole state and a lock that nobody holds."""
+    """While it trains another is refused by name; ended at once, it leaves a whole state and a free lock."""
     job = Job(PLAIN.name, str(tmp_path / "run"), 0, {**OFTEN, "epochs": 500.0})
     with nursery() as raising:
         child = raising.start(job)

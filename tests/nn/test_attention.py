@@ -2,9 +2,10 @@
 
 import math
 
+import pytest
 import torch
 
-from dragoman.nn.attention import Attention, Sight
+from dragoman.nn.attention import Attention, Documents, Sight, attend
 from tests.nn.tiny import ARCHES, amplify
 
 ARCH = ARCHES["bert"]
@@ -59,3 +60,42 @@ def test_attention_drops_in_training_only() -> None:
     with torch.no_grad():
         assert not torch.equal(net(states, Sight()), net(states, Sight()))
         assert torch.equal(net.eval()(states, Sight()), net(states, Sight()))
+
+
+@pytest.mark.parametrize("groups", [1, 2, 4])
+@pytest.mark.parametrize("kind", ["all", "causal", "mask", "bias", "documents"])
+def test_plain_products_answer_as_the_fused_kernel(kind: str, groups: int) -> None:
+    """bf16 that learns on a CPU goes another way; both stand within bf16 of float32."""
+    dice = torch.Generator().manual_seed(0)
+    triangle = torch.ones(12, 12, dtype=torch.bool).tril()
+    own = torch.block_diag(*(torch.ones(n, n) for n in (3, 8, 1))).bool() & triangle
+    sight = {
+        "all": Sight(),
+        "causal": Sight(causal=True),
+        "mask": Sight(mask=own.expand(2, 1, 12, 12)),
+        "bias": Sight(bias=torch.randn(1, 4, 12, 12, generator=dice).masked_fill(~triangle, -torch.inf)),
+        "documents": Sight(mask=own.expand(2, 1, 12, 12), causal=True, documents=Documents((3, 8, 1) * 2)),
+    }[kind]
+    sizes = ((2, 4, 12, 16), (2, groups, 12, 16), (2, groups, 12, 16))
+    light = [torch.randn(size, generator=dice).bfloat16().requires_grad_() for size in sizes]
+    exact = [each.detach().float().requires_grad_() for each in light]
+    found, expected = attend(*light, sight, 0.25), attend(*exact, sight, 0.25)
+    assert found.grad_fn is not None
+    assert (found - expected).abs().max() < 0.03
+    with torch.no_grad():
+        assert (attend(*light, sight, 0.25) - expected).abs().max() < 0.03
+    push = torch.randn(found.shape, generator=dice)
+    found.backward(push.bfloat16())
+    expected.backward(push)
+    for one, other in zip(light, exact, strict=True):
+        assert one.grad is not None and other.grad is not None
+        assert (one.grad - other.grad).abs().max() < 0.03 * other.grad.abs().max()
+
+
+def test_shares_are_dropped_in_plain_products_too() -> None:
+    torch.manual_seed(0)
+    query, key, value = (torch.randn(1, 2, 8, 4).bfloat16().requires_grad_() for _ in range(3))
+    one, other = (attend(query, key, value, Sight(), 0.5, dropout=0.5) for _ in range(2))
+    assert not torch.equal(one, other)
+    whole = torch.stack([attend(query, key, value, Sight(), 0.5, dropout=0.5) for _ in range(400)]).float().mean(0)
+    assert (whole - attend(query, key, value, Sight(), 0.5)).abs().max() < 0.35

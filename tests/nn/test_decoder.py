@@ -21,6 +21,7 @@ def test_logits_are_what_the_states_predict() -> None:
         states = net.states(ids)
         assert states.shape == (2, 5, 64)
         assert torch.equal(net(ids), net.predict(states))
+        assert torch.equal(net(ids), net.head(net.refine(states)))
         assert torch.allclose(net.predict(states[:, -1]), net(ids)[:, -1], atol=1e-5)
 
 

@@ -6,6 +6,16 @@ from dragoman.nn.encdec import EncoderDecoder, shift_right
 from tests.nets import READERS, shape, some, two_stacks
 
 
+def test_logits_are_what_the_states_predict() -> None:
+    for name in READERS:
+        net, ids, targets = two_stacks(name), some(2, 7), some(2, 4, 1)
+        with torch.no_grad():
+            states = net.states(ids, None, targets)
+            assert states.shape == (2, 4, 64)
+            assert torch.equal(net(ids, None, targets), net.head(net.refine(states)))
+    assert two_stacks("t5").decoder.arch.logit_scale != 1.0
+
+
 def test_labels_move_one_place_to_the_right() -> None:
     labels = torch.tensor([[5, 6, 7], [8, 9, 1]])
     assert shift_right(labels, 2).tolist() == [[2, 5, 6], [2, 8, 9]]

@@ -22,13 +22,13 @@ def fresh(family: str, seed: int = 0, still: bool = False, vocabulary: int = 512
 @pytest.mark.parametrize("still", [False, True])
 @pytest.mark.parametrize("family", FRESH)
 def test_the_first_loss_is_that_of_a_guess(family: str, still: bool) -> None:
-    net = fresh(family, still=still)
+    net = fresh(family, still=still, vocabulary=2048)
     dice = torch.Generator().manual_seed(0)
-    ids, labels = (torch.randint(3, 512, (8, 64), generator=dice) for _ in range(2))
+    ids, labels = (torch.randint(3, 2048, (8, 64), generator=dice) for _ in range(2))
     with torch.no_grad():
         logits = net(ids, None, labels.flip(0)) if net.arch.kind == "encoder-decoder" else net(ids)
     loss = cross_entropy(logits.flatten(0, 1), labels.flatten())
-    assert float(loss) == pytest.approx(math.log(512), abs=0.05)
+    assert float(loss) == pytest.approx(math.log(2048), abs=0.05)
 
 
 def test_what_is_added_to_the_stream_is_smaller_by_the_root_of_its_number() -> None:

@@ -16,6 +16,8 @@ def test_logits_are_what_the_states_predict() -> None:
             assert logits.shape == (2, 6, 99)
             assert torch.equal(logits, net.predict(net.encoder(ids, mask)))
             assert torch.equal(net(ids.where(mask, 50), mask)[mask], logits[mask])
+            chosen = net.states(ids, mask)[mask]
+            assert torch.allclose(net.head(net.refine(chosen)), logits[mask], atol=1e-4)
 
 
 def test_both_sides_of_a_mask_are_read() -> None:

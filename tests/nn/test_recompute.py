@@ -62,7 +62,7 @@ def test_gradients_are_equal_to_the_bit_and_less_is_kept(name: str) -> None:
 
 def test_who_only_answers_computes_once() -> None:
     net, calls = told(fresh_lm(shape("gpt2")), True), []
-    net.blocks[0].register_forward_hook(lambda *_: calls.append(1))
+    net.blocks[0].register_forward_pre_hook(lambda *_: calls.append(1))
     with torch.no_grad():
         net.train()(some(1, 4))
     net.eval()(some(1, 4)).sum().backward()

@@ -88,3 +88,29 @@ def test_distances_hide_with_minus_infinity() -> None:
     infinite = float("-inf")
     assert sight.bias[0, 0].tolist() == [[0, infinite, infinite], [-0.25, 0, infinite], [-0.5, -0.25, 0]]
     assert sight.bias.shape == (1, 4, 3, 3)
+
+
+def test_documents_of_a_row_hide_each_other() -> None:
+    rows, places = torch.tensor([[4, 4, 4, 2]]), torch.tensor([[0, 1, 2, 0]])
+    sight = Sights(shape("llama"), causal=True)(places, None, WIDE, segments=rows)[0]
+    assert sight.mask is not None and sight.angles is not None and sight.documents is None
+    assert drawn(sight.mask[0, 0]) == ["x...", "xx..", "xxx.", "...x"]
+    assert torch.equal(sight.angles[0][0, 0], sight.angles[0][0, 3])
+    narrow = Sights(replace(shape("mistral window"), window=2), causal=True)(places, None, WIDE, segments=rows)[0]
+    assert narrow.mask is not None
+    assert drawn(narrow.mask[0, 0]) == ["x...", "xx..", ".xx.", "...x"]
+    reader = Sights(shape("bert"), causal=False)(places, None, WIDE, segments=rows)[0]
+    assert reader.mask is not None
+    assert drawn(reader.mask[0, 0]) == ["xxx.", "xxx.", "xxx.", "...x"]
+
+
+def test_long_rows_are_told_their_documents_where_no_window_and_no_bias_stands_in_the_way() -> None:
+    rows = torch.arange(8).repeat_interleave(64)[None]  # [1, 512]
+    places = torch.arange(64).repeat(8)[None]
+    made = Sights(shape("gemma3_text"), causal=True)(places, None, WIDE, segments=rows)
+    assert [sight.documents is None for sight in made] == [True, False, True, False]
+    assert made[1].documents is not None
+    assert made[1].documents.lengths == (64,) * 8
+    assert made[1].causal and made[1].mask is not None
+    biased = Sights(replace(shape("gpt2"), position="alibi"), causal=True)(places, None, WIDE, segments=rows)
+    assert biased[0].documents is None

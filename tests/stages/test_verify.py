@@ -1,7 +1,9 @@
 """Each proof holds as things are, and none of them would hold if what it proves were not so."""
 
 import json
+import os
 import random
+import signal
 from pathlib import Path
 from typing import Any
 
@@ -70,14 +72,17 @@ def only_weights(path: Path) -> None:
         swap(path)
 
 
-@pytest.mark.parametrize("fork", [True, False])
-def test_a_killed_training_is_compared_with_one_left_alone(tmp_path: Path, fork: bool) -> None:
-    """Forked from a warm process, and as on macOS, each in a process of its own."""
-    if fork and not nursery.__wrapped__.__defaults__[0]:  # type: ignore[attr-defined]
-        pytest.skip("this system's libraries do not survive a fork")
-    proof = resume.prove(1, 0, tmp_path, quiet, fork)
+def test_a_killed_training_is_compared_with_one_left_alone(tmp_path: Path) -> None:
+    proof = resume.prove(1, 0, tmp_path, quiet)
     assert not failed(proof)
     assert [(case.name, case.times) for case in proof.cases] == [(CLM, 1)]
+
+
+def test_where_nothing_may_be_forked_a_child_is_a_process_of_its_own(tmp_path: Path) -> None:
+    with nursery(fork=False) as raising:
+        os.kill(raising.start(Job(CLM, str(tmp_path / "run"))), signal.SIGKILL)
+        assert raising.ended() == -signal.SIGKILL
+    assert not (tmp_path / "run.json").exists()
 
 
 def test_another_training_would_not_pass_for_the_same(tmp_path: Path) -> None:
@@ -148,7 +153,7 @@ def test_the_card_and_the_exit_code(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     said = dragoman("verify", "nan", f"folder={tmp_path}")
     assert said.code == (0 if held else 1)
     assert "It was done." in said.whole
-    assert "a note" in said.whole
+    assert "a remark" in said.whole
     assert ("1 of 1 cases held ✓ met" if held else "0 of 1 cases held ✗ missed") in said.whole
     assert ("loss: unseen" in said.whole) is not held
     assert LIMITS[0].split(":")[0] in said.whole

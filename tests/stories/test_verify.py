@@ -26,9 +26,9 @@ def test_the_order_is_proven_and_printed(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.parametrize(("name", "number"), [("nan", signal.SIGTERM), ("checkpoints", signal.SIGINT)])
-def test_stopped_it_leaves_nothing(tmp_path: Path, name: str, number: signal.Signals) -> None:
-    with spawn("verify", name, f"folder={tmp_path}", folder=tmp_path) as running:
+@pytest.mark.parametrize("number", [signal.SIGINT])
+def test_stopped_it_leaves_nothing(tmp_path: Path, number: signal.Signals) -> None:
+    with spawn("verify", "nan", f"folder={tmp_path}", folder=tmp_path) as running:
         while running.poll() is None and not list(tmp_path.glob("dragoman-verify-*/*/*/*/step-*")):
             pass
         running.send_signal(number)

@@ -17,6 +17,7 @@ __all__ = ["chain", "learnt", "prove"]
 NAMES = ("classify, full, bf16", "clm, adamw, fp32", "mlm, adamw, fp32", "span, adamw, fp32")
 PARTS = (1, 2, 4)
 KILLS = 2
+SHORT = {"epochs": 2.0, "every": 1.0}
 
 
 def prove(show: int, seed: int, folder: Path, tick: Tick, names: tuple[str, ...] = NAMES) -> Proof:
@@ -51,14 +52,14 @@ def _orders(
     """By way of training: the names of each step, and the chain that the training itself ended with."""
     orders, chains, seconds = dict[str, Mapping[int, list[str]]](), dict[str, str](), 0.0
     for parts in PARTS:
-        job = Job(name, str(folder / f"parts-{parts}"), seed, {"accumulation": parts})
+        job = Job(name, str(folder / f"parts-{parts}"), seed, {**SHORT, "accumulation": parts})
         began = time.monotonic()
         way = "batches whole" if parts == 1 else f"batches in {parts} parts"
         chains[way] = raising.finished(job).bits["order"]
         orders[way] = learnt(job.order)
         seconds = seconds or time.monotonic() - began
     for life in range(5):  # one that is done before the first kill proves nothing
-        job = Job(name, str(folder / f"killed-{life}"), seed, {"accumulation": 1, **OFTEN})
+        job = Job(name, str(folder / f"killed-{life}"), seed, {**SHORT, "accumulation": 1, **OFTEN})
         landed, answer = killed(raising, job, KILLS, seconds, dice)
         if landed:
             way = "killed once" if landed == 1 else f"killed {landed} times"
