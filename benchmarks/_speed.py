@@ -1,9 +1,11 @@
 """Each program's turn in the speed part of benchmarks/pretraining.py: the same Llama, rows, precision and batch."""
 
+import re
 import statistics
 import tempfile
 import time
 from collections.abc import Iterator
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -55,7 +57,7 @@ def _tokens(steps: int) -> Any:
 def _told(times: list[float], losses: list[float]) -> dict[str, Any]:
     """The figures of a run from the moments at which its steps were done."""
     counted = times[WARM_UP - 1 :]
-    each = [late - early for early, late in zip(counted, counted[1:], strict=False)]
+    each = [late - early for early, late in pairwise(counted)]
     return {"tokens_per_second": BATCH * LENGTH / statistics.median(each), "loss": statistics.mean(losses)}
 
 
@@ -170,7 +172,6 @@ def _litgpt(precision: str, steps: int) -> dict[str, Any]:
     model = fabric.setup(torch.compile(model))
     optimizer = fabric.setup_optimizers(torch.optim.AdamW(model.parameters(), lr=RATE, fused=True))
     loader = fabric.setup_dataloaders(torch.utils.data.DataLoader(Rows(), batch_size=None))
-    losses: list[float] = []
     state = {"model": model, "optimizer": optimizer, "iter_num": 0, "step_count": 0}
     train = TrainArgs(
         save_interval=None, log_interval=1, global_batch_size=BATCH, micro_batch_size=BATCH, max_norm=1.0,
@@ -180,9 +181,5 @@ def _litgpt(precision: str, steps: int) -> dict[str, Any]:
     said = io.StringIO()
     with contextlib.redirect_stdout(said), contextlib.redirect_stderr(said):
         fit(fabric, 1, state, loader, loader, Path(tempfile.gettempdir()), None, train, seen)
-    losses = [
-        float(line.split("loss train: ")[1].split(",")[0])
-        for line in said.getvalue().splitlines()
-        if "loss train: " in line
-    ]
+    losses = [float(found) for found in re.findall(r"loss train: ([0-9.]+)", said.getvalue())]
     return _told(times[-(WARM_UP + steps + 1) :][1:], losses)

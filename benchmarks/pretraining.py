@@ -1,4 +1,4 @@
-"""Pretraining: the time to a loss against nanoGPT's recipe, and tokens a second against transformers' Trainer and litgpt.
+"""Pretraining: time to a loss against nanoGPT's recipe, tokens a second against transformers' Trainer and litgpt.
 
 python -m benchmarks.pretraining [--rounds 3] [--only loss|speed] [--nanogpt FOLDER] [--threads 1] [--dry]
 
@@ -85,8 +85,8 @@ def told_loss(found: Measured, seeds: list[float], settings: float, threads: int
     fair = "The peer ends there by its estimate of 20 batches and is not asked for more."
     lines = [
         f"Characters of tinyshakespeare, the first 90 % learnt, windows of 64. nanoGPT's CPU recipe, 4 layers of 128, "
-        f"2,000 steps of 12, compiled, its own evaluations included, ends at {estimate:.3f} (mean of 20 batches{whole}); "
-        f"published is 1.88. Ours, {ours[0]['weights']:,} weights: RMSNorm, rotary positions, normed heads, SwiGLU; "
+        f"2,000 steps of 12, compiled, with its evaluations, ends at {estimate:.3f} (mean of 20 batches{whole}); "
+        f"1.88 is published. Ours, {ours[0]['weights']:,} weights: RMSNorm, rotary positions, normed heads, SwiGLU; "
         f"Muon for the matrices, {ours[0]['steps']} steps of 16; its time includes measuring the whole validation part "
         f"once, at the end. {fair} In turns, {len(ours)} rounds, each in a fresh process. The first step, which may "
         f"compile, is left out of the time from the first step and is in the one from the start of the process.",
@@ -143,11 +143,12 @@ def told_speed(parts: dict[str, Measured], steps: int, threads: int) -> str:
         lines += [f"### {precision}", table(found, {"tokens_per_second": "tokens/s (min / median / max)"})]
         lines += [_faster(found, mine, theirs) for mine, theirs in aims]
         peak = {label: statistics.median(run["peak"] for run in found[label]) for label in (OURS, COMPILED)}
-        lines.append("Fraction of the measured peak of products: " + _shares(peak, 0) + ".")
-    saved = {label: statistics.median(run["share"] for run in parts["fp32"][label]) for label in (OURS,)}
+        shares = ", ".join(f"{label} {100 * share:.0f} %" for label, share in peak.items())
+        lines.append(f"Of the measured peak of products: {shares}.")
     seconds = statistics.median(run["saving"] for run in parts["fp32"][OURS])
+    share = statistics.median(run["share"] for run in parts["fp32"][OURS])
     lines.append(
-        f"A checkpoint takes {seconds:.2f} s, at the default interval {_shares(saved, 1)} of the time (aim 5 %)."
+        f"A checkpoint takes {seconds:.2f} s: at the default interval {100 * share:.1f} % of the time; aim 5 %."
     )
     packages = ("torch", "transformers", "accelerate", *(("litgpt",) if LITGPT in parts["fp32"] else ()))
     lines += [machine(packages, threads), "Again: `python -m benchmarks.pretraining --only speed`"]
@@ -161,10 +162,6 @@ def _faster(found: Measured, mine: str, theirs: str) -> str:
         f"{mine} over {theirs}: {spread(times, 2)} (min / median / max); aim {aim:g}: "
         f"{_met(statistics.median(times) >= aim)}."
     )
-
-
-def _shares(shares: dict[str, float], digits: int) -> str:
-    return ", ".join(f"{label} {100 * share:.{digits}f} %" for label, share in shares.items())
 
 
 def _met(good: bool) -> str:

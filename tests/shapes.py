@@ -14,6 +14,7 @@ SHAPED = (
     "dragoman.train.muon",
     "dragoman.train.rows",
     "dragoman.train.states",
+    "dragoman.train.token_batches",
 )
 CHECKER = "beartype.beartype(conf=beartype.BeartypeConf(is_pep484_tower=True))"
 

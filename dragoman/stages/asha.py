@@ -1,16 +1,16 @@
 """Successive halving without waiting (ASHA, Li et al. 2018, 1810.05934): where rungs are, and who goes on beyond.
 
-A rung is a share of the budget: eta to the power of 0, 1, 2, ... units. A trial that reaches one goes on where it is
-among the best 1/eta of all trials that have reached it so far; nobody waits for the others. The form that stops trials
-is used, not the one that pauses them: what is learnt need not be kept.
+A rung is a share of the budget: eta to the power of 0, 1, 2, ... units. A trial pauses at a rung, and goes on when it
+is among the best 1/eta of all that have reached it. Nobody waits for the others: whoever is free takes the next step up
+that can be taken, or else begins a new trial.
 """
 
 import math
-from collections.abc import Iterable
+from collections.abc import Collection, Mapping
 
 from dragoman.core.errors import UserError
 
-__all__ = ["goes_on", "is_rung", "units_of"]
+__all__ = ["promoted", "rungs_of", "units_of"]
 
 
 def units_of(eta: int, least: float) -> int:
@@ -22,25 +22,25 @@ def units_of(eta: int, least: float) -> int:
         raise UserError(f"eta cannot be {eta}", "one of eta trials goes on: eta=3")
     if not 0 < least <= 1:
         raise UserError(f"least cannot be {least}", "it is the share of the budget that every trial has: least=0.1")
-    rungs = math.floor(math.log(1 / least) / math.log(eta) + 1e-9)
-    return int(eta**rungs)
+    return int(eta ** math.floor(math.log(1 / least) / math.log(eta) + 1e-9))
 
 
-def is_rung(unit: int, units: int, eta: int) -> bool:
-    """Whether trials are compared after `unit` of `units` units. The end is no rung: there nothing is left to save."""
-    while unit > 1 and unit % eta == 0:
-        unit //= eta
-    return unit == 1 and units > 1
+def rungs_of(units: int, eta: int) -> tuple[int, ...]:
+    """After how many units trials are compared, the end included: 1, 3, 9 for 9 units and an eta of 3."""
+    found = [1]
+    while found[-1] * eta <= units:
+        found.append(found[-1] * eta)
+    return (*found[:-1], units)
 
 
-def goes_on(value: float, others: Iterable[float], eta: int, higher: bool) -> bool:
-    """Whether a trial with this figure at a rung is among the best 1/eta there; a NaN never is.
+def promoted(values: Mapping[int, float], gone: Collection[int], eta: int, higher: bool, least: int = 0) -> int | None:
+    """Which trial at a rung goes on next: the best one that is among the best 1/eta, at least `least`, and still there.
 
-    `others` are the figures of the other trials at the same rung. Of the first eta - 1 trials each goes on that is the
-    best so far, as nobody knows what is to come; a tie goes on.
+    `values` are the figures of all trials that have reached the rung by their numbers, and `gone` those that went on
+    already. One that is not finite never goes on, but has been there. None where nobody does.
     """
-    if math.isnan(value):
-        return False
     sign = -1.0 if higher else 1.0
-    ranked = sorted(sign * one for one in [*others, value] if not math.isnan(one))
-    return sign * value <= ranked[max(len(ranked) // eta, 1) - 1]
+    known = [number for number, value in values.items() if math.isfinite(value)]
+    ranked = sorted(known, key=lambda number: (sign * values[number], number))
+    best = ranked[: max(len(values) // eta, least)]
+    return next((number for number in best if number not in gone), None)

@@ -72,7 +72,9 @@ def record_of(run: Run, ground: Ground, book: Book | None, facts: Mapping[str, A
 
 def _told(one: Row) -> dict[str, Any]:
     told: dict[str, Any] = {"number": one.number, "state": one.state, "value": one.value, "step": one.step}
-    return told | {"settings": one.settings, "seconds": one.seconds, "share": one.share, "why": one.why}
+    curve = [[unit, value] for unit, value in sorted(one.values.items())]
+    told |= {"settings": one.settings}
+    return told | {"seconds": one.seconds, "share": one.share, "why": one.why, "curve": curve}
 
 
 def _words(settings: Mapping[str, Value]) -> str:

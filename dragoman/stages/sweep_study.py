@@ -8,14 +8,15 @@ import contextlib
 import math
 import socket
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, cast
 
 from dragoman.core import durable
 from dragoman.core.errors import Busy, UserError
-from dragoman.stages.asha import goes_on, is_rung
+from dragoman.stages.asha import promoted, rungs_of
 from dragoman.stages.sweep_space import Dimension, Value, placed
 
 if TYPE_CHECKING:
@@ -25,7 +26,9 @@ __all__ = ["FILE", "Asked", "Book", "Method", "Row", "Rules", "open_book"]
 
 Method = Literal["asha", "tpe", "random", "grid"]
 FILE = "study.db"
-OWNER, FAILED, STEPS, SECONDS, CHOSEN = "owner", "failed", "steps", "seconds", "chosen"
+# What is noted of each trial of Optuna's. One of ours is one of theirs for each rung that it climbs.
+FIRST, CHOSEN, OWNER, RUNG = "first", "chosen", "owner", "rung"
+STEP, SECONDS, FAILED = "step", "seconds", "failed"
 _PATIENCE = 60.0  # seconds that a database may be held by others
 
 
@@ -45,10 +48,11 @@ class Rules:
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """A trial to do: its number and its settings."""
+    """A piece of work: a trial, its settings, and after how many units it pauses or ends."""
 
     number: int
     settings: dict[str, Value]
+    until: int
     trial: "optuna.trial.Trial"
 
 
@@ -60,11 +64,14 @@ class Row:
     state: str
     value: float | None
     settings: dict[str, Value]
-    step: int = 0
-    seconds: float = 0.0
-    share: float = 0.0
+    step: int
+    "steps that it trained"
+    seconds: float
+    share: float
     "of a whole training that it had"
-    why: str = ""
+    why: str
+    values: dict[int, float]
+    "the figure after each unit"
 
 
 @dataclass(frozen=True)
@@ -81,35 +88,77 @@ class Book:
         """How many trials there are to be."""
         return len(placed(self.space, self.rules.points)) if self.rules.method == "grid" else self.rules.trials
 
+    @property
+    def rungs(self) -> tuple[int, ...]:
+        """After how many units trials are compared."""
+        return rungs_of(self.rules.units, self.rules.eta) if self.rules.method == "asha" else (self.rules.units,)
+
     @contextlib.contextmanager
     def next(self) -> Iterator[Asked | None]:
-        """A trial that is nobody else's while the block lasts: a killed one or a new one; None after the last."""
+        """Work that is nobody else's while the block lasts; None where there is none left to give out.
+
+        What a kill left comes first, then a trial of this machine that may go on, a new one, and one of another machine
+        that may go on, which is begun again here.
+        """
         with contextlib.ExitStack() as held:
             with _turn(self.folder):
-                trial = self._left(held) or self._fresh(held)
-            yield None if trial is None else Asked(trial.number, self._suggested(trial), trial)
+                asked = self._left(held) or self._climbing(held, True) or self._fresh(held)
+                asked = asked or self._climbing(held, False)
+            yield asked
 
-    def _left(self, held: contextlib.ExitStack) -> "optuna.trial.Trial | None":
-        """A running trial of this folder whose process is gone."""
+    def _left(self, held: contextlib.ExitStack) -> Asked | None:
+        """Running work of this folder whose process is gone."""
         import optuna
 
         for one in self._running():
-            if one.user_attrs.get(OWNER) == self._owner and self._held(one.number, held):
-                return optuna.trial.Trial(self.study, one._trial_id)  # there is no other way back to a trial
+            number = one.user_attrs.get(FIRST, one.number)
+            if one.user_attrs.get(OWNER) == self._owner and self._held(number, held):
+                trial = optuna.trial.Trial(self.study, one._trial_id)  # there is no other way back to a trial
+                return Asked(number, self._suggested(trial), one.user_attrs[RUNG], trial)
         return None
 
-    def _fresh(self, held: contextlib.ExitStack) -> "optuna.trial.Trial | None":
+    def _climbing(self, held: contextlib.ExitStack, own: bool) -> Asked | None:
+        """A trial that goes on beyond a rung, the highest rung first: one that is kept here, or any."""
         import optuna
 
-        if len(self.study.get_trials(deepcopy=False)) >= self.wanted:
+        rows = self.rows()
+        for rung, until in reversed(list(pairwise(self.rungs))):
+            gone = {one.number for one in rows if one.state == "running" or max(one.values, default=0) > rung}
+            there = {one.number: one.values.get(rung, math.inf) for one in rows if rung in one.values or one.why}
+            number = promoted(there, gone, self.rules.eta, self.rules.higher, self._least(rows, rung))
+            if number is None or (own and not (self.place(number) / "training").exists()):
+                continue
+            chosen = next(one.settings for one in rows if one.number == number)
+            told = {FIRST: number, CHOSEN: chosen, OWNER: self._owner, RUNG: until}
+            base = next(one for one in self.study.get_trials(deepcopy=False) if one.number == number)
+            running = optuna.trial.TrialState.RUNNING
+            self.study.add_trial(
+                optuna.trial.create_trial(
+                    state=running, params=base.params, distributions=base.distributions, user_attrs=told
+                )
+            )
+            return self._left(held)
+        return None
+
+    def _least(self, rows: Sequence[Row], rung: int) -> int:
+        """How many go on at the least: one at the highest rung that was reached, where else none came to its end."""
+        if len(rows) < self.wanted or any(one.state in ("running", "complete") for one in rows):
+            return 0
+        return int(rung == max((max(one.values, default=0) for one in rows), default=0))
+
+    def _fresh(self, held: contextlib.ExitStack) -> Asked | None:
+        import optuna
+
+        if len(self.rows()) >= self.wanted:
             return None
         trial = self.study.ask()
-        if trial.number >= self.wanted:  # another machine was quicker
+        if sum(one.number < trial.number for one in self.rows()) >= self.wanted:  # another machine was quicker
             self.study.tell(trial, state=optuna.trial.TrialState.FAIL)
             return None
         self._held(trial.number, held)
+        trial.set_user_attr(RUNG, self.rungs[0])
         trial.set_user_attr(OWNER, self._owner)
-        return trial
+        return Asked(trial.number, self._suggested(trial), self.rungs[0], trial)
 
     @property
     def _owner(self) -> str:
@@ -138,25 +187,21 @@ class Book:
             trial.set_user_attr(CHOSEN, chosen)
         return dict(trial.user_attrs[CHOSEN])
 
-    def goes_on(self, asked: Asked, unit: int, value: float) -> bool:
-        """Take a figure in, and say whether the trial is to go on. Said twice of one unit, it says the same."""
-        everyone = self.study.get_trials(deepcopy=False)
-        if unit not in everyone[asked.number].intermediate_values:
+    def note(self, asked: Asked, unit: int, value: float) -> bool:
+        """Take a figure in, and say whether the trial is to pause here."""
+        known = next(one for one in self.study.get_trials(deepcopy=False) if one.number == asked.trial.number)
+        if unit not in known.intermediate_values:  # a kill may come between this and what is saved of the training
             asked.trial.report(value, unit)
-        if self.rules.method != "asha" or not is_rung(unit, self.rules.units, self.rules.eta):
-            return True
-        there = [one for one in everyone if one.number != asked.number and unit in one.intermediate_values]
-        others = [one.intermediate_values[unit] for one in there]
-        return goes_on(value, others, self.rules.eta, self.rules.higher)
+        return asked.until <= unit < self.rules.units
 
-    def end(self, asked: Asked, value: float | None, steps: int, seconds: float, why: str = "") -> None:
-        """The end of a trial: complete with a value, stopped early without one, or failed where there is a `why`."""
+    def end(self, asked: Asked, value: float | None, step: int, seconds: float, why: str = "") -> None:
+        """The end of this work: complete with a value, paused without one, or failed where there is a `why`."""
         import optuna
 
-        for name, told in ((STEPS, steps), (SECONDS, seconds), (FAILED, why)):
+        for name, told in ((STEP, step), (SECONDS, seconds), (FAILED, why)):
             asked.trial.set_user_attr(name, told)
         states = optuna.trial.TrialState
-        # To the sampler one that failed is one stopped early, at once: it learns to keep away from there.
+        # To the sampler a trial that failed is one that was stopped at once: it learns to keep away from there.
         self.study.tell(asked.trial, value, states.PRUNED if value is None else states.COMPLETE)
 
     def _running(self) -> "list[optuna.trial.FrozenTrial]":
@@ -170,28 +215,36 @@ class Book:
         return sum(OWNER in one.user_attrs for one in self._running())
 
     def rows(self) -> list[Row]:
-        """Every trial that has settings, by number."""
-        found = []
+        """Every trial that was begun, by number."""
+        found: dict[int, list[optuna.trial.FrozenTrial]] = {}
         for one in self.study.get_trials(deepcopy=False):
             if CHOSEN in one.user_attrs:
-                known = one.user_attrs
-                unit = max(one.intermediate_values, default=0)
-                why = known.get(FAILED, "")
-                state = "failed" if why else one.state.name.lower()
-                value = None if why else one.intermediate_values.get(unit)
-                step, seconds = known.get(STEPS, 0), known.get(SECONDS, 0.0)
-                share = unit / self.rules.units
-                found.append(Row(one.number, state, value, known[CHOSEN], step, seconds, share, why))
-        return found
+                found.setdefault(one.user_attrs.get(FIRST, one.number), []).append(one)
+        return [self._row(number, works) for number, works in found.items()]
+
+    def _row(self, number: int, works: "list[optuna.trial.FrozenTrial]") -> Row:
+        values = {unit: value for one in works for unit, value in one.intermediate_values.items()}
+        why = next((str(one.user_attrs[FAILED]) for one in works if one.user_attrs.get(FAILED)), "")
+        unit = max(values, default=0)
+        return Row(
+            number=number,
+            state="failed" if why else works[-1].state.name.lower(),
+            value=None if why else values.get(unit),
+            settings=works[0].user_attrs[CHOSEN],
+            step=max(one.user_attrs.get(STEP, 0) for one in works),
+            seconds=math.fsum(one.user_attrs.get(SECONDS, 0.0) for one in works),
+            share=unit / self.rules.units,
+            why=why,
+            values=values,
+        )
 
     def best(self) -> Row:
         """The best of the trials that went to the end. Raises UserError where none did."""
-        done = [one for one in self.rows() if one.state == "complete" and one.value is not None]
+        rows = self.rows()
+        done = [one for one in rows if one.state == "complete" and one.value is not None]
         if not done:
-            why = next((one.why for one in self.rows() if one.why), "none came to its end")
-            raise UserError(
-                f"no trial was completed: {why}", "sweep over lower rates, or other settings: over.train.rate=…"
-            )
+            why = next((one.why for one in rows if one.why), "none came to its end")
+            raise UserError(f"no trial was completed: {why}", "try lower rates or other settings: over.train.rate=…")
         return (max if self.rules.higher else min)(done, key=lambda one: one.value or 0.0)
 
 

@@ -1,4 +1,4 @@
-"""One trial of a sweep: a training with the settings of the trial, measured at every unit, stopped where it must be."""
+"""One trial of a sweep: a training with the settings of the trial, measured at every unit, and paused at rungs."""
 
 import json
 import math
@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from dragoman.core import durable
-from dragoman.core.errors import Busy, UserError
+from dragoman.core.errors import Busy, Stopped, UserError
 from dragoman.core.show import Tick, silent
 from dragoman.stages.sweep_space import Value
 from dragoman.stages.sweep_study import Asked, Book
@@ -67,32 +67,32 @@ class Ground(Protocol):
         ...
 
 
-class _Early(Exception):
-    """The trial is not to go on."""
-
-
 def try_one(ground: Ground, book: Book, asked: Asked, said: Callable[[str], None], tick: Tick = silent) -> None:
-    """Do a trial to its end, or to where the study stops it; go on with one that was killed.
+    """Do a trial up to its next rung or to its end, from where it paused or was killed.
 
     What the trial itself does wrong, such as a loss that is not finite, is its result. Raises Stopped when asked to
     stop: the trial stays as it is, and the next process goes on with it.
     """
     folder, units = book.place(asked.number), book.rules.units
-    begun, reached = time.monotonic(), 0
+    begun, reached, paused = time.monotonic(), 0, False
 
     def heard(step: int, steps: int, value: float) -> None:
-        nonlocal reached
+        nonlocal reached, paused
         reached = step
-        if not book.goes_on(asked, max(1, round(step * units / steps)), value):
-            raise _Early
+        paused = book.note(asked, max(1, round(step * units / steps)), value)
+        if paused:  # as when a person stops it: everything is saved first
+            raise Stopped(0, "paused at a rung")
 
     try:
         outcome = _learn(ground, asked.settings, book.rules.seed, units, folder, heard, said, tick)[0]
         value = float(outcome.history[-1][ground.metric])
         why = "" if math.isfinite(value) else f"{ground.metric} is {value}"
-        book.end(asked, None if why else value, outcome.steps, outcome.seconds, why)
-    except _Early:
+        book.end(asked, None if why else value, outcome.steps, time.monotonic() - begun, why)
+    except Stopped:
+        if not paused:
+            raise
         book.end(asked, None, reached, time.monotonic() - begun)
+        return
     except Busy:
         raise
     except UserError as error:

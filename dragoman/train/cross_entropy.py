@@ -64,8 +64,13 @@ def _plain(
 ) -> Tensor:
     """All logits at once."""
     dtype = states.dtype
-    logits = functional.linear(states, weight.to(dtype), None if bias is None else bias.to(dtype))  # [n, v]
-    logits = logits.to(_exact(dtype))  # [n, v]
+    if weight.dtype != dtype:
+        weight = weight.to(dtype)  # [v, w]
+    if bias is not None and bias.dtype != dtype:
+        bias = bias.to(dtype)  # [v]
+    logits = functional.linear(states, weight, bias)  # [n, v]
+    if dtype != _exact(dtype):
+        logits = logits.to(_exact(dtype))  # [n, v]
     total = functional.cross_entropy(logits, labels, ignore_index=IGNORED, reduction="sum", label_smoothing=smoothing)
     if z_loss:
         squared = logits.logsumexp(1).square()  # [n]

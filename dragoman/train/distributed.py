@@ -130,7 +130,7 @@ def shed(net: nn.Module) -> None:
             part.reshard()
 
 
-def whole(net: nn.Module, shell: nn.Module, first: bool) -> nn.Module:
+def whole(net: nn.Module, hollow: nn.Module, first: bool) -> nn.Module:
     """See `World.whole`. One matrix at a time is whole in every process; the first keeps it."""
     from torch.distributed.tensor import DTensor
 
@@ -142,11 +142,11 @@ def whole(net: nn.Module, shell: nn.Module, first: bool) -> nn.Module:
         if first:
             found[name] = value.cpu()
     if not first:
-        return shell
+        return hollow
     new = {
-        id(old): nn.Parameter(found[name], requires_grad=old.requires_grad) for name, old in shell.named_parameters()
+        id(old): nn.Parameter(found[name], requires_grad=old.requires_grad) for name, old in hollow.named_parameters()
     }
-    for module in shell.modules():
+    for module in hollow.modules():
         for name, old in module.named_parameters(recurse=False):
             setattr(module, name, new[id(old)])  # a tied one in both places
-    return shell
+    return hollow

@@ -52,7 +52,7 @@ class Training:
     "the running average of the weights that learn; empty where none is wanted"
     world: World
     "the processes that train together"
-    shell: Any = None
+    hollow: Any = None
     "the net without its numbers, where several processes share it out"
     step: int = 0
     chain: str = ""
@@ -104,7 +104,7 @@ def begin(
     kit = replace(kit, learning=frozenset(paces))
     # A head alone is too small for bf16 to pay; its encoder's states are still computed in it.
     light = "fp32" if kit.encoder_frozen else kit.precision
-    shell, net = world.shell(net), world.shard(net, light)
+    hollow, net = world.hollow(net), world.shard(net, light)
     weights = {name: weight for name, weight in net.named_parameters() if name in paces}
     working = working_copy(net, "fp32" if world.sharded else light, tuple(paces))
     working.prepare(how.compile, how.recompute)
@@ -125,7 +125,7 @@ def begin(
         start=start,
         average=begin_average(weights, how.average),
         world=world,
-        shell=shell,
+        hollow=hollow,
     )
     torch.manual_seed(how.seed + world.rank)  # dropout must not be the same on the rows of two processes
     return training

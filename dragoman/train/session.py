@@ -367,7 +367,7 @@ def _held(training: Training) -> int:
 
 def _outcome(training: Training, story: _Story) -> Outcome:
     return Outcome(
-        net=training.world.whole(training.net, training.shell),
+        net=training.world.whole(training.net, training.hollow),
         best=story.best,
         best_step=story.best_step,
         steps=training.step,

@@ -42,7 +42,7 @@ class World:
         """Whether this is the process that writes and speaks."""
         return self.rank == 0
 
-    def shell(self, net: Any) -> Any:
+    def hollow(self, net: Any) -> Any:
         """What `whole` fills in the end: the net without its numbers, where the net itself is about to be shared out.
 
         A world of one has none.
@@ -67,11 +67,11 @@ class World:
         if self.sharded:
             shed(net)
 
-    def whole(self, net: Any, shell: Any) -> Any:
-        """A plain net on the CPU in the first process, in the others the shell as it was; alone the net itself."""
+    def whole(self, net: Any, hollow: Any) -> Any:
+        """A plain net on the CPU in the first process, in the others `hollow` as it was; alone the net itself."""
         from dragoman.train.distributed import whole
 
-        return whole(net, shell, self.first) if self.sharded else net
+        return whole(net, hollow, self.first) if self.sharded else net
 
     def total(self, numbers: Sequence[float]) -> list[float]:
         """Each number summed over all processes, in float64."""

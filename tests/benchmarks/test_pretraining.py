@@ -28,7 +28,9 @@ def test_the_peer_has_as_many_weights_as_it_says() -> None:
 
 def test_the_peer_begins_at_a_guess() -> None:
     ids = torch.randint(65, (4, LENGTH))
-    assert float(restated()(ids, ids)) == pytest.approx(math.log(65), abs=0.15)
+    with torch.no_grad():
+        guessed = float(restated()(ids, ids))
+    assert guessed == pytest.approx(math.log(65), abs=0.15)
 
 
 def test_our_model_of_its_settings_is_the_same_one() -> None:
@@ -87,9 +89,9 @@ def test_the_clock_leaves_the_first_step_out_of_its_second_figure() -> None:
 
 def test_a_peer_that_misses_its_published_loss_is_none() -> None:
     check_peer([{"estimate": 1.89, "loss": 1.91}, {"estimate": 1.88}])
-    with pytest.raises(RuntimeError, match="published is 1.88"):
+    with pytest.raises(RuntimeError, match="published is"):
         check_peer([{"estimate": 1.89, "loss": 1.94}])
-    with pytest.raises(RuntimeError, match="published is 1.88"):
+    with pytest.raises(RuntimeError, match="published is"):
         check_peer([{"estimate": 2.4}])
 
 
@@ -124,4 +126,4 @@ def test_the_speeds_are_told_with_and_without_litgpt() -> None:
     said = told_speed({"fp32": found}, 12, 1)
     assert "dragoman over Trainer: 2.10 / 2.10 / 2.10 (min / median / max); aim 2: met" in said
     assert "litgpt: " not in said
-    assert "at the default interval dragoman 1.0 % of the time" in said
+    assert "at the default interval 1.0 % of the time" in said

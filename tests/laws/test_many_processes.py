@@ -68,7 +68,7 @@ def learn_together(world: World, folder: str) -> dict[str, Any]:
     for name, (kind, changes) in CASES.items():
         training = begun(kind, world, **changes)
         found[name] = told(training)
-        net = world.whole(training.net, training.shell)
+        net = world.whole(training.net, training.hollow)
         if world.first:
             save_file(weights(net), Path(folder, f"{name}.safetensors"))
     training, heard = begun("clm", world, **PARTED), list[str]()

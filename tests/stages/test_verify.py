@@ -140,7 +140,7 @@ def given(held: bool, place: list[Path]) -> Any:
     def prove(seed: int, folder: Path, tick: Any) -> Proof:
         place.append(folder)
         return Proof(
-            "nan", "It was done.", "once", "all", (Case("loss", held, 1, "" if held else "unseen"),), ("a note",)
+            "nan", "It was done.", "once", "all", (Case("loss", held, 1, "" if held else "unseen"),), ("a remark",)
         )
 
     return prove

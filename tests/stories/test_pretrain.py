@@ -44,7 +44,7 @@ def shrunk(words: list[str], folder: Path) -> list[str]:
     if words[1] == "corpus":
         return [*[word.replace("builtin:stdlib", "more") for word in words], "how.size=320", "workers=1"]
     if words[1] == "plan":
-        return [*words, "seconds=0.1"] if "formats" not in words else words
+        return [*words, "seconds=0.1"] if "formats=true" not in words else words
     found = sorted(folder.glob(words[2])) if len(words) > 2 else []
     return [words[0], words[1], str(found[-1]), *words[3:], "max_tokens=5"] if found else words
 

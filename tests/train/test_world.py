@@ -23,7 +23,7 @@ def test_alone_everything_is_its_own() -> None:
     assert world.summed(own) is own
     world.agree("texts", "x")
     net = torch.nn.Linear(2, 2)
-    assert world.shell(net) is None
+    assert world.hollow(net) is None
     assert world.shard(net, "fp32") is net
     assert world.whole(net, None) is net
     world.shed(net)

@@ -61,7 +61,7 @@ class Plant:
         self.due = False
         if self.where == "loss":
             return states * self.bad
-        states.register_hook(lambda slope: slope * self.bad)
+        states.register_hook(lambda slope: slope * self.bad)  # type: ignore[no-untyped-call]
         return states
 
 
