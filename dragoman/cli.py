@@ -4,8 +4,11 @@ Exit codes: 0 done (for `run`, `judge` and `evaluate`: the scope is met), 1 the 
 was given, 130 and 143 stopped by Ctrl-C or SIGTERM with everything saved. Anything else is a bug.
 """
 
+import contextlib
 import importlib
+import io
 import json
+import os
 import re
 import sys
 from collections.abc import Sequence
@@ -47,6 +50,14 @@ STOPPED = "stopped; what was done is saved, and the same command goes on from it
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code; every mistake of the user's ends here as one message."""
     words = list(sys.argv[1:] if argv is None else argv)
+    if os.environ.get("RANK", "0") != "0":  # of several processes that train together the first one speaks
+        with contextlib.redirect_stderr(io.StringIO()), contextlib.redirect_stdout(io.StringIO()):
+            return _told(words)
+    return _told(words)
+
+
+def _told(words: list[str]) -> int:
+    """Run the command, and tell what was wrong with it."""
     show = Show(json="--json" in words)
     try:
         return _answer([word for word in words if word != "--json"], show)

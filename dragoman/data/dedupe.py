@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from dragoman.core.errors import UserError
 from dragoman.core.types import Example
 
-__all__ = ["Overlap", "canonical", "conflicts", "exact", "groups", "near", "overlap", "similarity", "unique"]
+__all__ = ["Overlap", "canonical", "conflicts", "exact", "forget", "groups", "near", "overlap", "similarity", "unique"]
 
 SHINGLE = 5
 WORDS_ENOUGH = 8  # in shorter sentences one other word is another sentence
@@ -77,6 +77,12 @@ def similarity(one: str, other: str) -> float:
     if near_by >= SHINGLES_ALSO and min(len(words), len(others)) >= WORDS_ENOUGH:
         return max(near_by, len(words & others) / len(words | others))
     return near_by
+
+
+def forget() -> None:
+    """Let go of what `similarity` remembers of the texts it has seen: ten times their size, for thousands of them."""
+    _word_set.cache_clear()
+    _shingles.cache_clear()
 
 
 def _digests(texts: Sequence[str]) -> NDArray[np.uint32]:

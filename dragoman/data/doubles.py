@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from dragoman.data.dedupe import similarity
+from dragoman.data.dedupe import forget, similarity
 from dragoman.data.refine import Keys
 
 __all__ = ["EXACT", "GONE", "KEPT", "NEAR", "Parts", "alike", "flag_exact", "flag_near", "flag_pieces_of", "new_flags"]
@@ -21,6 +21,7 @@ __all__ = ["EXACT", "GONE", "KEPT", "NEAR", "Parts", "alike", "flag_exact", "fla
 KEPT, GONE, EXACT, NEAR = range(4)  # GONE: a paragraph whose document is not kept
 RANGE = 1 << 21  # keys that are sorted at a time: 50 MB with their units and order
 BEFORE = 4  # candidates that a unit is held against in one bucket: the first of it and those right before
+HELD = 1 << 22  # characters of compared texts whose words and shingles are remembered
 CHUNK = 512  # pairs that one worker compares at a time
 Pairs = NDArray[np.int64]
 Task = tuple["Parts", Pairs]
@@ -124,7 +125,16 @@ def flag_pieces_of(parts: Parts, documents: Parts, flags: NDArray[np.uint8], gon
 def alike(task: Task) -> list[float]:
     """How near the two units of each pair are, 0 to 1."""
     parts, pairs = task
-    return [similarity(parts.text(later), parts.text(earlier)) for later, earlier in pairs.tolist()]
+    found, size = [], 0
+    for later, earlier in pairs.tolist():
+        one, other = parts.text(later), parts.text(earlier)
+        found.append(similarity(one, other))
+        size += len(one) + len(other)
+        if size > HELD:
+            forget()
+            size = 0
+    forget()
+    return found
 
 
 def _ranges(parts: Parts, name: str) -> Iterator[tuple[NDArray[np.uint64], NDArray[np.int64]]]:

@@ -88,6 +88,8 @@ def train_language(
     from dragoman.nn.tokenizer import Tokenizer
     from dragoman.train.session import Watch, learn
 
+    if world is not None and world.sharded:
+        task = replace(task, prompts=())  # a shared net cannot be copied and packed for answering
     tokenizer = Tokenizer(corpus.tokenizer)
     tokenizer.max_length = task.how.max_length
     net = net_of(task, tokenizer)

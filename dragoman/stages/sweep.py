@@ -121,7 +121,11 @@ def _prepared(
     texts = bool(settings.corpus or getattr(OBJECTIVES.kind(plug(settings.objective, "objective")[0]), "kind", ""))
     ground, root, source = (_texts if texts else _project)(settings, words, space, board)
     rules = Rules(settings.method, settings.trials, settings.seed, settings.eta, units, ground.higher, settings.points)
-    given = {**dump(settings), "over": [dump(one) for one in space], "words": sorted(words)}
+    given = {
+        **dump(settings),
+        "over": [dump(one) for one in space],
+        "words": sorted(word for word in words if not word.startswith("runs=")),
+    }
     given = {name: value for name, value in given.items() if name not in ("storage", "corpus", "project")}
     return _Work(ground, Run.begin(root, "sweep", given, {"data": source}), space, rules)
 
@@ -193,7 +197,7 @@ def _swept(settings: Settings, work: _Work, show: Show, board: Board) -> Run | N
     book = None
     if work.space:
         book = open_book(work.run.id, settings.storage, work.space, work.rules, work.run.folder)
-        _try_all(work.ground, book, show, board)
+        _try_all(work.ground, book, board)
         if book.others:
             show.say(f"{book.others} trials are with other processes; the last of them ends the sweep")
             return None
@@ -213,17 +217,28 @@ def _ends(settings: Settings) -> tuple[float, float]:
     return one.low, one.high
 
 
-def _try_all(ground: Ground, book: Book, show: Show, board: Board) -> None:
+def _try_all(ground: Ground, book: Book, board: Board) -> None:
     """Trials until there are none left to give out."""
     with board.step("trials") as tick:
         while True:
             with book.next() as asked:
                 if asked is None:
                     break
-                try_one(ground, book, asked, show.say, _part(tick, asked.number, book.wanted, "trial"))
+                begun = [one.number for one in book.rows()]
+                place = begun.index(asked.number) + 1
+                try_one(ground, book, asked, _fixed(tick, (len(begun) - 1) / book.wanted, f"trial {place}"))
         rows = book.rows()
         stopped = sum(one.state == "pruned" for one in rows)
         tick(1.0, f"{len(rows)} tried, {stopped} of them stopped early")
+
+
+def _fixed(tick: Tick, whole: float, words: str) -> Tick:
+    """The progress of a trial, which may be one that goes on: as words behind that of the sweep."""
+
+    def told(done: float, text: str = "") -> None:
+        tick(whole, f"{words}, {text}")
+
+    return told
 
 
 def _proven(settings: Settings, work: _Work, book: Book, show: Show, board: Board) -> list[float]:

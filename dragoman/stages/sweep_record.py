@@ -50,10 +50,11 @@ def record_of(run: Run, ground: Ground, book: Book | None, facts: Mapping[str, A
         record["commands"] = [ground.command({"train.rate": float(f"{tested['chosen']:.2g}")})]
     if book is not None:
         rows, best = book.rows(), book.best()
+        places = {one.number: place for place, one in enumerate(rows, 1)}
         figures = expected(facts["again"])
         done = math.fsum(one.share for one in rows)
-        told = {"number": best.number, "value": best.value, "settings": best.settings, "again": figures}
-        record["trials"] = [_told(one) for one in rows]
+        told = {"number": places[best.number], "value": best.value, "settings": best.settings, "again": figures}
+        record["trials"] = [_told(places[one.number], one) for one in rows]
         record["best"] = told | {"values": list(facts["again"])}
         record["tiles"] = {
             ground.metric: figures,
@@ -70,8 +71,8 @@ def record_of(run: Run, ground: Ground, book: Book | None, facts: Mapping[str, A
     return record
 
 
-def _told(one: Row) -> dict[str, Any]:
-    told: dict[str, Any] = {"number": one.number, "state": one.state, "value": one.value, "step": one.step}
+def _told(place: int, one: Row) -> dict[str, Any]:
+    told: dict[str, Any] = {"number": place, "state": one.state, "value": one.value, "step": one.step}
     curve = [[unit, value] for unit, value in sorted(one.values.items())]
     told |= {"settings": one.settings}
     return told | {"seconds": one.seconds, "share": one.share, "why": one.why, "curve": curve}

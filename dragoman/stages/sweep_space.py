@@ -87,12 +87,13 @@ def _dimension(name: str, value: Any) -> Dimension:
         return _range(name, match[1], match[2], match[3].split())
     if isinstance(value, str):
         value = [parse_word(f"value={part.strip()}")[1] for part in value.split(",") if part.strip()]
-    choices = tuple(dict.fromkeys(value)) if isinstance(value, list | tuple) else (value,)
+    listed = list(value) if isinstance(value, list | tuple) else [value]
+    if any(not isinstance(one, str | int | float) for one in listed):
+        raise UserError(f"over.{name} can hold numbers and texts alone", f"write it as {_EXAMPLE}")
+    choices = tuple(dict.fromkeys(listed))
     if len(choices) < 2:
         told = ", ".join(map(str, choices)) or "nothing"
         raise UserError(f"over.{name} holds nothing to choose from: {told}", f"a range or a list: {_EXAMPLE}")
-    if any(not isinstance(one, str | int | float) for one in choices):
-        raise UserError(f"over.{name} can hold numbers and texts alone", f"write it as {_EXAMPLE}")
     return Dimension(name, choices=choices)
 
 

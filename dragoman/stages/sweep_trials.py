@@ -67,7 +67,7 @@ class Ground(Protocol):
         ...
 
 
-def try_one(ground: Ground, book: Book, asked: Asked, said: Callable[[str], None], tick: Tick = silent) -> None:
+def try_one(ground: Ground, book: Book, asked: Asked, tick: Tick = silent) -> None:
     """Do a trial up to its next rung or to its end, from where it paused or was killed.
 
     What the trial itself does wrong, such as a loss that is not finite, is its result. Raises Stopped when asked to
@@ -84,7 +84,7 @@ def try_one(ground: Ground, book: Book, asked: Asked, said: Callable[[str], None
             raise Stopped(0, "paused at a rung")
 
     try:
-        outcome = _learn(ground, asked.settings, book.rules.seed, units, folder, heard, said, tick)[0]
+        outcome = _learn(ground, asked.settings, book.rules.seed, units, folder, heard, _unheard, tick)[0]
         value = float(outcome.history[-1][ground.metric])
         why = "" if math.isfinite(value) else f"{ground.metric} is {value}"
         book.end(asked, None if why else value, outcome.steps, time.monotonic() - begun, why)
@@ -98,6 +98,10 @@ def try_one(ground: Ground, book: Book, asked: Asked, said: Callable[[str], None
     except UserError as error:
         book.end(asked, None, reached, time.monotonic() - begun, error.problem)
     shutil.rmtree(folder / "training", ignore_errors=True)
+
+
+def _unheard(text: str) -> None:
+    """That a trial goes on from where it paused is nothing to tell."""
 
 
 def _learn(

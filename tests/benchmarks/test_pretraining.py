@@ -27,9 +27,9 @@ def test_the_peer_has_as_many_weights_as_it_says() -> None:
 
 
 def test_the_peer_begins_at_a_guess() -> None:
-    ids = torch.randint(65, (4, LENGTH))
+    ids, labels = torch.randint(65, (2, 4, LENGTH))
     with torch.no_grad():
-        guessed = float(restated()(ids, ids))
+        guessed = float(restated()(ids, labels))
     assert guessed == pytest.approx(math.log(65), abs=0.15)
 
 
