@@ -49,8 +49,9 @@ def recipe(vocabulary: int = 65) -> tuple[Any, Any]:
         attention_dropout=0.0,
     )  # fmt: skip
     how = How(
-        steps=205, rate=1e-2, batch=16, max_length=LENGTH, optimizer="muon", warmup=0.05, schedule="linear",
+        steps=195, rate=1e-2, batch=16, max_length=LENGTH, optimizer="muon", warmup=0.05, schedule="linear",
         decay=0.0, average=0.0, clip=1.0, beta1=0.9, beta2=0.95, precision="bf16", device="cpu",
+        compile=True,
     )  # fmt: skip
     return arch, how
 

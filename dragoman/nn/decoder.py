@@ -76,7 +76,10 @@ class Decoder(nn.Module):
         """The state of every token in front of the prediction, arguments as in `forward`."""
         across = Sight(mask=share_source(source_mask, segments, source_segments))
         segments = told_apart(segments, mask, cache)  # [b, s]
-        places, mask = self._places(ids, mask, cache, segments)  # [b or 1, s], [b, k]
+        if segments is not None:
+            places = place_documents(segments, self.arch)  # [b, s]
+        else:
+            places, mask = self._places(ids, mask, cache)  # [b or 1, s], [b, k]
         states: Tensor = self.embeddings(ids, places)  # [b, s, w]
         sights = self.sights(places, mask, states.dtype, cache, segments)
         for layer, (block, sight) in enumerate(zip(self.blocks, sights, strict=True)):
@@ -100,17 +103,11 @@ class Decoder(nn.Module):
         return logits
 
     def _places(
-        self,
-        ids: Int[Tensor, "b s"],
-        mask: Bool[Tensor, "b s"] | None,
-        cache: Cache | None,
-        segments: Int[Tensor, "b s"] | None,
+        self, ids: Int[Tensor, "b s"], mask: Bool[Tensor, "b s"] | None, cache: Cache | None
     ) -> tuple[Tensor, Tensor | None]:
         """Where the tokens stand, padding not counted, and which keys are text."""
         if cache is not None:
             return cache.enter(ids.shape[1], mask)
-        if segments is not None:
-            return place_documents(segments, self.arch), None  # [b, s]
         self.arch.require(ids.shape[1])
         if mask is not None and mask.device.type == "cpu" and bool(mask.all()):  # a GPU would have to be waited for
             mask = None

@@ -12,6 +12,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+import time
 import traceback
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
@@ -57,7 +58,8 @@ class Answer:
     "SHA-256 of each part of it"
     damaged: int
     "states that were set aside"
-    said: tuple[str, ...]
+    seconds: float
+    "of this life, from its first step on"
 
 
 @dataclass(frozen=True)
@@ -174,18 +176,19 @@ def _train(job: Job) -> None:
     from dragoman.train.trial import bits, train, trial
 
     torch.set_num_threads(1)
-    folder, said = Path(job.folder), list[str]()
+    folder = Path(job.folder)
     folder.parent.mkdir(parents=True, exist_ok=True)
     with job.order.open("a") as order:
         print(_BEGINS, os.getpid(), flush=True)
+        began = time.monotonic()
 
         def log(step: Any) -> None:
             order.write(json.dumps([step.number, *step.examples]) + "\n")
             order.flush()
 
-        outcome = train(trial(job.trial), folder, job.seed, job.changes, said.append, log)
-    damaged = len(list(folder.glob("*.damaged-*")))
-    write_json(job.answer, {"bits": bits(outcome, folder), "damaged": damaged, "said": said})
+        outcome = train(trial(job.trial), folder, job.seed, job.changes, log=log)
+    seconds, damaged = time.monotonic() - began, len(list(folder.glob("*.damaged-*")))
+    write_json(job.answer, {"bits": bits(outcome, folder), "damaged": damaged, "seconds": seconds})
 
 
 if __name__ == "__main__":

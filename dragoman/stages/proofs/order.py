@@ -3,7 +3,6 @@
 import hashlib
 import json
 import random
-import time
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -53,14 +52,12 @@ def _orders(
     orders, chains, seconds = dict[str, Mapping[int, list[str]]](), dict[str, str](), 0.0
     for parts in PARTS:
         job = Job(name, str(folder / f"parts-{parts}"), seed, {**SHORT, "accumulation": parts})
-        began = time.monotonic()
-        way = "batches whole" if parts == 1 else f"batches in {parts} parts"
-        chains[way] = raising.finished(job).bits["order"]
-        orders[way] = learnt(job.order)
-        seconds = seconds or time.monotonic() - began
+        way, answer = "batches whole" if parts == 1 else f"batches in {parts} parts", raising.finished(job)
+        chains[way], orders[way] = answer.bits["order"], learnt(job.order)
+        seconds = seconds or answer.seconds
     for life in range(5):  # one that is done before the first kill proves nothing
         job = Job(name, str(folder / f"killed-{life}"), seed, {**SHORT, "accumulation": 1, **OFTEN})
-        landed, answer = killed(raising, job, KILLS, seconds, dice)
+        landed, answer = killed(raising, job, KILLS, seconds / (1 + life), dice)
         if landed:
             way = "killed once" if landed == 1 else f"killed {landed} times"
             chains[way], orders[way] = answer.bits["order"], learnt(job.order)

@@ -67,15 +67,15 @@ def prove(kills: int, seed: int, folder: Path, tick: Tick, fork: bool | None = N
 def tried(raising: Nursery, name: str, kills: int, dice: random.Random, folder: Path, seed: int) -> list[Rough]:
     """One trial left alone, then killed so many times, in as many trainings as that takes; each is compared."""
     alone = Job(name, str(folder / "alone"), seed, OFTEN)
-    began = time.monotonic()
     whole = raising.finished(alone)
-    seconds, left, found = time.monotonic() - began, kills, list[Rough]()
+    seconds, left, found = whole.seconds, kills, list[Rough]()
     while left > 0 and len(found) < 4 * kills:
         job = Job(name, str(folder / f"killed-{len(found)}"), seed, OFTEN)
         landed, answer = killed(raising, job, min(A_LIFE, left), seconds, dice)
         left -= landed
+        seconds *= 1.0 if landed else 0.5  # the machine was busier while it was left alone
         wrong = differing(whole.bits, answer.bits) or (f"{answer.damaged} states damaged" if answer.damaged else "")
-        found.append(Rough(name, landed, seconds, answer.damaged, wrong))
+        found.append(Rough(name, landed, whole.seconds, answer.damaged, wrong))
     return found
 
 
