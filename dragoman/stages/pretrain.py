@@ -185,7 +185,7 @@ def _words(source: str) -> int:
     path = typed(source)
     files = [path] if path.is_file() else list(path.rglob("*")) if path.is_dir() else []
     size = sum(file.stat().st_size for file in files if file.is_file())
-    return next((words for most, words in WORDS if 0 < size <= most), 32_768 if size else 8192)
+    return next((words for most, words in WORDS if 0 < size <= most), 32_768 if size else 4096)
 
 
 def _decided(

@@ -61,38 +61,15 @@ def record_of(
     words: str,
 ) -> dict[str, Any]:
     """The record in the form the report draws. `words` is the command that makes it again."""
-    held = facts["held_out"]
-    peak = choice["machine"]["bf16" if choice["precision"] == "bf16" else "fp32"]
-    speeds = [{"step": step, "tokens_per_second": speed, "fraction": speed * choice["flops_per_token"] / peak}
-              for step, speed, _ in facts["speed"] if speed]  # fmt: skip
-    spent = max(facts["seconds"], 1e-9)
     return {
         "name": run.id,
         "kind": run.verb,
         "created": datetime.now(UTC).isoformat(timespec="seconds"),
         "dragoman": __version__,
         "headline": _headline(facts),
-        "tiles": {
-            **({"bits per byte": held["bits_per_byte"]} if "bits_per_byte" in held else {}),
-            "loss": held["loss"],
-            "parameters": facts["parameters"],
-            "tokens": facts["tokens"],
-            "tokens/s": facts["tokens"] / spent,
-        },
-        "losses": {"stretch": facts["stretch"], "points": facts["losses"]},
-        "rates": {"stretch": facts["stretch"], "points": [rate for _, _, rate in facts["speed"]]},
-        "history": facts["history"],
-        "speed": speeds,
-        "plan": [
-            {"what": "memory", "predicted": choice["memory"], "measured": facts["memory"], "unit": "bytes"},
-            {"what": "time", "predicted": choice["seconds"], "measured": facts["seconds"], "unit": "s"},
-            {
-                "what": "tokens/s while learning",
-                "predicted": choice["speed"],
-                "measured": _median([speed for _, speed, _ in facts["speed"] if speed]) or choice["speed"],
-                "unit": "tokens",
-            },
-        ],
+        **_learnt(facts),
+        "speed": _speeds(facts, choice),
+        "plan": _planned(facts, choice),
         "memory": {"this training": [{"part": part, "bytes": size} for part, size in choice["parts"].items() if size]},
         "samples": [{"step": _step_of(facts, one), **one} for one in facts["samples"]],
         "corpus": _corpus(corpus),
@@ -112,6 +89,40 @@ def record_of(
         "lineage": lineage(runs),
         "commands": [words, f'dragoman generate {run.folder / MODEL} "..."', f"dragoman report {run.id}"],
     }
+
+
+def _learnt(facts: Mapping[str, Any]) -> dict[str, Any]:
+    """The figures at the top and the curves."""
+    held = facts["held_out"]
+    return {
+        "tiles": {
+            **({"bits per byte": held["bits_per_byte"]} if "bits_per_byte" in held else {}),
+            "loss": held["loss"],
+            "parameters": facts["parameters"],
+            "tokens": facts["tokens"],
+            "tokens/s": facts["tokens"] / max(facts["seconds"], 1e-9),
+        },
+        "losses": {"stretch": facts["stretch"], "points": facts["losses"]},
+        "rates": {"stretch": facts["stretch"], "points": [rate for _, _, rate in facts["speed"]]},
+        "history": facts["history"],
+    }
+
+
+def _speeds(facts: Mapping[str, Any], choice: Mapping[str, Any]) -> list[dict[str, float]]:
+    """Tokens a second, and the share of the machine's matrix peak that they are."""
+    share = choice["flops_per_token"] / choice["machine"]["bf16" if choice["precision"] == "bf16" else "fp32"]
+    known = [(step, speed) for step, speed, _ in facts["speed"] if speed]
+    return [{"step": step, "tokens_per_second": speed, "fraction": speed * share} for step, speed in known]
+
+
+def _planned(facts: Mapping[str, Any], choice: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """What was predicted, beside what was measured."""
+    speed = _median([speed for _, speed, _ in facts["speed"] if speed]) or choice["speed"]
+    return [
+        {"what": "memory", "predicted": choice["memory"], "measured": facts["memory"], "unit": "bytes"},
+        {"what": "time", "predicted": choice["seconds"], "measured": facts["seconds"], "unit": "s"},
+        {"what": "tokens/s while learning", "predicted": choice["speed"], "measured": speed, "unit": "tokens"},
+    ]
 
 
 def _headline(facts: Mapping[str, Any]) -> str:

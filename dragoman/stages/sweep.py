@@ -100,6 +100,7 @@ def run(settings: Settings, words: tuple[str, ...], show: Show) -> int:
     space = read_space(settings.over)
     if not space and not settings.range_test:
         raise UserError("nothing is said to try", 'say what: over.train.rate="1e-4..1e-1 log", or range_test=true')
+    _ends(settings)
     units = 1 if settings.method == "grid" or not space else units_of(settings.eta, settings.least)
     with show.board("sweep") as board:
         work = _prepared(settings, words, space, units, board)
@@ -120,6 +121,7 @@ def _prepared(
     """Everything checked before anything is trained: the ground, the run, and that every dimension can be swept."""
     texts = bool(settings.corpus or getattr(OBJECTIVES.kind(plug(settings.objective, "objective")[0]), "kind", ""))
     ground, root, source = (_texts if texts else _project)(settings, words, space, board)
+    _check(ground, space, units)
     rules = Rules(settings.method, settings.trials, settings.seed, settings.eta, units, ground.higher, settings.points)
     given = {
         **dump(settings),
@@ -154,7 +156,6 @@ def _texts(
     table |= {"size": settings.size, "family": settings.family, "model": settings.model}
     corpus = open_corpus(typed(settings.corpus))
     ground = OnTexts(corpus, table)
-    _check(ground, space)
     return ground, Path(str(table.pop("runs", "runs"))), str(corpus.facts["made"])
 
 
@@ -168,20 +169,20 @@ def _project(
     project = load(locate(settings.project), words)
     table = {"tuning": settings.tuning, "objective": settings.objective, "model": settings.model}
     ground = OnProject(project, table, (settings.project, *words) if settings.project else words)
-    _check(ground, space)
+    _check(ground, space, 1)  # before the data are read
     with board.step("prepare") as tick:
         prepared = prepare(project, gather(project, tick), tick)
     return replace(ground, prepared=prepared), project.runs_folder, prepared
 
 
-def _check(ground: Ground, space: tuple[Dimension, ...]) -> None:
+def _check(ground: Ground, space: tuple[Dimension, ...], units: int) -> None:
     """Every end of every dimension by itself; a choice of plug-in comes with the settings that only it has."""
-    ground.check({})
     plugs = {one.name: one for one in space if "." not in one.name}
     for one in space:
         beside = plugs.get(one.name.partition(".")[0])
         for end in one.ends if beside in (None, one) else ():
-            ground.check({one.name: end})
+            ground.check({one.name: end}, units)
+    ground.check({}, units)
 
 
 def _swept(settings: Settings, work: _Work, show: Show, board: Board) -> Run | None:

@@ -10,6 +10,7 @@ from dragoman.core.config import merge
 from dragoman.core.errors import UserError
 from dragoman.core.project import Project
 from dragoman.core.runs import Run
+from dragoman.core.show import many
 from dragoman.stages.plugs import plug
 from dragoman.stages.prepare import part
 from dragoman.stages.sweep_space import Value, shown
@@ -44,13 +45,15 @@ class OnProject:
         """Whether more of it is better."""
         return watched(self.project).higher
 
-    def check(self, chosen: Mapping[str, Value]) -> None:
+    def check(self, chosen: Mapping[str, Value], units: int) -> None:
         """Raise UserError where a trial could not have these settings."""
         for name in chosen:
             if name.split(".")[0] not in SWEPT or name == "train":
                 known = "what an adaptation can be swept over: train.*, tuning.*, objective.*, model"
                 raise UserError(f"over.{name} is no setting of a training", known)
-        self._made(self._with(chosen))
+        how = self._made(self._with(chosen))[2]
+        if self.prepared is not None:
+            self._steps(how, len(part(self.prepared, "train")), units)
 
     def ready(self, chosen: Mapping[str, Value], seed: int, units: int) -> Ready:
         """The training with these settings."""
@@ -106,7 +109,7 @@ class OnProject:
         steps = math.ceil(budget / how.batch - 1e-9)
         if steps < units:
             raise UserError(
-                f"a trial has {steps} steps, and is to be measured {units} times",
+                f"a trial has {many(steps, 'step')}, and is to be measured {units} times",
                 "give it more: train.epochs=5, or measure less often: least=0.3",
             )
         return steps

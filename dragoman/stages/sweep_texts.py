@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from dragoman.core.config import build, merge
 from dragoman.core.errors import UserError
 from dragoman.core.shards import Corpus
+from dragoman.core.show import many
 from dragoman.stages.language import Task, first_of, kind_of, measured, net_of, texts_of
 from dragoman.stages.plan_model import Setup, arch_of
 from dragoman.stages.plugs import plug
@@ -37,7 +38,7 @@ class OnTexts:
     metric = "validation"
     higher = False
 
-    def check(self, chosen: Mapping[str, Value]) -> None:
+    def check(self, chosen: Mapping[str, Value], units: int) -> None:
         """Raise UserError where a trial could not have these settings."""
         for name in chosen:
             if name.split(".")[0] not in SWEPT or name in SWEPT[:1]:
@@ -47,11 +48,10 @@ class OnTexts:
         name, aimed = plug(table["objective"], "objective")
         kind_of(name)
         OBJECTIVES.make(name, aimed, "objective")
-        how = self._how(table, 1)
-        if not table["model"]:
-            if not table["size"]:
-                raise UserError("no size is named for the model", "say size=1M, or model=FOLDER to go on with one")
-            self._arch(table, name, how)
+        if not (table["model"] or table["size"]):
+            raise UserError("no size is named for the model", "say size=1M, or model=FOLDER to go on with one")
+        self._arch(table, name, self._plain(table["train"]))
+        self._how(table, units)
 
     def ready(self, chosen: Mapping[str, Value], seed: int, units: int) -> Ready:
         """The training with these settings."""
@@ -111,7 +111,7 @@ class OnTexts:
         steps = math.ceil(budget / (how.batch * how.max_length) - 1e-9)
         if steps < units:
             raise UserError(
-                f"a trial has {steps} steps, and is to be measured {units} times",
+                f"a trial has {many(steps, 'step')}, and is to be measured {units} times",
                 "give it more: train.steps=500, or measure less often: least=0.3",
             )
         return replace(how, steps=steps, epochs=0.0, patience=0)

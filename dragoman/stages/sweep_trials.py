@@ -54,8 +54,8 @@ class Ground(Protocol):
         """Whether more of it is better."""
         ...
 
-    def check(self, chosen: Settings) -> None:
-        """Raise UserError where a trial could not have these settings; nothing is read or built."""
+    def check(self, chosen: Settings, units: int) -> None:
+        """Raise UserError where a trial could not have these settings; nothing is built or trained."""
         ...
 
     def ready(self, chosen: Settings, seed: int, units: int) -> Ready:

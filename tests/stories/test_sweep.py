@@ -15,7 +15,7 @@ from tests.command import Said, dragoman, ended, spawn
 
 TEXT = "the cat sat on the mat and the dog ran to the man who had a red hat\n\n"
 RATE = "over.train.rate=1e-4..3e-2 log"
-SMALL = ("corpus=corpus", "size=40k", "train.batch=4", "train.max_length=16", "train.steps=27", "trials=4", "seeds=2")
+SMALL = ("corpus=corpus", "size=40k", "train.batch=4", "train.max_length=16", "train.steps=27", "trials=4", "seeds=2", "least=0.3")
 SMALL += ("train.device=cpu", "train.precision=fp32")
 
 
@@ -23,8 +23,8 @@ SMALL += ("train.device=cpu", "train.precision=fp32")
 def corpus(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with a tiny corpus of characters in it."""
     folder = tmp_path_factory.mktemp("sweep")
-    (folder / "text.txt").write_text("".join(f"{place} {TEXT}" for place in range(120)), encoding="utf-8")
-    words = ("out=corpus", "tokenizer=characters", "held_out=0.2", "doubles=false", "workers=1", "split=paragraph")
+    (folder / "text.txt").write_text("".join(f"{place} {TEXT}" for place in range(60)), encoding="utf-8")
+    words = ("out=corpus", "tokenizer=characters", "held_out=0.1", "doubles=false", "workers=1", "split=paragraph")
     done = dragoman("corpus", "text.txt", *words, "quality.preset=none", folder=folder)
     assert done.code == 0, done
     return folder
