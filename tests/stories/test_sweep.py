@@ -15,7 +15,16 @@ from tests.command import Said, dragoman, ended, spawn
 
 TEXT = "the cat sat on the mat and the dog ran to the man who had a red hat\n\n"
 RATE = "over.train.rate=1e-4..3e-2 log"
-SMALL = ("corpus=corpus", "size=40k", "train.batch=4", "train.max_length=16", "train.steps=27", "trials=4", "seeds=2", "least=0.3")
+SMALL = (
+    "corpus=corpus",
+    "size=40k",
+    "train.batch=4",
+    "train.max_length=16",
+    "train.steps=27",
+    "trials=4",
+    "seeds=2",
+    "least=0.3",
+)
 SMALL += ("train.device=cpu", "train.precision=fp32")
 
 
@@ -86,17 +95,17 @@ def test_the_command_it_says_trains_with_the_best_settings(corpus: Path, whole: 
     assert trained["history"][-1]["validation"] == pytest.approx(said["best"]["value"], rel=1e-6)  # the seed of trials
 
 
-@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGINT])
-def test_a_killed_sweep_goes_on_and_ends_the_same(corpus: Path, whole: Said, how: signal.Signals) -> None:
-    root = corpus / f"killed-{how.name}"
-    words = ("sweep", *SMALL, RATE, "range_test=true", "range_steps=40", f"runs={root.name}", "--json")
-    running = spawn(*words, folder=corpus)
-    while running.poll() is None and not list(root.glob("sweep-*/trials/0001/training")):
-        time.sleep(0.01)
-    running.send_signal(how)
-    ended(running, 60)
-    assert running.returncode in (-signal.SIGKILL, 130), running
-    assert not all_runs(root)[-1].finished
+def test_a_killed_sweep_goes_on_and_ends_the_same(corpus: Path, whole: Said) -> None:
+    root = corpus / "killed"
+    words = ("sweep", *SMALL, RATE, "range_test=true", "range_steps=40", "runs=killed", "--json")
+    for number, how in ((1, signal.SIGKILL), (2, signal.SIGINT)):
+        running = spawn(*words, folder=corpus)
+        while running.poll() is None and not list(root.glob(f"sweep-*/trials/000{number}/training")):
+            time.sleep(0.01)
+        running.send_signal(how)
+        ended(running, 60)
+        assert running.returncode == (130 if how == signal.SIGINT else -how)
+        assert not all_runs(root)[-1].finished
     done = dragoman(*words, folder=corpus)
     assert done.code == 0, done
     assert trials(root) == trials(corpus / "whole")
@@ -128,7 +137,7 @@ def test_a_project_is_swept_on_validation_alone(tiny_project: Path) -> None:
         (("corpus=corpus", "size=40k"), "nothing is said to try"),
         (("corpus=nowhere", "size=40k", RATE), "nowhere is no corpus"),
         (("objective=clm", "size=40k", RATE), "is no corpus"),
-        (("corpus=corpus", RATE), "no size is named"),
+        (("corpus=corpus", "size=", RATE), "no size is named"),
         (("corpus=corpus", "size=40k", "over.train.rat=1e-4..1e-2"), "no setting named 'train.rat'"),
         (("corpus=corpus", "size=40k", "over.tuning.rank=4,8"), "over.tuning.rank is no setting"),
         (("corpus=corpus", "size=40k", "over.train.schedule=linear,cosin"), "cosin"),
@@ -143,7 +152,7 @@ def test_a_project_is_swept_on_validation_alone(tiny_project: Path) -> None:
 )
 def test_a_mistake_is_told_before_anything_is_trained(corpus: Path, words: tuple[str, ...], said: str) -> None:
     root = corpus / "mistakes"
-    done = dragoman("sweep", *words, "runs=mistakes", folder=corpus)
+    done = dragoman("sweep", *SMALL[2:5], *words, "runs=mistakes", folder=corpus)
     assert done.code == 2, done
     assert said in done.err
     assert not list(root.glob("sweep-*/trials/0*"))

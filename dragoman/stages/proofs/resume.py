@@ -36,14 +36,14 @@ class Rough:
     "what is not the same; empty where every bit is"
 
 
-def prove(kills: int, seed: int, folder: Path, tick: Tick, fork: bool | None = None) -> Proof:
+def prove(kills: int, seed: int, folder: Path, tick: Tick) -> Proof:
     """Kill so many times, spread over the first eight trials. `folder` is filled and may be thrown away."""
     from dragoman.train.trial import TRIALS
 
     names = [one.name for one in TRIALS[: min(8, kills)]]
     shares = [kills // len(names) + (place < kills % len(names)) for place in range(len(names))]
     dice, cases, done = random.Random(seed), list[Case](), 0
-    with nursery() if fork is None else nursery(fork) as raising:
+    with nursery() as raising:
         for name, share in zip(names, shares, strict=True):
             tick(done / kills, f"{name}, {done} of {kills} kills")
             found = tried(raising, name, share, dice, folder / name.replace(", ", "-"), seed)
