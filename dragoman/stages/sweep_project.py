@@ -1,4 +1,4 @@
-"""A sweep over adaptations of a project: what each trial learns from and is measured on. The test stays sealed."""
+"""A sweep over adaptations of a project: what each trial learns from and is measured on, the test staying sealed."""
 
 import math
 import shlex

@@ -129,7 +129,7 @@ def test_every_option_a_hint_names_exists() -> None:
 
 
 def test_every_setting_a_hint_names_exists() -> None:
-    named = [(where, name) for where, text in hints() for name in SETTING.findall(text)]
+    named = [(where, name.removeprefix("over.")) for where, text in hints() for name in SETTING.findall(text)]
     assert not [pair for pair in named if pair[1] not in EXAMPLES and not exists(pair[1])]
 
 

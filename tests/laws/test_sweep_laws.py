@@ -7,7 +7,10 @@ import pytest
 
 from dragoman.stages.sweep_record import expected
 from dragoman.stages.sweep_space import Dimension
-from tests.stages.books import book, swept, validation
+from dragoman.stages.sweep_trials import try_one
+from dragoman.train.session import Watch, learn
+from dragoman.train.trial import one_thread
+from tests.stages.books import World, book, swept, validation
 
 SPREAD = 0.1  # of the figure over seeds, measured on a small language model: 0.17 at the rates above the best one
 
@@ -39,3 +42,30 @@ def test_the_expected_figure_is_the_mean_with_students_interval() -> None:
     assert found["value"] == pytest.approx(2.13333, abs=1e-4)
     assert found["high"] - found["value"] == pytest.approx(4.3027 * 0.152753 / 3**0.5, abs=1e-4)
     assert found["n"] == 3
+
+
+def test_a_trial_that_paused_at_each_rung_has_the_figures_of_an_unbroken_training(tmp_path: Path) -> None:
+    one, world = book(tmp_path, trials=3), World()
+    with one_thread():
+        works = []
+        while True:
+            with one.next() as asked:
+                if asked is None:
+                    break
+                works.append(asked.number)
+                try_one(world, one, asked)
+        best = one.best()
+        assert works.count(best.number) == 3  # it was begun, and went on twice
+        ready = world.ready(best.settings, 0, 9)
+        given = (
+            ready.net,
+            ready.tokenizer,
+            ready.objective,
+            ready.tuning,
+            ready.data,
+            ready.how,
+            tmp_path / "unbroken",
+        )
+        unbroken = learn(*given, ready.measure, Watch("nats", higher=False), lambda _: None)
+    assert best.values == {unit: point["nats"] for unit, point in enumerate(unbroken.history, 1)}
+    assert best.step == unbroken.steps

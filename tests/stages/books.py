@@ -1,15 +1,23 @@
-"""A study in memory and a made-up figure, so that whole sweeps take a fraction of a second."""
+"""A study in memory, a made-up figure and a tiny language model, so that whole sweeps take seconds at the most."""
 
 import math
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import optuna
 
+from dragoman.core.errors import UserError
 from dragoman.stages.asha import units_of
-from dragoman.stages.sweep_space import read_space
+from dragoman.stages.sweep_space import Value, read_space
 from dragoman.stages.sweep_study import Asked, Book, Method, Rules
+from dragoman.stages.sweep_trials import Ready
+from dragoman.train.doors import Kit
+from dragoman.train.held_out import hold_out
+from dragoman.train.trial import HOW, Numbers, corpus, fresh, trial
 
-__all__ = ["book", "finish", "swept", "validation"]
+__all__ = ["World", "book", "finish", "swept", "validation"]
 
 RANGE = "1e-4..1e-1 log"
 
@@ -50,3 +58,44 @@ def swept(one: Book, works: int = 10**6) -> list[int]:
             finish(one, asked)
             done.append(asked.number)
     return done
+
+
+@dataclass(frozen=True)
+class World:
+    """A ground for trials of a tiny language model: `steps` steps of numbers, measured in nats."""
+
+    steps: int = 18
+    metric: str = "nats"
+    higher: bool = False
+
+    def check(self, chosen: Mapping[str, Value], units: int) -> None:
+        """Anything goes."""
+
+    def ready(self, chosen: Mapping[str, Value], seed: int, units: int) -> Ready:
+        """The training with that rate; one above 1 ends in a loss that is not finite."""
+        one = trial("clm, adamw, fp32")
+        rate = float(chosen.get("train.rate", 1e-3))
+        how = replace(HOW, steps=self.steps, rate=rate, seed=seed, average=0.0)
+        epoch = one.objective.encode(fresh(one), corpus(), Kit(how, Numbers())).steps_an_epoch(how.batch)
+        how = replace(how, every=self.steps / units / epoch)
+        unseen = corpus(1, documents=5)
+
+        def nats(net: Any) -> float:
+            if rate > 1:
+                raise UserError("the loss is nan", "train.rate=1e-3 is lower")
+            return hold_out(net, one.objective, unseen, Kit(how, Numbers())).loss
+
+        return Ready(
+            fresh(one, seed),
+            Numbers(),
+            one.objective,
+            one.tuning,
+            corpus(),
+            how,
+            lambda net: {"nats": nats(net)},
+            nats,
+        )
+
+    def command(self, chosen: Mapping[str, Value]) -> str:
+        """Nobody says it."""
+        return "dragoman train"

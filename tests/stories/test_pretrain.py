@@ -43,6 +43,10 @@ def shrunk(words: list[str], folder: Path) -> list[str]:
         return [*kept, *(word for word in own if words[1] == "pretrain" or not word.startswith("vocabulary"))]
     if words[1] == "corpus":
         return [*[word.replace("builtin:stdlib", "more") for word in words], "how.size=320", "workers=1"]
+    if words[1] == "sweep":
+        kept = [word for word in words if not word.startswith(("size=", "train.steps", "over.train.batch"))]
+        own = [word for word in SMALL if not word.startswith("vocabulary")]
+        return [*kept, *own, "trials=2", "seeds=2", "least=0.5", "eta=2", "range_steps=20"]
     if words[1] == "plan":
         return [*words, "seconds=0.1"] if "formats=true" not in words else words
     found = sorted(folder.glob(words[2])) if len(words) > 2 else []
