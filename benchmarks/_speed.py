@@ -79,7 +79,9 @@ def _ours(precision: str, steps: int, compiled: bool) -> dict[str, Any]:
         steps=WARM_UP + steps, rate=RATE, batch=BATCH, max_length=LENGTH, average=0.0, beta2=0.95, device="cpu",
         precision=precision, compile=compiled,  # type: ignore[arg-type]
     )  # fmt: skip
-    training = begin(fresh_lm(arch), Letters(), OBJECTIVES.make("clm", {}), TUNINGS.make("scratch", {}), data, how)
+    training = begin(
+        fresh_lm(arch), Letters(arch.vocabulary), OBJECTIVES.make("clm", {}), TUNINGS.make("scratch", {}), data, how
+    )
     times, losses = list[float](), list[float]()
     for step in fit(training):
         times.append(time.perf_counter())

@@ -50,20 +50,16 @@ STOPPED = "stopped; what was done is saved, and the same command goes on from it
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code; every mistake of the user's ends here as one message."""
     words = list(sys.argv[1:] if argv is None else argv)
-    if os.environ.get("RANK", "0") != "0":  # of several processes that train together the first one speaks
-        with contextlib.redirect_stderr(io.StringIO()), contextlib.redirect_stdout(io.StringIO()):
-            return _told(words)
-    return _told(words)
-
-
-def _told(words: list[str]) -> int:
-    """Run the command, and tell what was wrong with it."""
     show = Show(json="--json" in words)
+    rank = os.environ.get("RANK", "0") if os.environ.get("WORLD_SIZE", "1") != "1" else "0"
+    quiet = io.StringIO() if rank != "0" else sys.stdout  # of several processes that train, the first one has results
     try:
-        return _answer([word for word in words if word != "--json"], show)
+        with contextlib.redirect_stdout(quiet):
+            return _answer([word for word in words if word != "--json"], show)
     except UserError as error:
         hint = error.hint if _has_project(words) else error.hint.replace(" in models.candidates", "")
-        print(f"dragoman: {visible(error.problem)}\n  {visible(hint)}", file=sys.stderr)
+        who = "dragoman" if rank == "0" else f"dragoman, process {rank}"
+        print(f"{who}: {visible(error.problem)}\n  {visible(hint)}", file=sys.stderr)
         if show.json:
             print(json.dumps({"error": {"problem": error.problem, "hint": hint}}))
         return 2
@@ -78,6 +74,11 @@ def _told(words: list[str]) -> int:
         return 0
 
 
+def _keeps(words: Sequence[str]) -> bool:
+    """Whether what the verb has done is kept, so that the same command goes on."""
+    return _has_project(words) or next(iter(words), "") in ("corpus", "pretrain")
+
+
 def _has_project(words: Sequence[str]) -> bool:
     """Whether the verb works on a project: it takes the project's settings, and its work is kept in runs."""
     verb = next(iter(words), "")
@@ -85,7 +86,7 @@ def _has_project(words: Sequence[str]) -> bool:
 
 
 def _stopped(words: Sequence[str]) -> str:
-    return STOPPED if _has_project(words) else "stopped"
+    return STOPPED if _keeps(words) else "stopped"
 
 
 def _answer(words: list[str], show: Show) -> int:

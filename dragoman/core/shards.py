@@ -8,8 +8,11 @@ trains puts it between documents, or not.
 
 import hashlib
 import json
+from bisect import bisect_right
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
+from itertools import accumulate
 from pathlib import Path
 from types import TracebackType
 from typing import Any, BinaryIO
@@ -57,13 +60,18 @@ class Documents:
         if not 0 <= start <= stop <= self.tokens:
             raise IndexError(f"tokens {start}..{stop} of {self.tokens}")
         found = np.empty(stop - start, np.int64)
-        begin = 0
-        for shard in self.shards:
-            first, last = max(start, begin), min(stop, begin + len(shard))
-            if first < last:
-                found[first - start : last - start] = shard[first - begin : last - begin]
-            begin += len(shard)
+        number = bisect_right(self._starts, start) - 1
+        while start < stop:
+            begin, shard = self._starts[number], self.shards[number]
+            last = min(stop, begin + len(shard))
+            found[len(found) - (stop - start) : len(found) - (stop - last)] = shard[start - begin : last - begin]
+            start, number = last, number + 1
         return found
+
+    @cached_property
+    def _starts(self) -> list[int]:
+        """Where each shard begins in the stream."""
+        return [0, *accumulate(len(shard) for shard in self.shards)][:-1]
 
     @staticmethod
     def of(name: str, documents: Sequence[Sequence[int]], sizes: Sequence[int]) -> "Documents":
@@ -95,6 +103,15 @@ class Corpus:
         """The folder of the tokenizer that made the ids."""
         return self.folder / "tokenizer"
 
+    @property
+    def digest(self) -> str:
+        """SHA-256 of all tokens, borders and shares, and of the tokenizer: the same for the same corpus anywhere."""
+        whole = hashlib.sha256(json.dumps(list(self.weights)).encode())
+        for documents in (one for name in PARTS for one in self._parts[name]):
+            whole.update(documents.digest.encode())
+        whole.update((self.tokenizer / "tokenizer.json").read_bytes())
+        return whole.hexdigest()
+
     def part(self, name: str) -> tuple[Documents, ...]:
         """The documents of `train` or `validation`, one Documents a source, in the order of the sources."""
         return self._parts[name]
@@ -113,6 +130,7 @@ class Writer:
             old.unlink()
         self._folder, self._name, self._limit = folder, name, shard
         self._dtype = np.dtype(dtype_of(vocabulary))
+        self._vocabulary = vocabulary
         self._whole = hashlib.sha256()
         self._shards: list[int] = []
         self._stream: BinaryIO | None = None
@@ -126,8 +144,8 @@ class Writer:
         up."""
         if len(lengths) != len(sizes) or int(lengths.sum()) != len(stream):
             raise ValueError(f"{len(stream)} tokens, {len(lengths)} lengths and {len(sizes)} sizes do not add up")
-        if len(stream) and not 0 <= int(stream.min()) <= int(stream.max()) <= np.iinfo(self._dtype).max:
-            raise ValueError(f"ids up to {int(stream.max())} do not fit {self._dtype}")
+        if len(stream) and not 0 <= int(stream.min()) <= int(stream.max()) < self._vocabulary:
+            raise ValueError(f"ids up to {int(stream.max())} do not fit a vocabulary of {self._vocabulary}")
         self._ends.write((self.tokens + np.cumsum(lengths, dtype=np.int64)).astype("<i8").tobytes())
         self._sizes.write(sizes.astype("<i8").tobytes())
         _hash(self._whole, stream)

@@ -103,13 +103,16 @@ def peak_memory() -> int:
 def free_memory() -> int:
     """Bytes that a process may still take: what the machine has free, or what its control group leaves it if less."""
     free = _available()
-    for limit, used in (
-        ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory.current"),
-        ("/sys/fs/cgroup/memory/memory.limit_in_bytes", "/sys/fs/cgroup/memory/memory.usage_in_bytes"),
+    for folder, limit, used, cache in (
+        ("/sys/fs/cgroup", "memory.max", "memory.current", "inactive_file"),
+        ("/sys/fs/cgroup/memory", "memory.limit_in_bytes", "memory.usage_in_bytes", "total_inactive_file"),
     ):
         try:
-            free = min(free, int(Path(limit).read_text()) - int(Path(used).read_text()))
-        except (OSError, ValueError):  # there is no such group, or its limit is "max"
+            group = Path(folder)
+            told = dict(line.split() for line in (group / "memory.stat").read_text().splitlines())
+            taken = int((group / used).read_text()) - int(told[cache])  # what is cached of files is given back
+            free = min(free, int((group / limit).read_text()) - taken)
+        except (OSError, ValueError, KeyError):  # there is no such group, or its limit is "max"
             continue
     return max(free, 0)
 

@@ -12,6 +12,7 @@ from dragoman.core.errors import UserError
 
 __all__ = ["Place", "Problem", "Row", "counted", "refuse", "write_rejects"]
 
+SKIP = "data.keep_going=true leaves them out and lists them in rejects.jsonl"
 SHOWN = 5  # the first problems a refusal lists; the rest is counted
 
 
@@ -54,10 +55,10 @@ def counted(problems: Iterable[Problem]) -> dict[str, int]:
     return dict(Counter(problem.name for problem in problems).most_common())
 
 
-def refuse(problems: Sequence[Problem], source: str) -> None:
+def refuse(problems: Sequence[Problem], source: str, skip: str = SKIP) -> None:
     """Raise UserError when any row was refused: the first problems with their places, and the count of each.
 
-    The hint is the fix when all problems share one, and the setting that leaves the rows out otherwise.
+    The hint is the fix when all problems share one, and `skip`, which leaves the rows out, otherwise.
     """
     refused = [problem for problem in problems if problem.refused]
     if not refused:
@@ -68,7 +69,6 @@ def refuse(problems: Sequence[Problem], source: str) -> None:
         shown.append(f"  and {len(refused) - SHOWN:,} more")
     fixes = list(dict.fromkeys(problem.fix for problem in refused if problem.fix))
     alone = len(fixes) == 1 and all(problem.fix for problem in refused)
-    skip = "data.keep_going=true leaves them out and lists them in rejects.jsonl"
     hint = f"{fixes[0]}; or {skip}" if alone else f"mend them, or {skip}"
     noun = "problem" if len(refused) == 1 else "problems"
     raise UserError(f"{len(refused):,} {noun} in {source}: {counts}\n" + "\n".join(shown), hint)

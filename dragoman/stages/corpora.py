@@ -6,6 +6,7 @@ ends with the same bytes. Memory does not grow with the text: two blocks a worke
 
 import hashlib
 import json
+import shlex
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -30,12 +31,12 @@ from dragoman.data.sources import File, find
 from dragoman.stages.corpus_facts import facts_of_source, filters_of, nothing_left
 from dragoman.stages.corpus_parts import Block, Piece, Tokens, facts_of, raw_digest, refine_block, tokenise
 from dragoman.stages.corpus_settings import Settings, rules_of, sources_of
-from dragoman.stages.corpus_tokenizer import make_tokenizer
+from dragoman.stages.corpus_tokenizer import given_tokenizer, make_tokenizer
 from dragoman.stages.crew import Crew
 from dragoman.stages.shares import Kept, Share, choose_share
 from dragoman.stages.texts import stream
 
-__all__ = ["build"]
+__all__ = ["build", "size_of"]
 
 _MORE = 10_000  # documents that are still read after one that is refused, to name more of them at once
 _FREE = ("out", "workers", "block")  # settings that change nothing of what comes out
@@ -77,10 +78,13 @@ def build(settings: Settings, board: Board) -> Corpus:
     with board.step("inputs") as tick:
         inputs = [_input(source, tick) for source in sources]
         tick(1.0, many(sum(len(found) for found in inputs), "input"))
-    made = _sum({"settings": _lasting(settings), "inputs": inputs, "version": __version__})
-    if "-" not in sources and _stands(out, made):
-        return open_corpus(out)
+    given = given_tokenizer(settings)
+    made = _sum({"settings": _lasting(settings), "inputs": inputs, "tokenizer": given, "version": __version__})
     work = beside(out, "parts")
+    if "-" not in sources and _stands(out, made):
+        remove(work)  # a kill between the last two steps of a build left it
+        return open_corpus(out)
+    _refuse_another(out, sources)
     with durable.lock(work), Crew(settings.workers) as crew:
         _begin(work, _sum([made, settings.block]))
         job = _Job(settings, sources, rules, work, crew, board)
@@ -114,7 +118,7 @@ def _read(job: _Job, number: int, source: str) -> _Read:
     found = _Read(source, [], [], [], [], {})
     with job.board.step(f"read {source}") as tick:
         begun, size = time.monotonic(), 0
-        total = _size(source)
+        total = size_of(source)
         for block, facts in job.crew.work(refine_block, _blocks(job, number, source, found)):
             found.folders.append(block.folder)
             found.facts.append(facts)
@@ -163,7 +167,7 @@ def _documents(job: _Job, source: str, found: _Read) -> Iterator[str]:
             found.problems[one.name] = found.problems.get(one.name, 0) + 1
         if since > _MORE:
             break
-    refuse(refused, source)
+    refuse(refused, source, "keep_going=true leaves them out and counts them")
 
 
 def _compare(job: _Job, read: Sequence[_Read]) -> tuple[Kept, list[Share]]:
@@ -293,11 +297,22 @@ def _input(source: str, tick: Tick) -> list[dict[str, Any]]:
     return found
 
 
-def _size(source: str) -> int:
+def size_of(source: str) -> int:
     """The bytes of a source on the disk, 0 where nobody knows them before."""
     if source == "-" or source.startswith(("builtin:", "hf:")):
         return 0
     return sum(file.path.stat().st_size for file in find(source, Path()) if isinstance(file, File))
+
+
+def _refuse_another(out: Path, sources: Sequence[str]) -> None:
+    """Raise UserError where the corpus of other sources stands in the way; one of the same is built anew."""
+    try:
+        settings = json.loads((out / "corpus.json").read_text(encoding="utf-8"))["settings"]
+        theirs = str(settings["source"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return  # nothing, or what is damaged
+    if theirs not in (" ".join(sources), *(sources if len(sources) == 1 else ())) and shlex.split(theirs) != sources:
+        raise UserError(f"{out} holds the corpus of {theirs}", "write elsewhere: out=corpus-2, or remove that folder")
 
 
 def _stands(out: Path, made: str) -> bool:

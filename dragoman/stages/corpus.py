@@ -6,7 +6,9 @@ The same command goes on where it was killed; built already, it only shows the c
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from dragoman.core.show import Show, many
+from dragoman.core.errors import UserError
+from dragoman.core.shards import Corpus
+from dragoman.core.show import Board, Show, many
 from dragoman.core.sizing import show_bytes
 from dragoman.stages.corpora import build
 from dragoman.stages.corpus_settings import Settings
@@ -20,7 +22,7 @@ SECTIONS = False
 def run(settings: Settings, words: tuple[str, ...], show: Show) -> int:
     """Build, then show what became of the text."""
     with show.board("corpus") as board:
-        corpus = build(settings, board)
+        corpus = _built(settings, board)
     facts = corpus.facts
     show.card(f"corpus {corpus.folder}", card_of(facts))
     _tell_sources(facts["sources"], show)
@@ -28,6 +30,14 @@ def run(settings: Settings, words: tuple[str, ...], show: Show) -> int:
     told = {name: facts[name] for name in ("sources", "filters", "tokenizer", "vocabulary", "dtype", "weights", "made")}
     show.result({"folder": str(corpus.folder), **told})
     return 0
+
+
+def _built(settings: Settings, board: Board) -> Corpus:
+    """The corpus; what is wrong with the place is mended by another one, which is `out` here."""
+    try:
+        return build(settings, board)
+    except UserError as error:
+        raise UserError(error.problem, error.hint.replace("runs=PATH", "out=FOLDER")) from error
 
 
 def card_of(facts: Mapping[str, Any]) -> list[tuple[str, str]]:

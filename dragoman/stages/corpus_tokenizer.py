@@ -14,7 +14,7 @@ from dragoman.core.sizing import parse_bytes
 from dragoman.stages.corpus_parts import Piece, facts_of, unseen_and_seen
 from dragoman.stages.corpus_settings import Settings
 
-__all__ = ["make_tokenizer"]
+__all__ = ["given_tokenizer", "make_tokenizer"]
 
 
 def make_tokenizer(
@@ -27,7 +27,7 @@ def make_tokenizer(
     from dragoman.nn.tokenizer import Tokenizer
 
     target = work / "vocabulary"
-    known = hashlib.sha256(f"{pieces[0].digest} {_given(settings)}".encode()).hexdigest()
+    known = hashlib.sha256(f"{pieces[0].digest} {given_tokenizer(settings)}".encode()).hexdigest()
     with board.step("tokenizer") as tick:
         done = facts_of(target, known)
         facts: dict[str, Any] = done["told"] if done else {}
@@ -46,7 +46,7 @@ def make_tokenizer(
     return target / "tokenizer", facts
 
 
-def _given(settings: Settings) -> str:
+def given_tokenizer(settings: Settings) -> str:
     """What the tokenizer depends on besides the text; a folder counts by its bytes, for another may stand there now."""
     if settings.tokenizer and settings.tokenizer != "characters" and typed(settings.tokenizer).is_dir():
         return "".join(durable.digest(file) for file in sorted(typed(settings.tokenizer).glob("*token*")))

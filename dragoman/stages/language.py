@@ -6,7 +6,6 @@ It can be killed at any instant; the same command goes on and ends bit for bit a
 import copy
 import json
 import math
-import shutil
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -82,6 +81,7 @@ def train_language(
 ) -> dict[str, Any] | None:
     """Learn in the run's folder, measure on all held-out texts, save the model there; what is recorded of it.
 
+    The folder `training` in it holds the way there, until the run is finished and the caller removes it.
     Of several processes the first does all but the learning alone; the others have None to say. Raises UserError where
     the tokenizer does not go with the model, or there is nothing to measure on.
     """
@@ -119,11 +119,12 @@ def train_language(
     tick(1.0, "measuring on all held-out texts and saving")
     facts = _facts(outcome)
     net = tuning.merge(outcome.net).eval()
+    if world is not None and world.sharded:  # it was put together on the CPU
+        net = net.to(world.device)
     found = measured(net, objective, unseen, tokenizer, task.how)
     facts["held_out"] = _held_out(found, unseen)
     facts |= _keep(run, task, net, tokenizer)
     facts["samples"] = _samples(run)
-    shutil.rmtree(run.folder / "training", ignore_errors=True)
     return facts
 
 
@@ -152,6 +153,7 @@ def net_of(task: Task, tokenizer: "Tokenizer") -> Any:
 
 
 def texts_of(corpus: Corpus) -> tuple["Texts", "Texts"]:
+    """What is learnt from, and what is measured on. Raises UserError where there is nothing to measure on."""
     from dragoman.train.packing import Texts
 
     parts = corpus.part("validation")
@@ -172,7 +174,8 @@ def _measure(
 ) -> Callable[[Any], Mapping[str, float]]:
     """What a measurement shows while it learns: the loss on the first held-out texts, and how it goes on with the
     prompts, which is kept beside the run."""
-    some = replace(unseen, sources=tuple(first_of(part, task.measured_tokens, tokenizer) for part in unseen.sources))
+    each = max(1, task.measured_tokens // len(unseen.sources))
+    some = replace(unseen, sources=tuple(first_of(part, each, tokenizer) for part in unseen.sources))
 
     def measure(net: Any) -> Mapping[str, float]:
         found = measured(net, objective, some, tokenizer, task.how)

@@ -7,8 +7,10 @@ command goes on. Started by torchrun, several processes train together.
 import contextlib
 import io
 import json
+import shlex
+import shutil
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,9 +21,9 @@ from dragoman.core.errors import UserError
 from dragoman.core.runs import Run
 from dragoman.core.shards import Corpus, open_corpus
 from dragoman.core.show import Board, Show, Tick
-from dragoman.core.sizing import parse_seconds
+from dragoman.core.sizing import parse_bytes, parse_seconds
 from dragoman.stages.assistants import MODEL
-from dragoman.stages.language import kind_of
+from dragoman.stages.language import kind_of, texts_of, train_language
 from dragoman.stages.plugs import plug
 from dragoman.train.doors import OBJECTIVES
 
@@ -35,6 +37,8 @@ __all__ = ["PLACES", "SECTIONS", "Settings", "pretrain", "run"]
 PLACES = ("source",)
 SECTIONS = False
 KINDS = {"clm": "bpe", "mlm": "wordpiece", "span": "unigram"}
+_ELSEWHERE = ("source", "corpus", "tokenizer", "vocabulary", "model", "runs", "tensorboard")
+"settings that the inputs of a run say already, or that change nothing of what comes out"
 WORDS = ((2_000_000, 1024), (20_000_000, 4096), (500_000_000, 8192))
 "how many tokens a tokenizer has for a text of so many bytes; above, 32,768"
 
@@ -102,13 +106,12 @@ def run(settings: Settings, words: tuple[str, ...], show: Show) -> int:
 def pretrain(settings: Settings, show: Show, verb: str = "pretrain") -> Run | None:
     """The finished run: begun, gone on with, or found again; None in all processes but the first of several."""
     name, aimed = plug(settings.objective, "objective")
-    kind_of(name)
-    OBJECTIVES.make(name, aimed, "objective")
-    parse_seconds(settings.time, "time")
-    if not settings.source:
-        raise UserError("no text is named to learn from", f"name it: dragoman {verb} SOURCE")
+    _check(settings, name, aimed, verb)
+    from dragoman.models.source import resolve
     from dragoman.train.distributed import join, leave
 
+    if settings.model:
+        settings = replace(settings, model=str(resolve(settings.model)))
     world = join(str(settings.train.get("device", "auto")))
     try:
         with _board(world, show, verb) as board:
@@ -118,6 +121,44 @@ def pretrain(settings: Settings, show: Show, verb: str = "pretrain") -> Run | No
         raise
     leave()
     return done
+
+
+def _check(settings: Settings, name: str, aimed: Mapping[str, Any], verb: str) -> None:
+    """Raise UserError for whatever can be known to be wrong before the texts are read, which may take hours."""
+    kind = kind_of(name)
+    OBJECTIVES.make(name, aimed, "objective")
+    parse_seconds(settings.time, "time")
+    if not settings.source:
+        raise UserError("no text is named to learn from", f"name it: dragoman {verb} SOURCE")
+    from dragoman.stages.plan_model import Setup, arch_of, read_count
+    from dragoman.stages.pretrain_plan import FAMILIES, USUAL
+    from dragoman.train.doors import How
+
+    build(How, {"batch": 1, **USUAL, **settings.train}, "train")
+    read_count(settings.tokens, "tokens")
+    if settings.memory:
+        parse_bytes(settings.memory, "memory")
+    if not settings.model:
+        sized = "1M" if settings.size in ("", "auto") else settings.size
+        arch = arch_of(sized, Setup(family=settings.family or FAMILIES[name], vocabulary=64, length=64))
+        if arch.kind != kind:
+            raise UserError(
+                f"{name} needs {'an' if kind[0] == 'e' else 'a'} {kind}, and {arch.family} is none",
+                f"choose another architecture: family={FAMILIES[name]}",
+            )
+    if is_corpus(settings.source) and (settings.tokenizer or settings.vocabulary or settings.corpus):
+        raise UserError(
+            f"{settings.source} is a corpus: its tokenizer and its texts are settled",
+            "leave tokenizer, vocabulary and corpus.* out, or build another: dragoman corpus SOURCE",
+        )
+
+
+def is_corpus(source: str) -> bool:
+    """Whether a source is a folder that `dragoman corpus` wrote."""
+    try:
+        return (typed(source) / "corpus.json").is_file()
+    except OSError:  # several sources in one word, longer than a path can be
+        return False
 
 
 @contextlib.contextmanager
@@ -135,21 +176,26 @@ def _pretrained(
     settings: Settings, name: str, aimed: Mapping[str, Any], world: "World", board: Board, show: Show, verb: str
 ) -> Run | None:
     corpus, made = _corpus(settings, name, world, board)
-    root = Path(settings.runs)
+    texts_of(corpus)
     given = {**dump(settings), "objective": {"name": name, **dump(aimed)}}
-    given = {key: value for key, value in given.items() if key not in ("runs", "tensorboard", "source", "corpus")}
-    inputs: dict[str, Run | str | Path] = {"corpus": made or str(corpus.facts["made"])}
+    given = {key: value for key, value in given.items() if key not in _ELSEWHERE}
+    inputs: dict[str, Run | str | Path] = {"corpus": corpus.digest}
+    if settings.model:
+        from dragoman.models.source import fingerprint
+
+        inputs["model"] = fingerprint(Path(settings.model))
+    root = Path(settings.runs)
     world.once(lambda: Run.begin(root, verb, given, inputs).id)
     run = Run.begin(root, verb, given, inputs)  # on a disk of its own, another machine has a record of its own
     if world.told(run.finished):
         with board.step("train") as tick:
             tick(1.0, "found again")
+        shutil.rmtree(run.folder / "training", ignore_errors=True)  # a kill after the last word left it
         return run if world.first else None
     task, choice = _decided(settings, name, aimed, corpus, run, world, board)
-    from dragoman.stages.language import train_language
     from dragoman.train.session import Effort
 
-    effort = Effort(choice["flops_per_token"], choice["machine"]["bf16" if choice["precision"] == "bf16" else "fp32"])
+    effort = Effort(choice["flops_per_token"], choice["peak"])
     with board.step("train") as tick:
         facts = train_language(run, task, corpus, show.say, tick, effort, settings.tensorboard, world)
     if facts is None:
@@ -160,16 +206,18 @@ def _pretrained(
 
 def _corpus(settings: Settings, name: str, world: "World", board: Board) -> tuple[Corpus, Run | None]:
     """The corpus that is named, or one that is built of the texts beside the runs; its run, where it was built."""
-    if (typed(settings.source) / "corpus.json").is_file():
+    if is_corpus(settings.source):
         return open_corpus(typed(settings.source)), None
     from dragoman.stages.corpora import build as build_corpus
+    from dragoman.stages.corpora import size_of
     from dragoman.stages.corpus_settings import Settings as Texts
+    from dragoman.stages.corpus_settings import sources_of
 
-    how = {"kind": KINDS[name], "size": settings.vocabulary or _words(settings.source)}
+    table = {**settings.corpus, "source": settings.source, "tokenizer": settings.tokenizer or settings.model}
+    size = sum(size_of(source) for source in sources_of(build(Texts, table, "corpus")))
+    how = {"kind": KINDS[name], "size": settings.vocabulary or _words(size)}
     how |= {"sentinels": 100} if name == "span" else {}
-    table = {"how": how, **settings.corpus, "source": settings.source}
-    table["tokenizer"] = settings.tokenizer or settings.model
-    asked = build(Texts, table, "corpus")
+    asked = build(Texts, {"how": how, **table}, "corpus")
 
     def made() -> str:
         made = Run.begin(Path(settings.runs), "corpus", asked, {"source": settings.source})
@@ -181,11 +229,8 @@ def _corpus(settings: Settings, name: str, world: "World", board: Board) -> tupl
     return open_corpus(run.folder / "corpus"), run
 
 
-def _words(source: str) -> int:
-    """How many tokens a tokenizer of these texts has: a small text cannot teach many."""
-    path = typed(source)
-    files = [path] if path.is_file() else list(path.rglob("*")) if path.is_dir() else []
-    size = sum(file.stat().st_size for file in files if file.is_file())
+def _words(size: int) -> int:
+    """How many tokens a tokenizer of so many bytes of text has: a small text cannot teach many; 0 is not known."""
     return next((words for most, words in WORDS if 0 < size <= most), 32_768 if size else 4096)
 
 
@@ -222,7 +267,7 @@ def _decided(
     def decide() -> dict[str, Any]:
         if not file.exists():
             with board.step("plan") as tick:
-                durable.write_json(file, _table(choose(wanted, corpus, tokenizer, tick)))
+                durable.write_json(file, _table(choose(wanted, corpus, tokenizer, tick, world.size)))
         table: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
         return table
 
@@ -252,6 +297,7 @@ def _table(choice: "Choice") -> dict[str, Any]:
         "arch": dump(choice.arch),
         "precision": choose_precision(how.precision, choice.machine.device),
         "flops_per_token": prediction["flops_per_token"],
+        "peak": choice.peak,
         "parts": {part: size for part, size in prediction["memory"].items() if part != "total"},
     }
 
@@ -284,16 +330,22 @@ def _reported(
     facts["record"] = record_of(run, runs, facts, choice, task.arch, corpus, words)
     durable.write(run.folder / "report.html", render_training(facts["record"]).encode("utf-8"))
     tick(1.0, str(run.folder / "report.html"))
-    return run.finish(facts, published=(MODEL,))
+    done = run.finish(facts, published=(MODEL,))
+    shutil.rmtree(run.folder / "training", ignore_errors=True)
+    return done
 
 
 def _command(settings: Settings, verb: str) -> str:
-    """The words that make the same again."""
+    """The words that make the same again, as a shell reads them."""
+    told = ["dragoman", verb, settings.source]
     plain = dump(Settings())
-    told = [f"dragoman {verb} {json.dumps(settings.source, ensure_ascii=False)}"]
-    for name, value in dump(settings).items():
-        if name == "source" or value == plain[name]:
-            continue
-        table = value if isinstance(value, dict) else {"": value}
-        told += [f"{name}{'.' if key else ''}{key}={json.dumps(one, ensure_ascii=False)}" for key, one in table.items()]
-    return " ".join(told)
+    told += [word for name, value in dump(settings).items() if name != "source" and value != plain[name]
+             for word in _said(name, value)]  # fmt: skip
+    return shlex.join(told)
+
+
+def _said(name: str, value: Any) -> list[str]:
+    """A setting as words: those of a table one by one."""
+    if isinstance(value, dict):
+        return [word for key, one in value.items() for word in _said(f"{name}.{key}" if key else name, one)]
+    return [f"{name}={value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)}"]

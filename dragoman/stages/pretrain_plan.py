@@ -77,7 +77,9 @@ class Choice:
     seconds: float
     "of learning and measuring"
     speed: float
-    "tokens a second of the steps that were timed"
+    "tokens a second of the steps that were timed, of all processes"
+    peak: float
+    "FLOP/s of matrices, of all processes"
     epochs: float
     measured_tokens: int
     notes: tuple[str, ...] = ()
@@ -97,10 +99,11 @@ class Choice:
         }
 
 
-def choose(wanted: Wanted, corpus: Corpus, tokenizer: "Tokenizer", tick: Tick) -> Choice:
+def choose(wanted: Wanted, corpus: Corpus, tokenizer: "Tokenizer", tick: Tick, processes: int = 1) -> Choice:
     """Settle everything: measure the machine, size the model, time a few real steps, count the steps that fit.
 
-    Raises UserError where nothing fits the memory, with the largest part of a batch that would.
+    Several processes are taken for as many times the speed of this one, and each holds its share of the rows. Raises
+    UserError where nothing fits the memory, with the parts of a batch that would.
     """
     from dragoman.train.machine import measure_machine
     from dragoman.train.precision import choose_device, choose_precision
@@ -114,37 +117,66 @@ def choose(wanted: Wanted, corpus: Corpus, tokenizer: "Tokenizer", tick: Tick) -
     machine = measure_machine(device, 5.0)
     budget = parse_bytes(wanted.memory, "memory") if wanted.memory else int(machine.memory * IDLE) + idle
     how = replace(how, max_length=_length(wanted, corpus, device))
+    site = _Site(corpus, tokenizer, machine, device, budget - idle, processes)
     tick(0.3, "choosing a size")
-    arch, notes = _arch(wanted, how, corpus, tokenizer, machine, budget - idle, machine.learning(precision))
-    how = replace(how, max_length=min(how.max_length, arch.longest))
-    how = _batched(wanted, how, corpus, arch, machine, budget - idle)
+    arch, how, notes = _sized(wanted, how, site, machine.learning(precision) * processes)
     tick(0.5, "timing real steps")
-    speed = _speed(wanted, corpus, tokenizer, arch, how)
+    speed = _speed(wanted, site, arch, how) * processes
     if _free(wanted):
-        reached = speed * predict(arch, _pass(how, arch, device), _learning(how), 1).flops_per_token
+        reached = speed * predict(arch, _pass(how, arch, site), _learning(how), 1).flops_per_token
         tick(0.7, "choosing a size again, by the speed that was reached")
-        arch, notes = _arch(wanted, how, corpus, tokenizer, machine, budget - idle, reached)
-        how = _batched(wanted, replace(how, batch=1, accumulation=1), corpus, arch, machine, budget - idle)
-        speed = _speed(wanted, corpus, tokenizer, arch, how)
+        arch, how, notes = _sized(wanted, replace(how, accumulation=1), site, reached)
+        speed = _speed(wanted, site, arch, how) * processes
     tokens = sum(part.tokens for part in corpus.part("train"))
     steps = _steps(wanted, how, speed, tokens)
-    how = replace(how, steps=steps, rate=how.rate or usual_rate(how, arch))
     each = how.batch * how.max_length
-    epochs = steps * each / max(tokens, 1)
-    per_epoch = max(1, math.ceil(tokens / each))
-    every = wanted.train.get("every") or max(steps / MEASURED, 1.0) / per_epoch
-    how = replace(how, every=float(every))
-    prediction = predict(arch, _pass(how, arch, device), _learning(how), steps, how.accumulation, Speed(tokens=speed))
-    memory = idle + prediction.memory.total
+    epochs, per_epoch = steps * each / max(tokens, 1), max(1, math.ceil(tokens / each))
+    every = float(wanted.train.get("every") or max(steps / MEASURED, 1.0) / per_epoch)
+    how = replace(how, steps=steps, rate=how.rate or _rate(how, arch), every=every)
+    step = _pass(how, arch, site)
+    prediction = predict(arch, step, _learning(how), steps, how.accumulation * processes, Speed(tokens=speed))
     if epochs > 4:
         notes = (*notes, f"each text is read {epochs:.0f} times; beyond four, more text would teach more")
-    tick(1.0, f"{steps:,} steps of {each:,} tokens")
+    if processes > 1:
+        notes = (*notes, f"{processes} processes were planned as {processes} times the speed of one")
     held = max(LEAST, int(MEASURING * steps * each / MEASURED))
     unseen = min(held, sum(part.tokens for part in corpus.part("validation")))
-    # A held-out token has no way back, a third of the work, but is computed in float32.
-    measuring = 3 * speed * machine.learning_fp32 / machine.learning(precision)
-    seconds = steps * each / speed + min(MEASURED, steps) * unseen / measuring
-    return Choice(arch, how, prediction, machine, memory, seconds, speed, epochs, held, notes)
+    # A held-out token has no way back, a third of the work, but is computed in float32, and by every process.
+    measuring = 3 * speed / processes * machine.learning_fp32 / machine.learning(precision)
+    tick(1.0, f"{steps:,} steps of {each:,} tokens")
+    return Choice(
+        arch=arch,
+        how=how,
+        prediction=prediction,
+        machine=machine,
+        memory=idle + prediction.memory.total,
+        seconds=steps * each / speed + min(MEASURED, steps) * unseen / measuring,
+        speed=speed,
+        peak=machine.peak(precision) * processes,
+        epochs=epochs,
+        measured_tokens=held,
+        notes=notes,
+    )
+
+
+@dataclass(frozen=True)
+class _Site:
+    """Where and on what is trained."""
+
+    corpus: Corpus
+    tokenizer: "Tokenizer"
+    machine: "Machine"
+    device: str
+    memory: int
+    "bytes there are for the training"
+    processes: int
+
+
+def _sized(wanted: Wanted, how: How, site: _Site, flops: float) -> tuple["Arch", How, tuple[str, ...]]:
+    """The shape, the rows of a step and their parts, for a speed of so many FLOP/s."""
+    arch, notes = _arch(wanted, how, site, flops)
+    how = replace(how, max_length=min(how.max_length, arch.longest))
+    return arch, _batched(wanted, how, arch, site), notes
 
 
 def _free(wanted: Wanted) -> bool:
@@ -161,18 +193,18 @@ def _length(wanted: Wanted, corpus: Corpus, device: str) -> int:
     return min(most, max(64, 1 << (longest + 1).bit_length()))
 
 
-def _arch(
-    wanted: Wanted,
-    how: How,
-    corpus: Corpus,
-    tokenizer: "Tokenizer",
-    machine: "Machine",
-    memory: int,
-    flops: float,
-) -> tuple["Arch", tuple[str, ...]]:
+def _arch(wanted: Wanted, how: How, site: _Site, flops: float) -> tuple["Arch", tuple[str, ...]]:
     """The shape that was asked for, or the one whose loss is lowest after the time there is."""
+    tokenizer, machine = site.tokenizer, site.machine
     if wanted.model:
-        return arch_of(wanted.model, Setup()), ()
+        arch = arch_of(wanted.model, Setup())
+        if arch.kind != KINDS[wanted.objective]:
+            raise UserError(
+                f"{wanted.objective} needs a model of kind {KINDS[wanted.objective]}, and {wanted.model} is of kind "
+                f"{arch.kind}",
+                "choose another objective, clm, mlm or span: objective=clm",
+            )
+        return arch, ()
     family = wanted.family or FAMILIES[wanted.objective]
     words = table_rows(tokenizer)
     if not _free(wanted):
@@ -188,8 +220,8 @@ def _arch(
         device="cuda" if machine.device.startswith("cuda") else "cpu",
         predicted=PREDICTED[wanted.objective],
     )
-    tokens = sum(part.tokens for part in corpus.part("train"))
-    advice = advise(wanted.seconds * TRAINED, flops, memory, asked, tokens)
+    tokens = sum(part.tokens for part in site.corpus.part("train"))
+    advice = advise(wanted.seconds * TRAINED, flops, site.memory, asked, tokens)
     return replace(advice.arch, pad_id=tokenizer.pad_id), advice.notes
 
 
@@ -198,58 +230,50 @@ def table_rows(tokenizer: "Tokenizer") -> int:
     return -(-tokenizer.size // 64) * 64
 
 
-def _batched(wanted: Wanted, how: How, corpus: Corpus, arch: "Arch", machine: "Machine", memory: int) -> How:
+def _batched(wanted: Wanted, how: How, arch: "Arch", site: _Site) -> How:
     """The rows of a step and into how many parts it is cut, so that it fits the memory."""
     if "batch" not in wanted.train:
-        spent = wanted.seconds * machine.learning("bf16") * TRAINED
-        per_token = predict(arch, _pass(replace(how, batch=1), arch, machine.device), _learning(how), 1).flops_per_token
+        spent = wanted.seconds * site.machine.learning("bf16") * TRAINED * site.processes
+        per_token = predict(arch, _pass(replace(how, batch=1), arch, site), _learning(how), 1).flops_per_token
         whole = read_count(wanted.tokens, "tokens") or spent / max(per_token, 1.0)
         each = min(max(whole / STEPS, FEWEST), 2**19)
-        how = replace(how, batch=max(1, 2 ** round(math.log2(each / how.max_length))))
-    asked = how.accumulation
-    while True:
-        rows = -(-how.batch // how.accumulation)
-        step = _pass(replace(how, batch=rows, accumulation=1), arch, machine.device)
-        taken = training_memory(arch, step, chunked(arch, step, _learning(how))).total
-        if taken <= memory:
-            return how
-        if rows == 1 or "accumulation" in wanted.train:
-            break
+        how = replace(how, batch=max(site.processes, 2 ** round(math.log2(each / how.max_length))))
+    while (taken := _taken(how, arch, site)) > site.memory:
+        if "accumulation" in wanted.train or how.accumulation * site.processes >= how.batch:
+            raise _too_large(how, arch, site, taken)
         how = replace(how, accumulation=min(how.batch, how.accumulation * 2))
-    fits = _fitting(how, arch, machine.device, memory)
-    hint = (
-        f"train.accumulation={-(-how.batch // fits)} fits"
-        if fits
-        else "a smaller model: size=1M, or train.recompute=true"
+    return how
+
+
+def _taken(how: How, arch: "Arch", site: _Site) -> int:
+    """Bytes that a step holds at its peak in one process."""
+    step = _pass(how, arch, site)
+    return training_memory(arch, step, chunked(arch, step, _learning(how))).total
+
+
+def _too_large(how: How, arch: "Arch", site: _Site, taken: int) -> UserError:
+    """The mistake of a step that does not fit, with the largest parts that would."""
+    parts = how.accumulation
+    while parts * site.processes < how.batch and _taken(replace(how, accumulation=parts), arch, site) > site.memory:
+        parts = min(how.batch, parts * 2)
+    fits = _taken(replace(how, accumulation=parts), arch, site) <= site.memory
+    return UserError(
+        f"a step of {_pass(how, arch, site).batch} rows of {how.max_length} tokens needs {show_bytes(taken)}, "
+        f"and {show_bytes(site.memory)} are there",
+        f"train.accumulation={parts} fits" if fits else "take a smaller model, size=1M, or train.recompute=true",
     )
-    raise UserError(
-        f"a step of {-(-how.batch // asked)} rows of {how.max_length} tokens needs {show_bytes(taken)}, "
-        f"and {show_bytes(memory)} are there",
-        hint,
-    )
 
 
-def _fitting(how: How, arch: "Arch", device: str, memory: int) -> int:
-    """The most rows of one pass that fit; 0 where not even one does."""
-    rows = how.batch
-    while rows:
-        step = _pass(replace(how, batch=rows, accumulation=1), arch, device)
-        if training_memory(arch, step, chunked(arch, step, _learning(how))).total <= memory:
-            return rows
-        rows //= 2
-    return 0
-
-
-def _pass(how: How, arch: "Arch", device: str) -> Pass:
-    """One pass of a step, as the arithmetic of memory sees it."""
+def _pass(how: How, arch: "Arch", site: _Site) -> Pass:
+    """One pass of a step in one process, as the arithmetic of memory sees it."""
     from dragoman.train.precision import choose_precision
 
-    kind = "cuda" if device.startswith("cuda") else "cpu"
+    kind = "cuda" if site.device.startswith("cuda") else "cpu"
     objective = {kind: name for name, kind in KINDS.items()}[arch.kind]
     return Pass(
-        -(-how.batch // how.accumulation),
+        -(-how.batch // (how.accumulation * site.processes)),
         how.max_length,
-        precision=choose_precision(how.precision, device),
+        precision=choose_precision(how.precision, site.device),
         recompute=how.recompute,
         masked=True,
         predicted=PREDICTED[objective],
@@ -261,8 +285,9 @@ def _learning(how: How) -> Learning:
     return Learning(how.optimizer)
 
 
-def _speed(wanted: Wanted, corpus: Corpus, tokenizer: "Tokenizer", arch: "Arch", how: How) -> float:
-    """Tokens a second of a few real steps on the real texts, the quicker half: others may use the machine meanwhile."""
+def _speed(wanted: Wanted, site: _Site, arch: "Arch", how: How) -> float:
+    """Tokens a second of a few real steps on the real texts by this process alone, the quicker half: others may use
+    the machine meanwhile."""
     from dragoman.nn.fresh import fill
     from dragoman.nn.store import build_lm
     from dragoman.train.loop import begin, fit
@@ -271,10 +296,12 @@ def _speed(wanted: Wanted, corpus: Corpus, tokenizer: "Tokenizer", arch: "Arch",
     net = build_lm(arch)
     fill(net, arch, 0)
     objective = OBJECTIVES.make(wanted.objective, wanted.objective_settings, "objective")
-    parts = tuple(part for part in corpus.part("train") if part.tokens)
+    parts = tuple(part for part in site.corpus.part("train") if part.tokens)
     texts = Texts(parts, tuple(1 / len(parts) for _ in parts))
-    trial = replace(how, steps=TIMED + 2, rate=how.rate or 1e-3, compile=False)
-    steps = fit(begin(net, tokenizer, objective, TUNINGS.make("scratch", {}), texts, trial))
+    rows = max(1, how.batch // site.processes)
+    trial = replace(how, steps=TIMED + 2, rate=how.rate or 1e-3, compile=False, batch=rows)
+    trial = replace(trial, accumulation=min(how.accumulation, rows))
+    steps = fit(begin(net, site.tokenizer, objective, TUNINGS.make("scratch", {}), texts, trial))
     next(steps)
     spent = []
     for _ in range(TIMED):
@@ -297,6 +324,12 @@ def _steps(wanted: Wanted, how: How, speed: float, tokens: int) -> int:
 
 
 def usual_rate(how: How, arch: "Arch") -> float:
+    """The highest rate where none is given: narrower models stand more (Yang et al. 2022, 2203.03466)."""
+    base = 1e-2 if how.optimizer == "muon" else 2e-3
+    return base * math.sqrt(min(1.0, 256 / arch.width))
+
+
+def _rate(how: How, arch: "Arch") -> float:
     """The highest rate where none is given: narrower models stand more (Yang et al. 2022, 2203.03466)."""
     base = 1e-2 if how.optimizer == "muon" else 2e-3
     return base * math.sqrt(min(1.0, 256 / arch.width))

@@ -110,7 +110,7 @@ def _learnt(facts: Mapping[str, Any]) -> dict[str, Any]:
 
 def _speeds(facts: Mapping[str, Any], choice: Mapping[str, Any]) -> list[dict[str, float]]:
     """Tokens a second, and the share of the machine's matrix peak that they are."""
-    share = choice["flops_per_token"] / choice["machine"]["bf16" if choice["precision"] == "bf16" else "fp32"]
+    share = choice["flops_per_token"] / choice["peak"]
     known = [(step, speed) for step, speed, _ in facts["speed"] if speed]
     return [{"step": step, "tokens_per_second": speed, "fraction": speed * share} for step, speed in known]
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import groupby
 
 import numpy as np
 from numpy.typing import NDArray
@@ -70,12 +71,14 @@ def choose_share(kept: Kept, parts: Sequence[int], share: float) -> Share:
     wanted = share * sum(size for _, _, size in found)
     named: list[int] = []
     taken, spare = 0, -1
-    for _, document, size in found:
+    for _, copies in groupby(found, key=lambda one: one[0]):  # equal texts have equal numbers
+        alike = list(copies)
+        size = sum(size for _, _, size in alike)
         if taken + size <= wanted:
-            named.append(document)
+            named += [document for _, document, _ in alike]
             taken += size
-        elif spare < 0:
-            spare = document
+        elif spare < 0 and len(alike) == 1:
+            spare = alike[0][1]
     if taken >= wanted / 2 or spare < 0:
         return Share(named=tuple(named))
     return Share(named=tuple(named), cut=spare, cut_bytes=max(1, round(wanted - taken)))

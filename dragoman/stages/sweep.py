@@ -18,7 +18,7 @@ from dragoman.core.errors import UserError
 from dragoman.core.project import load, locate
 from dragoman.core.runs import Run
 from dragoman.core.shards import open_corpus
-from dragoman.core.show import Board, Show, Tick
+from dragoman.core.show import Board, Show, Tick, many
 from dragoman.stages.asha import units_of
 from dragoman.stages.plugs import plug
 from dragoman.stages.sweep_record import card_of, record_of, table_of
@@ -200,7 +200,7 @@ def _swept(settings: Settings, work: _Work, show: Show, board: Board) -> Run | N
         book = open_book(work.run.id, settings.storage, work.space, work.rules, work.run.folder)
         _try_all(work.ground, book, board)
         if book.others:
-            show.say(f"{book.others} trials are with other processes; the last of them ends the sweep")
+            show.say(f"other processes are at work on {many(book.others, 'trial')}; the last of them ends the sweep")
             return None
         facts["again"] = _proven(settings, work, book, show, board)
     record = record_of(work.run, work.ground, book, facts)

@@ -31,10 +31,10 @@ def follow(average: Mapping[str, Tensor], weights: Mapping[str, nn.Parameter], s
 def averaged(average: Mapping[str, Tensor], weights: Mapping[str, nn.Parameter]) -> Iterator[None]:
     """Put the average in the place of the weights while the block runs; then the weights are back, bit for bit."""
     own = {name: weights[name].detach().clone() for name in average}
-    with torch.no_grad():
-        for name, value in average.items():
-            weights[name].copy_(value)
     try:
+        with torch.no_grad():
+            for name, value in average.items():
+                weights[name].copy_(value)
         yield
     finally:
         with torch.no_grad():

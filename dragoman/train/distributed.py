@@ -20,7 +20,7 @@ from dragoman.train.world import World, alone
 __all__ = ["TIMEOUT", "hollow_copy", "join", "leave", "shard", "shed", "whole"]
 
 NAMES = ("RANK", "WORLD_SIZE", "LOCAL_RANK", "MASTER_ADDR", "MASTER_PORT")
-TIMEOUT = timedelta(minutes=30)
+TIMEOUT = timedelta(hours=12)
 "how long a process waits for the others, which may be preparing texts or writing, before it gives up"
 START = "start all of them with: torchrun --nproc-per-node 2 -m dragoman.cli pretrain SOURCE"
 

@@ -102,7 +102,7 @@ class How:
     def __post_init__(self) -> None:
         lowest = {"epochs": 0, "rate": 0, "batch": 1, "accumulation": 1, "max_length": 3, "warmup": 0, "decay": 0}
         lowest |= {"clip": 0, "beta1": 0, "beta2": 0, "epsilon": 0, "patience": 0, "save_seconds": 0, "average": 0}
-        lowest |= {"steps": 0, "momentum": 0, "cooldown": 0, "floor": 0}
+        lowest |= {"seed": 0, "steps": 0, "momentum": 0, "cooldown": 0, "floor": 0}
         for name, least in lowest.items():
             if not least <= getattr(self, name) < float("inf"):
                 raise UserError(f"train.{name} cannot be {getattr(self, name)}", f"it must be {least} or more")

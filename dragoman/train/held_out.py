@@ -36,15 +36,19 @@ def hold_out(net: Any, objective: Objective, texts: Texts, kit: Kit) -> HeldOut:
     bits for a byte compare models whatever their tokens are: 8.0 for one that knows nothing. Masks and spans are the
     same at every call.
     """
-    how = replace(kit.how, seed=-1, accumulation=1)
+    most = -(-kit.how.batch // kit.how.accumulation)  # what one pass of the training holds
+    how = replace(kit.how, seed=0, accumulation=1)
     kit = replace(kit, how=how, rank=0, ranks=1)
+    if hasattr(objective, "z_loss"):  # it keeps logits small, and is no part of what is predicted
+        objective = replace(objective, z_loss=0.0)  # type: ignore[type-var]
     rows = objective.encode(net, texts, kit)
     assert isinstance(rows, Rows)
+    rows = replace(rows, ordered=True)
     whole = net.arch.kind == "decoder"
     if whole:
         rows = replace(rows, streams=tuple(replace(stream, end=-100) for stream in rows.streams))
     total, labels, found, count = 0.0, 0.0, list[float](), rows.count
-    size = max(1, min(how.batch, count // GROUPS))
+    size = max(1, min(most, count // GROUPS))
     whole_groups = objective.stream(net, rows, replace(kit, how=replace(how, batch=size)), 0)
     rest = objective.stream(net, rows, replace(kit, how=replace(how, batch=1)), count - count % size)
     for (batch,) in chain(islice(whole_groups, count // size), islice(rest, count % size)):

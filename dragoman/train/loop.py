@@ -169,9 +169,9 @@ def _advance(training: Training, batches: Sequence[Piece]) -> Step:
         for optimiser in training.optimisers:
             optimiser.step()
         working.spread()
+        follow(training.average, training.weights, how.average, training.step + 1)
     training.step += 1
     training.skipped += skipped
-    follow(training.average, training.weights, how.average, training.step)
     training.chain = chained(training.chain, names)
     return Step(
         number=training.step,

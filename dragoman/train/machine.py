@@ -147,10 +147,16 @@ def _quickest(work: Callable[[], Tensor | None], device: torch.device, seconds: 
 
 
 def _timed(work: Callable[[], Tensor | None], device: torch.device) -> float:
-    if device.type == "cuda":
-        torch.cuda.synchronize(device)
+    _wait(device)
     begun = time.perf_counter()
     work()
+    _wait(device)
+    return time.perf_counter() - begun
+
+
+def _wait(device: torch.device) -> None:
+    """Until the device has done what it was told."""
     if device.type == "cuda":
         torch.cuda.synchronize(device)
-    return time.perf_counter() - begun
+    elif device.type == "mps":
+        torch.mps.synchronize()

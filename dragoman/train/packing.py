@@ -14,6 +14,7 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
+from dragoman.core.errors import UserError
 from dragoman.core.shards import Documents
 
 __all__ = ["Line", "Rows", "Stream", "Texts"]
@@ -25,10 +26,20 @@ BLOCK = 1000
 
 @dataclass(frozen=True)
 class Texts:
-    """What a language model learns from: the documents of each source, and its share of the rows (they sum to 1)."""
+    """What a language model learns from: the documents of each source, and its share of the rows (they sum to 1).
+
+    A share below a thousandth counts as one. Raises UserError where there are more than 1,000 sources.
+    """
 
     sources: tuple[Documents, ...]
     shares: tuple[float, ...] = (1.0,)
+
+    def __post_init__(self) -> None:
+        if len(self.sources) > BLOCK:
+            raise UserError(
+                f"{len(self.sources):,} sources cannot be mixed: {BLOCK:,} is the most",
+                "put some of them together: dragoman corpus FOLDER reads all its files as one source",
+            )
 
     @property
     def tokens(self) -> int:
@@ -122,7 +133,7 @@ class Stream:
 class Rows:
     """All rows there are, numbered from 0 without end, epoch after epoch; a Feed.
 
-    With a seed of -1 the rows come in the order of the texts, cut at the same places: that is how one measures.
+    `ordered` rows come in the order of the texts, cut at the same places: that is how one measures.
     """
 
     streams: tuple[Stream, ...]
@@ -130,7 +141,12 @@ class Rows:
     length: int
     "tokens of a row; the last of an epoch may be shorter"
     seed: int
+    ordered: bool = False
     cut: int = 0
+    orders: dict[int, tuple[int, int, NDArray[np.int64]]] = field(
+        default_factory=dict, init=False, repr=False, compare=False
+    )
+    "of each source the epoch that is read, where its cuts begin and the order of its rows: 8 bytes a row"
 
     @property
     def tokens(self) -> int:
@@ -162,7 +178,7 @@ class Rows:
         source, turn = self._place(number)
         stream = self.streams[source]
         epoch, place = divmod(turn, self._rows(source))
-        shift, order = _order(self._rows(source), self.length, self.seed, source, epoch)
+        shift, order = self._order(source, epoch)
         cut = int(order[place]) * self.length
         size = min(self.length, stream.length - cut)
         start = (cut + shift) % stream.length
@@ -172,11 +188,23 @@ class Rows:
     def _rows(self, source: int) -> int:
         return max(1, -(-self.streams[source].length // self.length))
 
+    def _order(self, source: int, epoch: int) -> tuple[int, NDArray[np.int64]]:
+        """Where the cuts of an epoch begin, and the order in which its rows come."""
+        rows = self._rows(source)
+        if self.ordered or rows == 1:
+            return 0, np.arange(rows, dtype=np.int64)
+        known = self.orders.get(source)
+        if known is None or known[0] != epoch:
+            dice = np.random.default_rng([self.seed, source, epoch])
+            known = (epoch, int(dice.integers(self.length)), dice.permutation(rows))
+            self.orders[source] = known
+        return known[1], known[2]
+
     def _place(self, number: int) -> tuple[int, int]:
         """Which source a row comes from, and the how manieth of that source it is."""
         if len(self.streams) == 1:
             return 0, number
-        if self.seed < 0:
+        if self.ordered:
             for source in range(len(self.streams)):
                 if number < self._rows(source):
                     return source, number
@@ -186,15 +214,6 @@ class Rows:
         plan, before = _mixed(self.shares, self.seed, block)
         source = int(plan[place])
         return source, block * int((plan == source).sum()) + int(before[place])
-
-
-@lru_cache(maxsize=8)
-def _order(rows: int, length: int, seed: int, source: int, epoch: int) -> tuple[int, NDArray[np.int64]]:
-    """Where the cuts of an epoch begin, and the order in which its rows come: 8 bytes a row."""
-    if seed < 0 or rows == 1:
-        return 0, np.arange(rows, dtype=np.int64)
-    dice = np.random.default_rng([seed, source, epoch])
-    return int(dice.integers(length)), dice.permutation(rows)
 
 
 @lru_cache(maxsize=4)

@@ -1,7 +1,7 @@
 """The learning-rate range test: the rate rises from step to step while the loss is watched (Smith 2017, 1506.01186).
 
 The course is exponential, so that each factor of ten has as many steps. Where the loss falls most steeply the net
-learns most from a step; where it rises again the rate is too high.
+learns most from a step; where it rises again the rate is too high; a good rate lies between.
 """
 
 import math
@@ -13,7 +13,7 @@ from dragoman.core.show import Tick, silent
 from dragoman.train.doors import How
 from dragoman.train.loop import Training, fit
 
-__all__ = ["Found", "range_how", "range_test", "steepest"]
+__all__ = ["Found", "range_how", "range_test", "suggest"]
 
 SMOOTH = 0.9
 "share of the running mean of the loss that a step keeps"
@@ -56,26 +56,25 @@ def range_test(training: Training, low: float, high: float, tick: Tick = silent)
         tick((number + 1) / training.steps, f"rate {rate:.2g}, loss {smooth:.3f}")
         if smooth > WORSE * lowest and number > training.steps // 10:
             break
-    return Found(tuple(points), steepest(points))
+    return Found(tuple(points), suggest(points))
 
 
-def steepest(points: Sequence[tuple[float, float]]) -> float:
-    """The rate at which the smoothed loss falls fastest over the logarithm of the rate, of (rate, loss) by rate.
+def suggest(points: Sequence[tuple[float, float]]) -> float:
+    """The rate half way, by ratio, between where the loss falls fastest and where it is lowest; points are (rate, loss).
 
-    Only what lies before the lowest loss counts. The running mean comes late by SMOOTH / (1 - SMOOTH) steps, which is
-    taken back. Raises UserError where the loss never falls.
+    The fastest fall alone, which is often taken, lies too low by a factor of 4: for a decoder of 800,000 weights on the
+    characters of Shakespeare it is at 4.8e-4 where the best of 16 rates is 2.5e-3; the lowest loss, at 7e-3, is too
+    high. Raises UserError where the loss never falls.
     """
-    mean, smooth = 0.0, []
-    for number, (_, loss) in enumerate(points, 1):
-        mean = SMOOTH * mean + (1 - SMOOTH) * loss
-        smooth.append(mean / (1 - SMOOTH**number))
-    end = min(range(len(smooth)), key=smooth.__getitem__) if smooth else 0
     wide = max(1, len(points) // 20)  # a slope over one step is noise
-    slopes = [(smooth[place + wide] - smooth[place - wide], place) for place in range(wide, end - wide + 1)]
+    losses = [loss for _, loss in points]
+    spans = [losses[max(place - wide, 0) : place + wide + 1] for place in range(len(losses))]
+    smooth = [sum(span) / len(span) for span in spans]
+    lowest = min(range(len(smooth)), key=smooth.__getitem__) if smooth else 0
+    slopes = [(smooth[place + wide] - smooth[place - wide], place) for place in range(wide, lowest - wide + 1)]
     if not slopes or min(slopes)[0] >= 0:
         raise UserError(
             "the loss did not fall at any rate of the range test",
             'test lower rates, or more steps: range_test=true range="1e-6..1e-2 log" range_steps=400',
         )
-    late = round(SMOOTH / (1 - SMOOTH))
-    return points[max(min(slopes)[1] - late, 0)][0]
+    return math.sqrt(points[min(slopes)[1]][0] * points[lowest][0])

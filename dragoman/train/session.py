@@ -18,6 +18,7 @@ from dragoman.core.sizing import peak_memory
 from dragoman.train import checkpoint
 from dragoman.train.average import averaged
 from dragoman.train.doors import How, Objective, Step, Tuning
+from dragoman.train.failures import spoken_failures
 from dragoman.train.loop import Training, begin, fit
 from dragoman.train.modes import set_modes
 from dragoman.train.rows import fold
@@ -43,9 +44,9 @@ class Watch:
         """Whether these figures beat those; a tie does not, and anything beats nothing."""
         if self.metric not in figures:
             raise UserError(f"validation has no figure named {self.metric}", f"it has {', '.join(sorted(figures))}")
-        if self.metric not in than:
+        new, old = figures[self.metric], than.get(self.metric, math.nan)
+        if not math.isfinite(old):  # nothing yet, or a figure that is none
             return True
-        new, old = figures[self.metric], than[self.metric]
         return new > old if self.higher else new < old
 
 
@@ -163,6 +164,8 @@ class _Session:
     saved: float = field(default_factory=time.monotonic)
     cost: float = 0.0
     "seconds that the last save took"
+    shown: float = 0.0
+    "when the progress was last told"
 
     @property
     def stopped(self) -> str:
@@ -176,6 +179,22 @@ class _Session:
         how = self.training.how
         wait = max(how.save_seconds, self.cost * (1 / how.save_share - 1))
         return time.monotonic() - self.saved > wait
+
+    def shows(self, last: bool) -> bool:
+        """Whether it is time to tell the progress again: ten times a second, since it costs 0.2 ms, and at the end."""
+        now = time.monotonic()
+        if not last and now - self.shown < 0.1:
+            return False
+        self.shown = now
+        return True
+
+    def keep_best(self) -> None:
+        """Publish the weights as they are, or their average, as the best so far."""
+        begun = time.monotonic()
+        path = self.folder / f"best-{self.training.step:06d}"
+        with averaged(self.training.average, self.training.weights):
+            checkpoint.save_weights(path, self.training, self.story.history[-1])
+        self.story.saving += time.monotonic() - begun
 
     def save(self) -> None:
         """Publish the state, and keep the best weights that the kept states need."""
@@ -283,20 +302,24 @@ def _train(session: _Session, measure: Measure, watch: Watch, progress: Tick, lo
     while True:
         if _due(training) and not story.measured(training.step):
             figures = _figures(session, measure)
-            if story.note(figures, training, watch):
-                path = session.folder / f"best-{training.step:06d}"
-                with averaged(training.average, training.weights):
-                    checkpoint.save_weights(path, training, story.history[-1])
-            session.save()
+            better = story.note(figures, training, watch)
+            if better:
+                session.keep_best()
+            due = training.world.highest([training.world.first and session.due])[0]
+            if better or due or training.step >= training.steps:
+                session.save()
         if training.step >= training.steps or story.tired(training.how.patience):
             return
         started = time.monotonic()
-        step = next(steps) if begun else _first(steps, session)
+        with spoken_failures():
+            step = next(steps) if begun else _first(steps, session)
         spent = time.monotonic() - started
         story.add(step, stretch, spent if begun else 0.0)  # the first step of a process warms up, or compiles
-        session.gauge.add(step.number, step.loss, step.tokens, _held(training), spent if begun else None)
+        shown = training.world.first and session.shows(last=step.number == training.steps)
+        held = _held(training) if shown else 0
+        session.gauge.add(step.number, step.loss, step.tokens, held, spent if begun else None)
         begun = True
-        if training.world.first:
+        if shown:
             progress(session.gauge.done, session.gauge.line())
         if log and training.world.first:
             log(step)
@@ -330,8 +353,11 @@ def _figures(session: _Session, measure: Measure) -> dict[str, float]:
     mean = averaged(training.average, training.weights)
     training.net.eval()
     try:
-        with _interruptible(session), torch.no_grad(), forked, mean:
-            figures = {name: float(value) for name, value in measure(training.net).items()}
+        # A wish is granted inside of all the others: leaving them puts weights and random numbers back, which nothing
+        # may interrupt.
+        with torch.no_grad(), forked, mean, spoken_failures():
+            with _interruptible(session):
+                figures = {name: float(value) for name, value in measure(training.net).items()}
             return dict(training.world.told(figures))
     except Stopped as asked:
         session.save()

@@ -54,10 +54,10 @@ def publish(world: World, target: Path, fill: Callable[[Path], None], needed: in
     begun: list[Path] = []
 
     def together(stage: Path) -> None:
-        begun.append(stage)
         mark = stage / f".{uuid.uuid4().hex}"  # who sees it sees this very folder, not one of the same name
         mark.touch()
         world.told([str(stage), mark.name])
+        begun.append(stage)
         try:
             _fill(world, stage, mark, fill)
         finally:
@@ -87,8 +87,8 @@ def _fill(world: World, stage: Path, mark: Path, fill: Callable[[Path], None]) -
                 fill(own)
                 for path in files_in(own) if not world.first else ():
                     sync(path)
-        except UserError as wrong:
-            error = wrong.problem
+        except Exception as wrong:  # whatever it is, the others must hear of it at the place where they wait
+            error = wrong.problem if isinstance(wrong, UserError) else repr(wrong)
         sizes = {path.name: path.stat().st_size for path in files_in(own)} if not world.first else {}
         said = world.joined([json.dumps(asdict(_Report(sees, error, sizes)))])
         reports = [_Report(**json.loads(one)) for one in said]

@@ -10,6 +10,7 @@ from jaxtyping import Float, Int
 from numpy.typing import NDArray
 from torch import Tensor
 
+from dragoman.core.errors import UserError
 from dragoman.train.batching import to_device
 from dragoman.train.cross_entropy import linear_cross_entropy
 from dragoman.train.doors import Kit
@@ -67,8 +68,19 @@ def stream_parts(
     while True:
         numbers = np.arange(start * how.batch, (start + 1) * how.batch)
         parts = np.array_split(np.array_split(numbers, kit.ranks)[kit.rank], count)
-        yield tuple(filled([make(int(number)) for number in part], fill, kit.device) for part in parts)
+        made = [[make(int(number)) for number in part] for part in parts]
+        for row in (row for rows in made for row in rows):
+            if len(row.ids) and int(row.ids.max()) >= kit.tokenizer.size:
+                raise _damaged(row, kit.tokenizer.size)
+        yield tuple(filled(part, fill, kit.device) for part in made)
         start += 1
+
+
+def _damaged(row: Row, size: int) -> UserError:
+    return UserError(
+        f"row {row.name} holds token {int(row.ids.max())}, and the tokenizer has {size}: the corpus is damaged",
+        "build it again: dragoman corpus SOURCE out=FOLDER",
+    )
 
 
 def filled(rows: Sequence[Row], fill: int, device: str) -> TokenBatch:

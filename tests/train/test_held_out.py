@@ -8,6 +8,7 @@ import torch
 
 from dragoman.core.shards import Documents
 from dragoman.train.held_out import hold_out
+from dragoman.train.objectives.clm import Clm
 from dragoman.train.packing import Texts
 from tests.train.texts import HOW, OBJECTIVES, Numbers, kit, model, texts
 
@@ -51,3 +52,17 @@ def test_all_tokens_are_read_once() -> None:
     found = hold_out(model("clm").eval(), OBJECTIVES["clm"], held, kit())
     assert found.labels == held.tokens
     assert found.bits_per_byte == pytest.approx(found.loss * found.labels / math.log(2) / held.bytes)
+
+
+def test_what_keeps_logits_small_is_no_part_of_what_is_measured() -> None:
+    net, held = model("clm", seed=5).eval(), texts(25, seed=9)
+    assert hold_out(net, Clm(z_loss=0.1), held, kit()) == hold_out(net, Clm(), held, kit())
+
+
+def test_a_pass_holds_no_more_rows_than_one_of_the_training() -> None:
+    seen = []
+    net = model("clm").eval()
+    states = net.states
+    net.states = lambda ids, **more: seen.append(len(ids)) or states(ids, **more)  # type: ignore[func-returns-value]
+    hold_out(net, Clm(), texts(400, seed=9), kit(replace(HOW, batch=12, accumulation=6)))
+    assert max(seen) == 2

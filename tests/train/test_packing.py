@@ -5,6 +5,7 @@ from collections import Counter
 import numpy as np
 import pytest
 
+from dragoman.core.errors import UserError
 from dragoman.core.shards import Documents
 from dragoman.train.packing import BLOCK, Rows, Stream, Texts
 
@@ -83,7 +84,7 @@ def test_epochs_cut_elsewhere_and_come_in_another_order() -> None:
 
 def test_measuring_reads_in_order() -> None:
     streams = (Stream(documents("a", (50,))), Stream(documents("b", (30, 3), first=50)))
-    rows = Rows(streams, (0.5, 0.5), 16, seed=-1)
+    rows = Rows(streams, (0.5, 0.5), 16, seed=0, ordered=True)
     tokens = [token for number in range(rows.count) for token in rows.line(number).ids.tolist()]
     assert tokens == list(range(83))
     with pytest.raises(IndexError):
@@ -114,5 +115,7 @@ def test_the_digest_tells_everything_apart() -> None:
     assert len({one.digest() for one in [base, *others]}) == 5
     assert base.digest() == Rows((Stream(documents(), (BEGIN,), end=END),), (1.0,), 16, 9).digest()
     assert base.words() == ()
+    with pytest.raises(UserError, match="1,001 sources"):
+        Texts((texts,) * 1001, (1 / 1001,) * 1001)
     assert base.steps_an_epoch(3) == -(-base.count // 3)
     assert Texts((texts, texts), (0.5, 0.5)).bytes == 2 * texts.bytes == 2 * int(np.sum(texts.sizes))

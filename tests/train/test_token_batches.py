@@ -7,7 +7,10 @@ import pytest
 import torch
 from torch.nn import functional
 
+from dragoman.core.errors import UserError
+from dragoman.core.shards import Documents
 from dragoman.train.objectives.clm import Clm
+from dragoman.train.packing import Texts
 from dragoman.train.token_batches import Row, TokenBatch, filled, word_loss
 from tests.train.texts import HOW, kit, model, texts
 
@@ -63,3 +66,10 @@ def test_the_loss_is_the_cross_entropy_of_the_logits(kind: str, few: bool) -> No
     expected = functional.cross_entropy(net(*given).flatten(0, 1), labels.flatten(), reduction="sum")
     found = word_loss(net, net.states(*given), labels, few=few)
     assert torch.allclose(found, expected, rtol=1e-5)
+
+
+def test_a_token_beyond_the_vocabulary_is_a_damaged_corpus() -> None:
+    rows = Texts((Documents.of("x", [[5, 6, 64]], [3]),))
+    net = model("clm")
+    with pytest.raises(UserError, match=r"token 64, and the tokenizer has 64"):
+        next(Clm().stream(net, Clm().encode(net, rows, kit()), kit(), 0))

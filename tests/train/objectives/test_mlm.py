@@ -68,7 +68,7 @@ def test_the_loss_is_the_cross_entropy_at_the_chosen_places() -> None:
     logits = net(batch.ids, segments=batch.segments)
     expected = functional.cross_entropy(logits.flatten(0, 1), batch.labels.flatten(), reduction="sum")
     found = Mlm().loss(net, batch, given).total
-    assert float(found) == pytest.approx(float(expected), rel=1e-5)
+    assert found.item() == pytest.approx(expected.item(), rel=1e-5)
 
 
 def test_it_learns() -> None:
