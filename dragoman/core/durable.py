@@ -69,7 +69,7 @@ def room(path: Path, needed: int) -> None:
         raise UserError(
             f"{path} needs {needed:,} bytes and the disk has {free:,} free",
             "free some space, or put the runs elsewhere with runs=PATH; then give the same command again",
-        )
+        ) from OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
 
 def publish(target: Path, fill: Callable[[Path], None], needed: int = 0) -> Path:

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from dragoman.stages.pretrain_plan import Choice
     from dragoman.train.world import World
 
-__all__ = ["PLACES", "SECTIONS", "Settings", "pretrain", "run"]
+__all__ = ["PLACES", "SECTIONS", "Settings", "is_corpus", "pretrain", "run"]
 
 PLACES = ("source",)
 SECTIONS = False

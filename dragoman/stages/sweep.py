@@ -8,6 +8,7 @@ processes that are given the same storage share the trials.
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -86,6 +87,17 @@ class Settings:
 
 
 @dataclass(frozen=True)
+class _Site:
+    """Where a sweep takes place: on which ground, in which folder of runs, and what else its figures depend on."""
+
+    ground: Ground
+    root: Path
+    inputs: Mapping[str, Run | str]
+    settled: Mapping[str, Any] = field(default_factory=dict)
+    "settings that the words do not show, such as those of the project file"
+
+
+@dataclass(frozen=True)
 class _Work:
     """What is to be swept: on which ground, in which run."""
 
@@ -120,7 +132,8 @@ def _prepared(
 ) -> _Work:
     """Everything checked before anything is trained: the ground, the run, and that every dimension can be swept."""
     texts = bool(settings.corpus or getattr(OBJECTIVES.kind(plug(settings.objective, "objective")[0]), "kind", ""))
-    ground, root, source = (_texts if texts else _project)(settings, words, space, board)
+    site = (_texts if texts else _project)(settings, words, space, board)
+    ground = site.ground
     _check(ground, space, units)
     rules = Rules(settings.method, settings.trials, settings.seed, settings.eta, units, ground.higher, settings.points)
     given = {
@@ -129,12 +142,11 @@ def _prepared(
         "words": sorted(word for word in words if not word.startswith("runs=")),
     }
     given = {name: value for name, value in given.items() if name not in ("storage", "corpus", "project")}
-    return _Work(ground, Run.begin(root, "sweep", given, {"data": source}), space, rules)
+    given |= {"metric": ground.metric, "higher": ground.higher, **site.settled}
+    return _Work(ground, Run.begin(site.root, "sweep", given, site.inputs), space, rules)
 
 
-def _texts(
-    settings: Settings, words: tuple[str, ...], space: tuple[Dimension, ...], board: Board
-) -> tuple[Ground, Path, Run | str]:
+def _texts(settings: Settings, words: tuple[str, ...], space: tuple[Dimension, ...], board: Board) -> _Site:
     """A corpus that was built."""
     from dragoman.stages.sweep_texts import OnTexts
 
@@ -153,31 +165,47 @@ def _texts(
             )
         table = merge(table, path, value)
     table |= {"objective": "clm" if settings.objective == "classify" else settings.objective}
-    table |= {"size": settings.size, "family": settings.family, "model": settings.model}
     corpus = open_corpus(typed(settings.corpus))
-    ground = OnTexts(corpus, table)
-    return ground, Path(str(table.pop("runs", "runs"))), str(corpus.facts["made"])
+    inputs: dict[str, Run | str] = {"data": corpus.digest}
+    model = ""
+    if settings.model:
+        from dragoman.models.source import fingerprint, resolve
+
+        folder = resolve(settings.model)
+        model, inputs["model"] = str(folder), fingerprint(folder)
+    table |= {"size": settings.size, "family": settings.family, "model": model}
+    root = Path(str(table.pop("runs", "runs")))
+    return _Site(OnTexts(corpus, table), root, inputs)
 
 
-def _project(
-    settings: Settings, words: tuple[str, ...], space: tuple[Dimension, ...], board: Board
-) -> tuple[Ground, Path, Run | str]:
+def _project(settings: Settings, words: tuple[str, ...], space: tuple[Dimension, ...], board: Board) -> _Site:
     """A project, its data prepared."""
+    from dragoman.models.source import fingerprint, resolve
     from dragoman.stages.prepare import gather, prepare
     from dragoman.stages.sweep_project import OnProject
+    from dragoman.stages.train import planned
 
     project = load(locate(settings.project), words)
     table = {"tuning": settings.tuning, "objective": settings.objective, "model": settings.model}
     ground = OnProject(project, table, (settings.project, *words) if settings.project else words)
     _check(ground, space, 1)  # before the data are read
+    models = [settings.model or project.models.candidates[0]]
+    models += [str(value) for one in space if one.name == "model" for value in one.ends]
+    bases = {model: fingerprint(resolve(project.place(model))) for model in dict.fromkeys(models)}
     with board.step("prepare") as tick:
         prepared = prepare(project, gather(project, tick), tick)
-    return replace(ground, prepared=prepared), project.runs_folder, prepared
+    settled = {"train": dump(planned(project, {})), "multi_label": project.scope.multi_label}
+    return _Site(replace(ground, prepared=prepared), project.runs_folder, {"data": prepared, **bases}, settled)
 
 
 def _check(ground: Ground, space: tuple[Dimension, ...], units: int) -> None:
-    """Every end of every dimension by itself; a choice of plug-in comes with the settings that only it has."""
+    """Every end of every dimension by itself; a choice of plug-in comes with the settings that only it has.
+
+    What is chosen by name, such as objective and family, must go together whichever of each is drawn.
+    """
     plugs = {one.name: one for one in space if "." not in one.name}
+    for row in product(*(one.ends for one in plugs.values())) if len(plugs) > 1 else ():
+        ground.check(dict(zip(plugs, row, strict=True)), units)
     for one in space:
         beside = plugs.get(one.name.partition(".")[0])
         for end in one.ends if beside in (None, one) else ():
@@ -212,9 +240,13 @@ def _swept(settings: Settings, work: _Work, show: Show, board: Board) -> Run | N
 
 def _ends(settings: Settings) -> tuple[float, float]:
     """From which rate to which the test goes."""
-    one = read_space({"range": settings.range})[0]
+    hint = 'two rates above 0, the lower one first: range="1e-6..1 log"'
+    try:
+        one = read_space({"range": settings.range})[0]
+    except UserError:  # its words are those of over.range, which nobody wrote
+        raise UserError(f"range cannot be '{settings.range}'", hint) from None
     if one.choices or one.low <= 0:
-        raise UserError(f"range cannot be '{settings.range}'", 'two rates above 0: range="1e-6..1 log"')
+        raise UserError(f"range cannot be '{settings.range}'", hint)
     return one.low, one.high
 
 

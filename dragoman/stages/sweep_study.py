@@ -76,12 +76,14 @@ class Row:
 
 @dataclass(frozen=True)
 class Book:
-    """An open study. `folder` holds the trials of this run on this machine."""
+    """An open study. `folder` holds the trials of this run on this machine; the lock of each tells who is at work."""
 
     study: "optuna.study.Study"
     space: tuple[Dimension, ...]
     rules: Rules
     folder: Path
+    inside: bool = False
+    "whether the study itself lies in `folder`: then all its trials do, whatever this machine was called before"
 
     @property
     def wanted(self) -> int:
@@ -112,15 +114,17 @@ class Book:
 
         for one in self._running():
             number = one.user_attrs.get(FIRST, one.number)
-            if one.user_attrs.get(OWNER) == self._owner and self._held(number, held):
+            if not (self.inside or one.user_attrs.get(OWNER, self._owner) == self._owner):
+                continue
+            if CHOSEN not in one.user_attrs and self._begun().index(number) >= self.wanted:  # others were quicker
+                self.study.tell(one.number, state=optuna.trial.TrialState.FAIL)
+            elif self._held(number, held):
                 trial = optuna.trial.Trial(self.study, one._trial_id)  # there is no other way back to a trial
-                return Asked(number, self._suggested(trial), one.user_attrs[RUNG], trial)
+                return Asked(number, self._suggested(trial), one.user_attrs.get(RUNG, self.rungs[0]), trial)
         return None
 
     def _climbing(self, held: contextlib.ExitStack, own: bool) -> Asked | None:
         """A trial that goes on beyond a rung, the highest rung first: one that is kept here, or any."""
-        import optuna
-
         rows = self.rows()
         for rung, until in reversed(list(pairwise(self.rungs))):
             gone = {one.number for one in rows if one.state == "running" or max(one.values, default=0) > rung}
@@ -129,14 +133,7 @@ class Book:
             if number is None or (own and not (self.place(number) / "training").exists()):
                 continue
             chosen = next(one.settings for one in rows if one.number == number)
-            told = {FIRST: number, CHOSEN: chosen, OWNER: self._owner, RUNG: until}
-            base = next(one for one in self.study.get_trials(deepcopy=False) if one.number == number)
-            running = optuna.trial.TrialState.RUNNING
-            self.study.add_trial(
-                optuna.trial.create_trial(
-                    state=running, params=base.params, distributions=base.distributions, user_attrs=told
-                )
-            )
+            self._add({FIRST: number, CHOSEN: chosen, RUNG: until}, number)
             return self._left(held)
         return None
 
@@ -147,18 +144,29 @@ class Book:
         return int(rung == max((max(one.values, default=0) for one in rows), default=0))
 
     def _fresh(self, held: contextlib.ExitStack) -> Asked | None:
+        if len(self._begun()) >= self.wanted:
+            return None
+        self._add({RUNG: self.rungs[0]})
+        return self._left(held)
+
+    def _add(self, told: dict[str, object], base: int | None = None) -> None:
+        """Running work of this folder, in one step, so that no kill leaves a number that is nobody's."""
         import optuna
 
-        if len(self.rows()) >= self.wanted:
-            return None
-        trial = self.study.ask()
-        if sum(one.number < trial.number for one in self.rows()) >= self.wanted:  # another machine was quicker
-            self.study.tell(trial, state=optuna.trial.TrialState.FAIL)
-            return None
-        self._held(trial.number, held)
-        trial.set_user_attr(RUNG, self.rungs[0])
-        trial.set_user_attr(OWNER, self._owner)
-        return Asked(trial.number, self._suggested(trial), self.rungs[0], trial)
+        known = [one for one in self.study.get_trials(deepcopy=False) if one.number == base]
+        drawn = {"params": known[0].params, "distributions": known[0].distributions} if known else {}
+        state, told = optuna.trial.TrialState.RUNNING, {**told, OWNER: self._owner}
+        self.study.add_trial(optuna.trial.create_trial(state=state, user_attrs=told, **drawn))
+
+    def _begun(self) -> list[int]:
+        """The numbers of all trials, those whose settings are still to be drawn included, without what was too many."""
+        import optuna
+
+        return [
+            one.number
+            for one in self.study.get_trials(deepcopy=False)
+            if FIRST not in one.user_attrs and (CHOSEN in one.user_attrs or one.state != optuna.trial.TrialState.FAIL)
+        ]
 
     @property
     def _owner(self) -> str:
@@ -180,7 +188,8 @@ class Book:
         """The settings of a trial: drawn by its own number, or those it had before a kill."""
         if CHOSEN not in trial.user_attrs:
             if self.rules.method == "grid":
-                chosen = placed(self.space, self.rules.points)[trial.number]
+                # by place: Optuna's numbers have holes where a trial was too many
+                chosen = placed(self.space, self.rules.points)[self._begun().index(trial.number)]
             else:
                 self.study.sampler = _sampler(self.rules, trial.number)
                 chosen = {one.name: _drawn(trial, one) for one in self.space}
@@ -212,7 +221,7 @@ class Book:
     @property
     def others(self) -> int:
         """How many trials other processes are at work on."""
-        return sum(OWNER in one.user_attrs for one in self._running())
+        return len(self._running())
 
     def rows(self) -> list[Row]:
         """Every trial that was begun, by number."""
@@ -286,7 +295,7 @@ def open_book(name: str, storage: str, space: tuple[Dimension, ...], rules: Rule
     except (ImportError, SQLAlchemyError, optuna.exceptions.StorageInternalError) as error:
         said = str(error).splitlines()[0]
         raise UserError(f"the storage of the sweep cannot be opened: {said}", hint) from None
-    return Book(study, space, rules, folder)
+    return Book(study, space, rules, folder, inside=not storage)
 
 
 def _sampler(rules: Rules, number: int) -> "optuna.samplers.BaseSampler":

@@ -46,11 +46,15 @@ class OnTexts:
                 raise UserError(f"over.{name} is no setting of such a training", known)
         table = self._with(chosen)
         name, aimed = plug(table["objective"], "objective")
-        kind_of(name)
+        kind = kind_of(name)
         OBJECTIVES.make(name, aimed, "objective")
         if not (table["model"] or table["size"]):
             raise UserError("no size is named for the model", "say size=1M, or model=FOLDER to go on with one")
-        self._arch(table, name, self._plain(table["train"]))
+        arch = self._arch(table, name, self._plain(table["train"]))
+        if arch.kind != kind:
+            article = "an" if kind[0] == "e" else "a"
+            fits = "go on with another model: model=FOLDER" if table["model"] else f"take family={FAMILIES[name]}"
+            raise UserError(f"{name} needs {article} {kind}, and {arch.family} is none", fits)
         self._how(table, units)
 
     def ready(self, chosen: Mapping[str, Value], seed: int, units: int) -> Ready:

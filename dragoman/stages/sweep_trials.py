@@ -71,7 +71,7 @@ def try_one(ground: Ground, book: Book, asked: Asked, tick: Tick = silent) -> No
     """Do a trial up to its next rung or to its end, from where it paused or was killed.
 
     What the trial itself does wrong, such as a loss that is not finite, is its result. Raises Stopped when asked to
-    stop: the trial stays as it is, and the next process goes on with it.
+    stop, and UserError where the disk refuses: the trial stays as it is, and the next process goes on with it.
     """
     folder, units = book.place(asked.number), book.rules.units
     begun, reached, paused = time.monotonic(), 0, False
@@ -96,6 +96,10 @@ def try_one(ground: Ground, book: Book, asked: Asked, tick: Tick = silent) -> No
     except Busy:
         raise
     except UserError as error:
+        if isinstance(
+            error.__cause__, OSError
+        ):  # a full disk would fail all the others too, and be told as their fault
+            raise
         book.end(asked, None, reached, time.monotonic() - begun, error.problem)
     shutil.rmtree(folder / "training", ignore_errors=True)
 

@@ -60,7 +60,7 @@ def range_test(training: Training, low: float, high: float, tick: Tick = silent)
 
 
 def suggest(points: Sequence[tuple[float, float]]) -> float:
-    """The rate half way, by ratio, between where the loss falls fastest and where it is lowest; points are (rate, loss).
+    """The rate half way, by ratio, between where the loss falls fastest and where it is lowest: points of (rate, loss).
 
     The fastest fall alone, which is often taken, lies too low by a factor of 4: for a decoder of 800,000 weights on the
     characters of Shakespeare it is at 4.8e-4 where the best of 16 rates is 2.5e-3; the lowest loss, at 7e-3, is too

@@ -24,6 +24,7 @@ from dragoman.train.modes import set_modes
 from dragoman.train.rows import fold
 from dragoman.train.states import remembering
 from dragoman.train.stopping import Wish, catching
+from dragoman.train.story import Story
 from dragoman.train.world import World, alone
 
 __all__ = ["Effort", "Log", "Measure", "Outcome", "Watch", "learn"]
@@ -97,68 +98,13 @@ class Outcome:
 
 
 @dataclass
-class _Story:
-    """What a checkpoint notes besides the state of the training: all of it JSON."""
-
-    best: dict[str, float] = field(default_factory=dict)
-    best_step: int = 0
-    history: list[dict[str, float]] = field(default_factory=list)
-    losses: list[float] = field(default_factory=list)
-    open: list[float] = field(default_factory=list)
-    "the losses of the stretch that is not full yet"
-    since: list[float] = field(default_factory=list)
-    "sum and number of the losses since the last measurement"
-    seconds: float = 0.0
-    tokens: int = 0
-    speed: list[list[float]] = field(default_factory=list)
-    pace: list[float] = field(default_factory=list)
-    "tokens and seconds of the stretch that is not full yet"
-    saving: float = 0.0
-
-    def add(self, step: Step, stretch: int, seconds: float) -> None:
-        """Take a step's loss, tokens and time in; the loss of a step that was left out is no number and is none."""
-        self.open.append(step.loss)
-        tokens, spent = self.pace or (0.0, 0.0)
-        self.pace = [tokens + step.tokens, spent + seconds]
-        if len(self.open) == stretch:
-            learnt = [loss for loss in self.open if math.isfinite(loss)]
-            self.losses.append(sum(learnt) / len(learnt) if learnt else math.nan)
-            self.speed.append([step.number, self.pace[0] / self.pace[1] if self.pace[1] else 0.0, step.rate])
-            self.open, self.pace = [], []
-        if not step.skipped:
-            total, count = self.since or (0.0, 0)
-            self.since = [total + step.loss, count + 1]
-        self.tokens += step.tokens
-
-    def note(self, figures: Mapping[str, float], training: Training, watch: Watch) -> bool:
-        """Take a measurement in; whether it is the best so far."""
-        better = watch.better(figures, self.best)
-        total, count = self.since or (0.0, 0)
-        epoch = training.step / training.steps_an_epoch
-        point = {"step": training.step, "epoch": epoch, "tokens": self.tokens, "loss": total / max(1, count)}
-        self.history.append(point | dict(figures))
-        self.since = []
-        if better:
-            self.best, self.best_step = dict(figures), training.step
-        return better
-
-    def measured(self, step: int) -> bool:
-        """Whether the net was measured at this step."""
-        return any(point["step"] == step for point in self.history)
-
-    def tired(self, patience: int) -> bool:
-        """Whether so many measurements in a row were no better than the best."""
-        return 0 < patience <= sum(point["step"] > self.best_step for point in self.history)
-
-
-@dataclass
 class _Session:
     """A training in its folder, and its clock."""
 
     training: Training
     folder: Path
     wish: Wish
-    story: _Story
+    story: Story
     gauge: Gauge
     clock: float = field(default_factory=time.monotonic)
     saved: float = field(default_factory=time.monotonic)
@@ -268,22 +214,22 @@ def _unheard(text: str) -> None:
     """What a process says that does not speak."""
 
 
-def _resume(folder: Path, training: Training, said: Callable[[str], None]) -> _Story:
+def _resume(folder: Path, training: Training, said: Callable[[str], None]) -> Story:
     """Put the run where the newest checkpoint stands whose best weights are whole too; without one it is at step 0."""
     found = training.world.once(lambda: _newest(folder, said))
     if found is None:
-        return _Story()
+        return Story()
     path, notes = found
     checkpoint.restore(Path(path), training, said)
     said(f"going on from step {training.step} of {training.steps}")
-    return _Story(**notes)
+    return Story(**notes)
 
 
 def _newest(folder: Path, said: Callable[[str], None]) -> tuple[str, dict[str, Any]] | None:
     """That checkpoint and its notes; what is damaged is set aside."""
     while (path := checkpoint.newest(folder, said)) is not None:
         notes = checkpoint.read_notes(path)
-        story = _Story(**notes)
+        story = Story(**notes)
         best = folder / f"best-{story.best_step:06d}"
         wrong = durable.problems(best) if story.history else []
         if not wrong:
@@ -302,7 +248,8 @@ def _train(session: _Session, measure: Measure, watch: Watch, progress: Tick, lo
     while True:
         if _due(training) and not story.measured(training.step):
             figures = _figures(session, measure)
-            better = story.note(figures, training, watch)
+            better = watch.better(figures, story.best)
+            story.note(figures, training, better)
             if better:
                 session.keep_best()
             due = training.world.highest([training.world.first and session.due])[0]
@@ -391,7 +338,7 @@ def _held(training: Training) -> int:
     return peak_memory()
 
 
-def _outcome(training: Training, story: _Story) -> Outcome:
+def _outcome(training: Training, story: Story) -> Outcome:
     return Outcome(
         net=training.world.whole(training.net, training.hollow),
         best=story.best,

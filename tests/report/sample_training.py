@@ -199,11 +199,11 @@ def sweep() -> dict[str, Any]:
         "dragoman": "0.1.0",
         "kind": "sweep",
         "metric": "bits per byte",
+        "higher": False,
         "headline": f"Trial {best['number']} is the best of 32: {best['value']:.3f} bits per byte.",
         "tiles": {"bits per byte": best["value"], "trials": 32, "time": "24 min 10 s"},
         "trials": trials,
         "best": {"number": best["number"], "value": best["value"], "settings": best["settings"]},
-        "importances": {"train.rate": 0.71, "width": 0.19, "train.schedule": 0.06, "train.batch": 0.02},
         "range_test": {
             "points": [[rate, loss + draw.gauss(0, 0.03)] for rate, loss in zip(rates, losses, strict=True)],
             "chosen": 0.0032,

@@ -94,7 +94,7 @@ def test_every_text_of_the_record_is_escaped() -> None:
             return [stained(item, keys) for item in value]
         return value + mark if isinstance(value, str) else value
 
-    free = {"tiles", "memory", "corpus", "model", "settings", "environment", "importances"}
+    free = {"tiles", "memory", "corpus", "model", "settings", "environment"}
     for made in (pretraining(), sweep()):
         page = Page(render_training({key: stained(value, key in free) for key, value in made.items()}))
         assert not [tag for tag, attributes in page.elements if tag == "img" or "onerror" in attributes]

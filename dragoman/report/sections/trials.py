@@ -3,9 +3,8 @@
 from collections.abc import Sequence
 
 from dragoman.report.axes import NARROW, WIDE
-from dragoman.report.bars import share
 from dragoman.report.grid import Cell, Grid, grid
-from dragoman.report.numbers import amount, brief, duration, quality, whole
+from dragoman.report.numbers import amount, brief, duration, whole
 from dragoman.report.parallel import Trial, parallel, varied
 from dragoman.report.record import Table, count, number, rows, table, words
 
@@ -25,13 +24,11 @@ def view(record: Table) -> dict[str, object] | None:
     if not found:
         return None
     metric = words(record.get("metric")) or "score"
-    lower = _lower_is_better(record, [trial for trial, _ in found])
+    lower = record.get("higher") is not True
     sign = 1.0 if lower else -1.0
     found.sort(key=lambda one: (one[0].state != "complete", one[0].score is None, sign * (one[0].score or 0.0)))
     trials = [trial for trial, _ in found]
-    importances = _importances(record)
     differing = varied(trials)
-    differing.sort(key=lambda name: -importances.get(name, 0.0))  # stable: without importances, as they appear
     names, drawn = differing[:_MOST_AXES], trials[:_MOST_LINES]
     best = trials[0] if trials[0].state == "complete" and trials[0].score is not None else None
     return {
@@ -45,7 +42,6 @@ def view(record: Table) -> dict[str, object] | None:
         "grid": _table(found, metric),
         "folded": len(found) > _OPEN,
         "count": len(found),
-        "importances": _bars(importances),
     }
 
 
@@ -63,15 +59,6 @@ def _setting(value: object) -> float | str:
         return "true" if value else "false"  # as a command takes it
     found = number(value)
     return words(value) if found is None else found
-
-
-def _lower_is_better(record: Table, trials: Sequence[Trial]) -> bool:
-    """What the best trial of the record says: it is at the lower or at the upper end of the completed ones."""
-    scores = [trial.score for trial in trials if trial.score is not None and trial.state == "complete"]
-    best = number(table(record.get("best")).get("value"))
-    if best is None or not scores or min(scores) == max(scores):
-        return True
-    return abs(best - min(scores)) <= abs(best - max(scores))
 
 
 def _counts(trials: Sequence[Trial]) -> str:
@@ -119,16 +106,3 @@ def _table(found: Sequence[tuple[Trial, Table]], metric: str) -> Grid | None:
             ]
         )
     return grid("Trials, the best first", ("trial", metric, "settings", "steps", "time", "state"), lines)
-
-
-def _importances(record: Table) -> dict[str, float]:
-    found = ((words(name), number(value)) for name, value in table(record.get("importances")).items())
-    return {name: value for name, value in found if name and value is not None and value >= 0}
-
-
-def _bars(importances: dict[str, float]) -> Grid | None:
-    lines = []
-    for place, (name, value) in enumerate(sorted(importances.items(), key=lambda one: (-one[1], one[0]))):
-        drawing = share(f"importance-{place}", (f"importance of {name}", quality(value, 2)), value)
-        lines.append([Cell(name, kind="code"), Cell(drawing=drawing), Cell(quality(value, 2), kind="number")])
-    return grid("Importance of each setting", ("setting", "share", "importance"), lines)
