@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from dragoman.train.session import Effort, Outcome
     from dragoman.train.world import World
 
-__all__ = ["KINDS", "Task", "first_of", "kind_of", "measured", "net_of", "texts_of", "train_language"]
+__all__ = ["KINDS", "Task", "agree", "first_of", "kind_of", "measured", "net_of", "texts_of", "train_language"]
 
 KINDS = {"clm": "decoder", "mlm": "encoder", "span": "encoder-decoder"}
 SAMPLES = "samples.jsonl"
@@ -138,18 +138,22 @@ def net_of(task: Task, tokenizer: "Tokenizer") -> Any:
         fill(net, task.arch, task.how.seed)
         tokenizer.fit(task.arch)
         return net
-    theirs = Path(task.base) / "tokenizer.json"
+    agree(task.base, tokenizer)
+    return load_lm(Path(task.base))
+
+
+def agree(base: str, tokenizer: "Tokenizer") -> None:
+    """Raise UserError where a model reads texts otherwise than they were tokenised."""
+    from dragoman.nn.store import read_arch
     from dragoman.nn.tokenizer import Tokenizer
 
     words = ["Every token must mean the same: 1, 2, 345.", "naïve 日本"]
-    if Tokenizer(Path(task.base)).plain(words) != tokenizer.plain(words):
+    if Tokenizer(Path(base)).plain(words) != tokenizer.plain(words):
         raise UserError(
-            f"the corpus was tokenised otherwise than {theirs} does",
-            f"build it with the model's own tokenizer: dragoman corpus SOURCE tokenizer={task.base}",
+            f"the corpus was tokenised otherwise than {base} does",
+            f"build it with the model's own tokenizer: dragoman corpus SOURCE tokenizer={base}",
         )
-    net = load_lm(Path(task.base))
-    tokenizer.fit(net.arch)
-    return net
+    tokenizer.fit(read_arch(Path(base)))
 
 
 def texts_of(corpus: Corpus) -> tuple["Texts", "Texts"]:

@@ -23,7 +23,7 @@ from dragoman.core.shards import Corpus, open_corpus
 from dragoman.core.show import Board, Show, Tick
 from dragoman.core.sizing import parse_bytes, parse_seconds
 from dragoman.stages.assistants import MODEL
-from dragoman.stages.language import kind_of, texts_of, train_language
+from dragoman.stages.language import agree, kind_of, texts_of, train_language
 from dragoman.stages.plugs import plug
 from dragoman.train.doors import OBJECTIVES
 
@@ -182,7 +182,9 @@ def _pretrained(
     inputs: dict[str, Run | str | Path] = {"corpus": corpus.digest}
     if settings.model:
         from dragoman.models.source import fingerprint
+        from dragoman.nn.tokenizer import Tokenizer
 
+        agree(settings.model, Tokenizer(corpus.tokenizer))
         inputs["model"] = fingerprint(Path(settings.model))
     root = Path(settings.runs)
     world.once(lambda: Run.begin(root, verb, given, inputs).id)

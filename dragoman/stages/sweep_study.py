@@ -153,10 +153,15 @@ class Book:
         """Running work of this folder, in one step, so that no kill leaves a number that is nobody's."""
         import optuna
 
-        known = [one for one in self.study.get_trials(deepcopy=False) if one.number == base]
-        drawn = {"params": known[0].params, "distributions": known[0].distributions} if known else {}
-        state, told = optuna.trial.TrialState.RUNNING, {**told, OWNER: self._owner}
-        self.study.add_trial(optuna.trial.create_trial(state=state, user_attrs=told, **drawn))
+        known = next((one for one in self.study.get_trials(deepcopy=False) if one.number == base), None)
+        self.study.add_trial(
+            optuna.trial.create_trial(
+                state=optuna.trial.TrialState.RUNNING,
+                params=known.params if known else None,
+                distributions=known.distributions if known else None,
+                user_attrs={**told, OWNER: self._owner},
+            )
+        )
 
     def _begun(self) -> list[int]:
         """The numbers of all trials, those whose settings are still to be drawn included, without what was too many."""

@@ -125,5 +125,6 @@ def test_the_speeds_are_told_with_and_without_litgpt() -> None:
     }
     said = told_speed({"fp32": found}, 12, 1)
     assert "dragoman over Trainer: 2.10 / 2.10 / 2.10 (min / median / max); aim 2: met" in said
-    assert "litgpt: " not in said
+    assert "dragoman 50 %, Trainer 24 %, dragoman, compiled 60 %" in said
+    assert "over litgpt" not in said
     assert "at the default interval 1.0 % of the time" in said

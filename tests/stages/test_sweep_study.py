@@ -7,7 +7,7 @@ import pytest
 
 from dragoman.core.errors import UserError
 from dragoman.stages.sweep_space import read_space
-from dragoman.stages.sweep_study import Asked, Book, open_book
+from dragoman.stages.sweep_study import Asked, Book, Method, open_book
 from tests.stages.books import book, finish, swept
 
 
@@ -114,6 +114,71 @@ def test_what_another_machine_does_is_its_own(tmp_path: Path) -> None:
     swept(there)
     assert here.others == 0
     assert here.best().state == "complete"
+
+
+def test_in_the_own_file_of_a_run_a_machine_may_change_its_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = book(tmp_path / "whole", trials=6)
+    swept(whole)
+
+    def opened(host: str) -> Book:
+        monkeypatch.setattr("socket.gethostname", lambda: host)
+        return open_book("name", "", whole.space, whole.rules, tmp_path)
+
+    lost = lose(opened("one"), 1)
+    with opened("two").next() as asked, opened("three").next() as other:
+        assert asked is not None
+        assert other is not None
+        assert asked.number == lost.number
+        assert other.number != lost.number  # whose lock another process has is not left, whatever that one is called
+    for host in "abcdefghijklmnopqrstuvwxyz":  # each begins where the one before it ended
+        swept(opened(host), 1)
+    last = opened("last")
+    assert (swept(last), last.others) == ([], 0)
+    assert [row.settings for row in last.rows()] == [row.settings for row in whole.rows()]
+
+
+@pytest.mark.parametrize("method", ["grid", "asha"])
+def test_a_kill_before_a_trial_was_written_down_loses_no_number(tmp_path: Path, method: Method) -> None:
+    whole, one = book(tmp_path / "whole", method, trials=4), book(tmp_path / "killed", method, trials=4)
+    swept(whole)
+    swept(one, 1)
+    one.study.ask()  # nothing is known of it but its number
+    swept(one)
+    assert told(one) == told(whole)
+    assert one.others == 0
+
+
+@pytest.mark.parametrize("method", ["grid", "asha"])
+def test_a_kill_before_the_settings_are_drawn_loses_no_number(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, method: Method
+) -> None:
+    whole, one = book(tmp_path / "whole", method, trials=4), book(tmp_path / "killed", method, trials=4)
+    swept(whole)
+
+    def gone(*_: object) -> None:
+        raise Killed
+
+    for works in (0, 1, 1):
+        swept(one, works)
+        with monkeypatch.context() as patched, pytest.raises(Killed):
+            patched.setattr(Book, "_suggested", gone)
+            with one.next():
+                pass
+    swept(one)
+    assert told(one) == told(whole)
+
+
+def test_of_two_machines_that_begin_the_last_trial_one_gives_way(tmp_path: Path) -> None:
+    here = book(tmp_path / "here", "grid", trials=2)
+    there = book(tmp_path / "there", "grid", trials=2, study=here.study)
+    swept(here, 1)
+    for one in (here, there):  # both saw room for one more
+        one._add({"rung": 1})
+    assert (swept(there), swept(here)) == ([], [1])
+    assert [row.settings["train.rate"] for row in here.rows()] == [1e-4, 1e-1]
+    assert here.others == 0
 
 
 def test_a_trial_that_failed_is_none_and_is_no_end_of_the_others(tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 """One trial: what it does wrong is its result, what a person wants stops it, and what was done is found again."""
 
+import errno
 import os
 import signal
 from collections.abc import Mapping
@@ -9,7 +10,9 @@ from typing import Any
 
 import pytest
 
-from dragoman.core.errors import Stopped
+from dragoman.core import durable
+from dragoman.core.disk import spoken
+from dragoman.core.errors import Stopped, UserError
 from dragoman.stages.sweep_space import Value
 from dragoman.stages.sweep_trials import Ready, again, find_range, try_one
 from dragoman.train.trial import one_thread
@@ -23,6 +26,20 @@ class Wild(World):
     def ready(self, chosen: Mapping[str, Value], seed: int, units: int) -> Ready:
         """The training with a rate of 10."""
         return World.ready(self, {"train.rate": 10.0}, seed, units)
+
+
+@dataclass(frozen=True)
+class Full(World):
+    """The disk has no room."""
+
+    refused: str = ""
+
+    def ready(self, chosen: Mapping[str, Value], seed: int, units: int) -> Ready:
+        """Nothing, for want of room."""
+        if self.refused == "before the work":
+            durable.room(Path.cwd(), 10**18)
+        with spoken(Path("checkpoint")):
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
 
 @dataclass(frozen=True)
@@ -48,6 +65,20 @@ def test_a_loss_that_is_not_finite_is_the_result_of_its_trial(tmp_path: Path) ->
     row = one.rows()[0]
     assert (row.state, row.why, row.value) == ("failed", "the loss is nan", None)
     assert not (one.place(row.number) / "training").exists()
+
+
+@pytest.mark.parametrize("refused", ["while it is written", "before the work"])
+def test_a_full_disk_is_no_fault_of_the_trial(tmp_path: Path, refused: str) -> None:
+    one = book(tmp_path, trials=1)
+    with pytest.raises(UserError, match=r"no space left|the disk has"), one.next() as asked:
+        assert asked is not None
+        try_one(Full(refused=refused), one, asked)
+    assert one.rows()[0].state == "running"
+    assert one.others == 1
+    with one_thread(), one.next() as asked:
+        assert asked is not None
+        try_one(World(), one, asked)
+    assert one.rows()[0].state in ("pruned", "complete")
 
 
 def test_who_asks_to_stop_finds_the_trial_where_it_was(tmp_path: Path) -> None:

@@ -126,6 +126,9 @@ def test_killed_and_given_again_it_ends_with_the_same_bits(tmp_path: Path) -> No
         (("pretrain", "texts", "train.batsch=3"), "train.batsch"),
         (("pretrain", "nowhere"), "there is no file nowhere"),
         (("pretrain", "texts", "family=bertt", *SMALL), "family"),
+        (("pretrain", "texts", "family=bert"), "clm needs a decoder"),
+        (("pretrain", "texts", "size=15X"), "15X"),
+        (("pretrain", "texts", "memory=lots"), "memory"),
         (("train", "objective=clm"), "no texts are named"),
         (("train", "objective=clm", "corpus=texts", "tuning=head"), "learns whole"),
         (("train", "objective=clm", "corpus=texts", "data.seed=1"), "no setting 'data'"),
@@ -136,3 +139,19 @@ def test_mistakes_are_one_message(tmp_path: Path, words: tuple[str, ...], said: 
     told = dragoman(*words, folder=tmp_path)
     assert told.code == 2
     assert said in told.whole
+
+
+def test_a_model_is_gone_on_with_on_a_corpus_of_its_own_tokens_alone(tmp_path: Path) -> None:
+    write_texts(tmp_path / "texts")
+    first = dragoman("pretrain", "texts", *SMALL, "--json", folder=tmp_path).json
+    other = ("corpus", "texts", "out=other", "how.size=400", "workers=1")
+    assert dragoman(*other, folder=tmp_path).code == 0
+    refused = dragoman("pretrain", "other", f"model={first['model']}", "train.steps=2", folder=tmp_path)
+    assert refused.code == 2
+    assert "tokenised otherwise" in refused.whole
+    words = ("pretrain", "texts", f"model={first['model']}", *SMALL[2:], "train.rate=1e-4", "--json")
+    told = dragoman(*words, folder=tmp_path)
+    assert told.code == 0, told.whole
+    better = [found["held_out"]["bits_per_byte"]["value"] for found in (first, told.json)]
+    assert better[1] < better[0]
+    assert dragoman(*words, folder=tmp_path).json == told.json

@@ -131,6 +131,40 @@ def test_a_project_is_swept_on_validation_alone(tiny_project: Path) -> None:
     assert f"tuning={said['best']['settings']['tuning']}" in said["commands"][0]
 
 
+def test_what_can_change_a_figure_makes_another_sweep(tiny_project: Path, tiny_model: Path) -> None:
+    words = ("range_test=true", "range_steps=20", "train.precision=fp32")
+
+    def name() -> str:
+        done = dragoman("sweep", *words, "--json", folder=tiny_project)
+        assert done.code == 0, done
+        return str(json.loads(done.out)["run"])
+
+    names = [name()]
+    assert name() == names[0]
+    file = tiny_project / "dragoman.toml"
+    text = file.read_text(encoding="utf-8")
+    model = Path(shutil.copytree(tiny_model, tiny_project / "model"))
+    file.write_text(text.replace(str(tiny_model), str(model)), encoding="utf-8")
+    assert file.read_text(encoding="utf-8") != text
+    (model / "README.md").write_text("other weights\n", encoding="utf-8")
+    names.append(name())
+    file.write_text(text.replace("[train]\n", "[train]\nwarmup = 0.25\n"), encoding="utf-8")
+    names.append(name())
+    assert len(set(names)) == 3
+
+
+def test_a_corpus_is_known_by_what_it_holds(corpus: Path, tmp_path: Path) -> None:
+    words = ("range_test=true", "range_steps=20", "--json")
+    other = Path(shutil.copytree(corpus / "corpus", tmp_path / "copy"))
+    facts = json.loads((other / "corpus.json").read_text(encoding="utf-8"))
+    (other / "corpus.json").write_text(json.dumps({**facts, "made": "elsewhere"}), encoding="utf-8")
+    found = [
+        json.loads(dragoman("sweep", f"corpus={folder}", *SMALL[1:], *words, "runs=known", folder=corpus).out)["run"]
+        for folder in ("corpus", other)
+    ]
+    assert found[0] == found[1]
+
+
 @pytest.mark.parametrize(
     ("words", "said"),
     [
@@ -147,6 +181,10 @@ def test_a_project_is_swept_on_validation_alone(tiny_project: Path) -> None:
         (("corpus=corpus", "size=40k", RATE, "eta=1"), "eta cannot be 1"),
         (("corpus=corpus", "size=40k", RATE, "method=asah"), "method cannot be 'asah'"),
         (("corpus=corpus", "size=40k", "range_test=true", "range=0..1"), "range cannot be"),
+        (("corpus=corpus", "size=40k", "range_test=true", "range=1..1e-6 log"), "✗ range cannot be '1..1e-6 log'"),
+        (("corpus=corpus", "size=40k", "over.family=qwen3,bert"), "clm needs a decoder, and bert is none"),
+        (("corpus=corpus", "size=40k", "family=gpt2", "over.objective=clm,mlm"), "mlm needs an encoder"),
+        (("corpus=corpus", "size=40k", "over.objective=clm,mlm", "over.family=gpt2,qwen3"), "mlm needs an encoder"),
         (("corpus=corpus", "size=40k", RATE, "storage=no where"), "no address of a database"),
     ],
 )
