@@ -31,7 +31,7 @@ PREDICTED = {"clm": 1.0, "mlm": 0.15, "span": 0.2}
 USUAL: Mapping[str, Any] = {
     "optimizer": "muon",
     "schedule": "linear",
-    "warmup": 0.05,
+    "warmup": 0.02,
     "decay": 0.1,
     "beta2": 0.95,
     "average": 0.0,
