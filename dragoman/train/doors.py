@@ -130,11 +130,6 @@ class Feed(Protocol):
         """How many examples were longer than max_length."""
         ...
 
-    @property
-    def tokens(self) -> int:
-        """Tokens of an epoch."""
-        ...
-
     def steps_an_epoch(self, batch: int) -> int:
         """How many steps see everything once; the last may be smaller."""
         ...
@@ -162,11 +157,6 @@ class Encoded:
     "float32, how much an example counts"
     cut: int = 0
     "how many examples were longer than max_length"
-
-    @property
-    def tokens(self) -> int:
-        """Tokens of an epoch."""
-        return sum(map(len, self.ids))
 
     def steps_an_epoch(self, batch: int) -> int:
         """How many steps see every example once; the last batch may be smaller."""

@@ -149,11 +149,6 @@ class Rows:
     "of each source the epoch that is read, where its cuts begin and the order of its rows: 8 bytes a row"
 
     @property
-    def tokens(self) -> int:
-        """Tokens of an epoch: of all sources together, special ones included."""
-        return sum(stream.length for stream in self.streams)
-
-    @property
     def count(self) -> int:
         """Rows of an epoch. Sources of unequal share are seen more or less often meanwhile."""
         return sum(self._rows(source) for source in range(len(self.streams)))
