@@ -41,9 +41,12 @@ class Assistant:
     lm: LM
     steps: tuple[Step, ...]
 
-    def answer(self, questions: Sequence[str]) -> list[Turn]:
-        """One finished turn a question, in the order given. A refused turn is not taken through further steps."""
-        turns = [Turn(question) for question in questions]
+    def answer(self, questions: Sequence[str | Prompt]) -> list[Turn]:
+        """One finished turn a question, in the order given; a dialogue's last message is its question.
+
+        A refused turn is not taken through further steps.
+        """
+        turns = [Turn(asked) if isinstance(asked, str) else Turn.of(asked) for asked in questions]
         for step in self.steps:
             open_places = [place for place, turn in enumerate(turns) if not turn.refused]
             if not open_places:

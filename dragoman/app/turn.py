@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
-from dragoman.core.doors import LM
+from dragoman.core.doors import LM, Prompt
 from dragoman.core.types import Answer, Message
 
 __all__ = ["Step", "Turn"]
@@ -19,6 +19,12 @@ class Turn:
     sources: tuple[str, ...] = ()
     refused: bool = False
     trace: tuple[str, ...] = ()
+
+    @staticmethod
+    def of(prompt: Prompt) -> "Turn":
+        """The turn that a prompt opens: its last message is the question. Raises ValueError where nothing is said."""
+        *before, last = prompt
+        return Turn(last.content, tuple(before))
 
     @property
     def prompt(self) -> tuple[Message, ...]:

@@ -12,7 +12,20 @@ from dragoman.core.errors import UserError
 from dragoman.core.sizing import parse_bytes, parse_seconds
 from dragoman.core.targets import Criterion, criteria
 
-__all__ = ["Budget", "Columns", "Data", "Ladder", "Models", "Project", "Scope", "load", "locate", "overlay"]
+__all__ = ["LEADING", "Budget", "Columns", "Data", "Ladder", "Models", "Project", "Scope", "load", "locate", "overlay"]
+
+LEADING = {
+    "classify": "macro_f1",
+    "tag": "entity_f1",
+    "answer": "token_f1",
+    "summarize": "rougel",
+    "translate": "chrf",
+    "chat": "rougel",
+    "write": "rougel",
+}
+"the metric that a task is led by where nothing else is asked"
+TAGGING = ("head", "layers", "lora", "full")
+WRITING = ("zero_shot", "few_shot", "lora", "full")
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,8 +56,11 @@ class Scope:
     "One sentence: what the application does, for whom."
     audience: str = ""
     "Who will use it."
-    task: Literal["classify"] = "classify"
+    task: Literal["classify", "tag", "answer", "summarize", "translate", "chat", "write"] = "classify"
     "The kind of task."
+    instruction: str = ""
+    """What a model that writes is told in front of every text, or around it where it holds {text}; empty takes the
+    task's own for summarize and translate."""
     labels: Mapping[str, str] = field(default_factory=dict)
     "The labels that may occur, each with one sentence that describes it; empty takes the labels of the data."
     multi_label: bool = False
@@ -87,6 +103,10 @@ class Data:
     "A file of its own for the sealed test; empty takes a part of the source."
     columns: Columns = field(default_factory=Columns)
     "Which column means what."
+    shape: str = ""
+    "How a row is written: instruct, chat, completion, tag, squad and others; empty is guessed and said."
+    template: str = ""
+    'A prompt template over the columns, such as "Is it good? {{text}} ||| {{label}}", or the name of one.'
     split: tuple[float, float, float] = (0.7, 0.15, 0.15)
     "The shares of train, validation and test."
     near_duplicate: float = 0.8
@@ -94,6 +114,9 @@ class Data:
     words on, whose words do."""
     overlap: Literal["refuse", "drop"] = "refuse"
     "What to do with training rows that stand in a given validation or test file."
+    general: str = "builtin:stdlib-topics"
+    """Texts unlike the task's: on some of them it is measured what a model that writes forgets, and the others are what
+    objective.replay learns again."""
     keep_going: bool = False
     "Go on when rows are damaged; they are written to rejects.jsonl."
     max_line: str = "8 MB"
@@ -111,7 +134,12 @@ class Models:
     candidates: tuple[str, ...] = ("builtin:minilm",)
     "builtin:minilm, a folder in Hugging Face form, or hf:owner/name; of several the best few-shot one climbs."
     max_length: int = 128
-    "The most tokens of a text that are read; what is cut is counted by check."
+    "The most tokens of a text that are read; what is cut is counted by check. A model that writes has 512."
+    template: str = "auto"
+    """How a dialogue is written: auto takes the model's own chat template, else instruct; roles, plain, or a .jinja
+    file. The one trained with is saved with the model."""
+    max_tokens: int = 256
+    "The most tokens of an answer, of a model that writes."
 
 
 @dataclass(frozen=True, slots=True)
@@ -199,7 +227,7 @@ def overlay(table: Mapping[str, Any], words: Sequence[str]) -> Project:
             raise UserError(f"there is no setting named '{'.'.join(path)}'", nearest(path[0], known))
         table = merge(table, path, value)
     table = {name: value for name, value in table.items() if name != "project"}
-    project = _with_labels(build(Project, table))
+    project = _for_task(_with_labels(build(Project, table)), table)
     _in_range(project)
     project.scope.criteria()
     project.scope.budget.bytes()
@@ -209,9 +237,26 @@ def overlay(table: Mapping[str, Any], words: Sequence[str]) -> Project:
     if not 0.999 < total < 1.001 or min(project.data.split) <= 0:
         raise UserError(f"data.split cannot be {list(project.data.split)}", "give three shares above 0 that sum to 1")
     if not project.scope.target:
-        raise UserError("scope.target is empty", 'say what good enough means: scope.target.macro_f1=">= 0.80"')
+        name = LEADING[project.scope.task]
+        raise UserError("scope.target is empty", f'say what good enough means: scope.target.{name}=">= 0.80"')
     if not project.models.candidates:
         raise UserError("models.candidates is empty", 'name a model: models.candidates=["builtin:minilm"]')
+    return project
+
+
+def _for_task(project: Project, table: Mapping[str, Any]) -> Project:
+    """What was not said, as the task wants it: classification's own habits suit no model that writes."""
+    task = project.scope.task
+    if task == "classify":
+        return project
+    said = {name: table.get(name) or {} for name in ("scope", "models", "ladder")}
+    if "target" not in said["scope"]:
+        project = replace(project, scope=replace(project.scope, target={}))
+    if "rungs" not in said["ladder"]:
+        rungs = TAGGING if task == "tag" else WRITING
+        project = replace(project, ladder=replace(project.ladder, rungs=rungs))
+    if "max_length" not in said["models"] and task != "tag":
+        project = replace(project, models=replace(project.models, max_length=512))
     return project
 
 
@@ -233,7 +278,7 @@ def _in_range(project: Project) -> None:
 
 def _from_here(path: tuple[str, ...], value: Any) -> Any:
     """A path in a word starts at the folder the person stands in, not at the project file."""
-    places = (("data",), ("data", "source"), ("data", "validation"), ("data", "test"), ("runs",))
+    places = (("data",), *(("data", name) for name in ("source", "validation", "test", "general")), ("runs",))
     if path not in places or not isinstance(value, str) or value in ("", "-") or value.startswith(("builtin:", "hf:")):
         return value
     return str(Path(value).absolute())

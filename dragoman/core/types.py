@@ -19,7 +19,8 @@ class Message:
 class Example:
     """One row of a data set; a training set and a test set are one file format.
 
-    Classification: the answer is the label, and several answers are several labels that hold at once.
+    Classification: the answer is the label, and several answers are several labels that hold at once. Tagging: one tag
+    a word. Else the answers are texts that are all right; the first is learnt. Plain text: no prompt, one answer.
     """
 
     prompt: tuple[Message, ...]
@@ -36,11 +37,15 @@ class Example:
 @dataclass(frozen=True, slots=True)
 class Answer:
     """What an assistant answered: the text and, where it chose among labels, the chosen ones and the probability of
-    each."""
+    each; where it tagged words, one tag a word."""
 
     text: str
     labels: tuple[str, ...] = ()
     scores: Mapping[str, float] = field(default_factory=dict)
+    finish: str = ""
+    "why a written text ended: `stop`, or `length` where it was cut off"
+    tokens: int = 0
+    "tokens that were written"
 
 
 @dataclass(frozen=True, slots=True)

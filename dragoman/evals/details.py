@@ -12,7 +12,7 @@ from dragoman.evals.interval import wilson
 from dragoman.evals.prediction import Prediction
 from dragoman.metrics.ece import Ece
 
-__all__ = ["Bin", "Confused", "Sample", "confused_pairs", "confusion", "reliability", "samples"]
+__all__ = ["Bin", "Confused", "Sample", "confused_pairs", "confusion", "ranked", "reliability", "samples"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,3 +110,18 @@ def confused_pairs(predictions: Sequence[Prediction], count: int = 5, examples: 
     return tuple(
         Confused(true, taken, len(rows), totals[true], samples(rows, examples)[1]) for (true, taken), rows in ranked
     )
+
+
+def ranked(
+    predictions: Sequence[Prediction], scores: Sequence[float], count: int = 5
+) -> tuple[tuple[Sample, ...], tuple[Sample, ...]]:
+    """The answers with the highest and with the lowest score, of texts that are neither right nor wrong; the score
+    stands where else the confidence does."""
+    order = sorted(range(len(scores)), key=lambda place: (-scores[place], place))
+
+    def sample(place: int) -> Sample:
+        one = predictions[place]
+        return Sample(one.id, one.text, one.references, one.labels, scores[place])
+
+    half = min(count, len(order) // 2 or len(order))
+    return tuple(map(sample, order[:half])), tuple(map(sample, reversed(order[len(order) - half :])))

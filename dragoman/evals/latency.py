@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from dragoman.app.assistant import Assistant
+from dragoman.core.doors import Prompt
 
 __all__ = ["REQUESTS", "WARM_UP", "measure_latency"]
 
@@ -17,7 +18,7 @@ WARM_UP = 5
 
 def measure_latency(
     assistant: Assistant,
-    questions: Sequence[str],
+    questions: Sequence[str | Prompt],
     *,
     requests: int = REQUESTS,
     warm_up: int = WARM_UP,

@@ -18,16 +18,21 @@ class Prediction:
     references: tuple[str, ...]
     answer: Answer
     group: str = ""
+    kind: str = "classify"
 
     @staticmethod
-    def of(number: int, example: Example, answer: Answer) -> "Prediction":
+    def of(number: int, example: Example, answer: Answer, kind: str = "classify") -> "Prediction":
         """The prediction for an example; without an id of its own it is known by its number."""
         known = str(example.meta.get("id", "") or number)
-        return Prediction(known, example.text, example.answers, answer, str(example.meta.get("group", "") or ""))
+        return Prediction(known, example.text, example.answers, answer, str(example.meta.get("group", "") or ""), kind)
 
     @property
     def right(self) -> bool:
-        """Whether exactly the true labels were chosen."""
+        """Whether exactly the true labels were chosen; of a text, whether it is one of the references."""
+        if self.kind == "tag":
+            return self.answer.labels == self.references
+        if self.kind != "classify":
+            return self.answer.text.strip() in {text.strip() for text in self.references}
         return set(self.labels) == set(self.references)
 
     @property
@@ -58,10 +63,12 @@ class Prediction:
             "scores": dict(self.answer.scores),
             "right": self.right,
             "group": self.group,
+            **({} if self.kind == "classify" else {"finish": self.answer.finish, "tokens": self.answer.tokens}),
         }
 
     @staticmethod
-    def from_row(row: Mapping[str, Any]) -> "Prediction":
+    def from_row(row: Mapping[str, Any], kind: str = "classify") -> "Prediction":
         """The prediction of one line of predictions.jsonl."""
-        answer = Answer(row["answer"], tuple(row["labels"]), dict(row["scores"]))
-        return Prediction(row["id"], row["text"], tuple(row["references"]), answer, row.get("group", ""))
+        ended = (str(row.get("finish", "")), int(row.get("tokens", 0)))
+        answer = Answer(row["answer"], tuple(row["labels"]), dict(row["scores"]), *ended)
+        return Prediction(row["id"], row["text"], tuple(row["references"]), answer, row.get("group", ""), kind)

@@ -1,20 +1,20 @@
 """Runs an assistant over a task and measures it: every figure with its interval, every answer kept."""
 
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
 
 from dragoman.app.assistant import Assistant
-from dragoman.core.doors import Metric, Row
+from dragoman.core.doors import Metric, Prompt, Row
 from dragoman.core.types import Answer, Estimate
-from dragoman.evals.details import Confused, Sample, confused_pairs, confusion, reliability, samples
+from dragoman.evals.details import Confused, Sample, confused_pairs, confusion, ranked, reliability, samples
 from dragoman.evals.interval import at_quantile, estimates
 from dragoman.evals.latency import REQUESTS, measure_latency
 from dragoman.evals.prediction import Prediction
-from dragoman.evals.task import Task
+from dragoman.evals.task import Task, leading
 from dragoman.metrics.ece import Ece
 from dragoman.metrics.f1 import F1
 from dragoman.metrics.macro_f1 import MacroF1
@@ -59,13 +59,24 @@ class Report:
 
     @property
     def best(self) -> tuple[Sample, ...]:
-        """The five most confidently right rows."""
-        return samples(self.predictions)[0]
+        """The five most confidently right rows; of texts, those with the highest figure."""
+        return self._samples()[0]
 
     @property
     def worst(self) -> tuple[Sample, ...]:
-        """The five most confidently wrong rows."""
-        return samples(self.predictions)[1]
+        """The five most confidently wrong rows; of texts, those with the lowest figure."""
+        return self._samples()[1]
+
+    def scores(self, name: str) -> list[float]:
+        """The figure of each row alone by one metric, higher is better."""
+        metric, rows = self.task.metrics[name], self.measured[name]
+        sign = 1.0 if metric.higher_is_better else -1.0
+        return [sign * metric.combine(row[None]) for row in rows]
+
+    def _samples(self) -> tuple[tuple[Sample, ...], tuple[Sample, ...]]:
+        if self.task.kind == "classify":
+            return samples(self.predictions)
+        return ranked(self.predictions, self.scores(leading(self.task)))
 
     @property
     def confused(self) -> tuple[Confused, ...]:
@@ -95,6 +106,15 @@ class Report:
     def summary(self) -> dict[str, Any]:
         """All but the single answers as JSON types, for the record of a run."""
         task = self.task
+        if task.kind != "classify":
+            return {
+                "n": len(self.predictions),
+                "kind": task.kind,
+                "estimates": {name: asdict(value) for name, value in self.estimates.items()},
+                "best": [asdict(sample) for sample in self.best],
+                "worst": [asdict(sample) for sample in self.worst],
+                "seconds": self.seconds,
+            }
         curve = [
             [asdict(point) for point in reliability(self.measured[name], metric)]
             for name, metric in task.metrics.items()
@@ -130,7 +150,9 @@ def evaluate(
 
     `progress` is told how many rows are done. Raises UserError when a metric needs what the answers do not carry.
     """
-    questions = [example.text for example in task.examples]
+    questions: Sequence[str | Prompt] = [
+        example.text if task.kind == "classify" else example.prompt for example in task.examples
+    ]
     begun = time.perf_counter()
     answers: list[Answer] = []
     for start in range(0, len(questions), batch):
@@ -139,7 +161,7 @@ def evaluate(
             progress(len(answers))
     seconds = time.perf_counter() - begun
     predictions = tuple(
-        Prediction.of(number, example, answer)
+        Prediction.of(number, example, answer, task.kind)
         for number, (example, answer) in enumerate(zip(task.examples, answers, strict=True), start=1)
     )
     spent = measure_latency(assistant, questions, requests=requests, seed=seed) if requests else ()
@@ -155,7 +177,8 @@ def from_rows(
     seed: int = 0,
 ) -> Report:
     """The report of predictions read back from predictions.jsonl; of the task only labels and metrics are used."""
-    return _report(task, tuple(Prediction.from_row(row) for row in rows), latencies, 0.0, resamples, seed)
+    found = tuple(Prediction.from_row(row, task.kind) for row in rows)
+    return _report(task, found, latencies, 0.0, resamples, seed)
 
 
 def _report(

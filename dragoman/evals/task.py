@@ -8,51 +8,69 @@ from typing import Any
 from dragoman.core.config import nearest
 from dragoman.core.doors import Metric
 from dragoman.core.errors import UserError
+from dragoman.core.project import LEADING
 from dragoman.core.registry import Registry
 from dragoman.core.types import Example
 
-__all__ = ["LIMITS", "METRICS", "Task", "check_names", "known_names", "make_metrics", "make_task"]
+__all__ = ["LIMITS", "METRICS", "Task", "check_names", "known_names", "leading", "make_metrics", "make_task"]
 
 METRICS = Registry("dragoman.metrics", "metric")
+UNASKED = ("bits_per_byte", "perplexity", "valid_json")
+"metrics that are measured only where they are asked for: not every answer carries what they read"
 LIMITS = ("forgetting", "memory_mb", "p50_ms", "p95_ms", "size_mb")
 
 
 @dataclass(frozen=True)
 class Task:
-    """Rows to answer, and what to measure about the answers."""
+    """Rows to answer, and what to measure about the answers. `kind` is what a scope calls its task."""
 
     examples: tuple[Example, ...]
     labels: tuple[str, ...]
     metrics: Mapping[str, Metric]
     multi_label: bool = False
+    kind: str = "classify"
 
 
-def known_names(labels: Sequence[str], multi_label: bool = False) -> tuple[str, ...]:
-    """Every metric a task with these labels can be measured by; `f1:LABEL` is the F1 of one label."""
-    plain = [name for name in METRICS.names() if name != "f1" and not (multi_label and name == "mcc")]
+def leading(task: Task) -> str:
+    """The metric by which answers of a task are ranked: the kind's own, else the first that is measured."""
+    wanted = LEADING[task.kind]
+    return wanted if wanted in task.metrics else next(iter(task.metrics))
+
+
+def known_names(labels: Sequence[str], multi_label: bool = False, kind: str = "classify") -> tuple[str, ...]:
+    """Every metric a task of this kind can be measured by; `f1:LABEL` is the F1 of one label."""
+    suited = [name for name in METRICS.names() if kind in METRICS.kind(name).kinds and name != "f1"]
+    if kind != "classify":
+        return tuple(suited)
+    plain = [name for name in suited if not (multi_label and name == "mcc")]
     return (*plain, *(f"f1:{label}" for label in labels))
 
 
-def check_names(names: Sequence[str], labels: Sequence[str], multi_label: bool = False) -> None:
+def check_names(
+    names: Sequence[str], labels: Sequence[str], multi_label: bool = False, kind: str = "classify"
+) -> None:
     """Raise UserError at the first name that is neither a metric of the task nor a limit such as p95_ms.
 
     Call it before any work: a target on an unknown metric must not cost a training run.
     """
-    known = (*known_names(labels, multi_label), *LIMITS)
+    known = (*known_names(labels, multi_label, kind), *LIMITS)
     for name in names:
         if name == "mcc" and multi_label:
             raise UserError("mcc is not defined where several labels hold at once", "use macro_f1 in scope.target")
         if name not in known:
-            raise UserError(f"there is no metric or limit named '{name}'", nearest(name, known))
+            said = "" if kind == "classify" else f" for the task {kind}"
+            raise UserError(f"there is no metric or limit named '{name}'{said}", nearest(name, known))
 
 
-def make_metrics(names: Sequence[str], labels: Sequence[str], multi_label: bool = False) -> dict[str, Metric]:
+def make_metrics(
+    names: Sequence[str], labels: Sequence[str], multi_label: bool = False, kind: str = "classify"
+) -> dict[str, Metric]:
     """The metrics of the given names with the labels of the task filled in. Raises UserError for an unknown name."""
     made: dict[str, Metric] = {}
     for name in names:
-        check_names([name], labels, multi_label)
+        check_names([name], labels, multi_label, kind)
         if name in LIMITS:
-            raise UserError(f"{name} is a limit, not a metric", nearest(name, known_names(labels, multi_label)))
+            raise UserError(f"{name} is a limit, not a metric", nearest(name, known_names(labels, multi_label, kind)))
         plain, _, label = name.partition(":")
         filled: dict[str, Any] = {"labels": tuple(labels), "multi_label": multi_label, "label": label}
         fields = {field.name for field in dataclasses.fields(METRICS.kind(plain))}
@@ -61,15 +79,24 @@ def make_metrics(names: Sequence[str], labels: Sequence[str], multi_label: bool 
 
 
 def make_task(
-    examples: Sequence[Example], labels: Sequence[str], names: Sequence[str] = (), multi_label: bool = False
+    examples: Sequence[Example],
+    labels: Sequence[str],
+    names: Sequence[str] = (),
+    multi_label: bool = False,
+    kind: str = "classify",
 ) -> Task:
-    """A task over the examples; without names every metric that is defined is measured.
+    """A task over the examples; without names every metric that is defined is measured. Of a kind other than classify
+    the usual ones are measured, and those named besides.
 
     Raises UserError when there are no rows, when a row carries a label that is not one of the labels, or not exactly
     one label where one must hold.
     """
     if not examples:
         raise UserError("there are no rows to measure", "give a file with at least one row: data=PATH")
+    if kind != "classify":
+        usual = [name for name in known_names(labels, False, kind) if name not in UNASKED]
+        made = make_metrics([*usual, *(name for name in names if name not in usual)], labels, False, kind)
+        return Task(tuple(examples), tuple(labels), made, False, kind)
     allowed = set(labels)
     for number, example in enumerate(examples, start=1):
         where = f"row {example.meta.get('id', number)}"

@@ -7,7 +7,7 @@ from functools import cached_property
 from itertools import chain, pairwise
 from pathlib import Path
 
-from tokenizers import AddedToken
+from tokenizers import AddedToken, Encoding
 from tokenizers import Tokenizer as Rust
 from tokenizers.models import Unigram
 
@@ -58,6 +58,7 @@ class Tokenizer:
         self._unigram = isinstance(self._rust.model, Unigram)
         self._pieces = Pieces(self._rust, self._special_ids)
         self._template = read_template(folder)
+        self._claimed: set[int] = set()
         self._claim()
 
     def encode(self, texts: Sequence[str], max_length: int) -> list[list[int]]:
@@ -83,6 +84,26 @@ class Tokenizer:
         found = self._ids(self._rust, texts)
         return [self._clean(text, ids, self._rust) for text, ids in zip(texts, found, strict=True)]
 
+    def locate(self, texts: Sequence[str]) -> list[tuple[list[int], list[tuple[int, int]]]]:
+        """The ids of each text as `plain` gives them, and which characters of the text each token is, white space at
+        its ends left out. Raises UserError as `plain`."""
+        try:
+            found = self._rust.encode_batch(list(texts), add_special_tokens=False)
+        except (UnicodeEncodeError, TypeError):
+            self.plain(texts)  # says which text it is, and why
+            raise
+        return [self._located(text, one) for text, one in zip(texts, found, strict=True)]
+
+    @cached_property
+    def pair(self) -> tuple[tuple[int, ...], tuple[int, ...], tuple[int, ...]]:
+        """The special tokens that the model wants in front of two texts, between them and behind them."""
+        found = self._rust.encode("a", "a")
+        texts = found.sequence_ids
+        second = texts.index(1)
+        first = max(place for place in range(second) if texts[place] == 0)
+        last = max(place for place, text in enumerate(texts) if text == 1)
+        return tuple(found.ids[: texts.index(0)]), tuple(found.ids[first + 1 : second]), tuple(found.ids[last + 1 :])
+
     @property
     def chat(self) -> bool:
         """Whether the folder says how a dialogue is written."""
@@ -99,12 +120,50 @@ class Tokenizer:
                 "this model has no chat template: it continues texts, it holds no dialogues",
                 "use dragoman generate, or choose an instruction-tuned model",
             )
+        return self._numbered(self._dialogues.sections(messages))
+
+    def reply(self, messages: Sequence[Message]) -> list[int]:
+        """What the template writes behind the prompt of a dialogue's last message: the ids of the answer and its end.
+
+        `dialogue(messages[:-1])` and this, one behind the other, are what a model learns: the border between the two is
+        where serving has it, also where one text would have had a token across it. Raises UserError as `dialogue`, and
+        where the template writes the dialogue otherwise once the answer is known.
+        """
+        asked, whole = self._dialogues.sections(messages[:-1]), self._dialogues.closed(messages)
+        rest = _behind(asked, whole)
+        if rest is None:
+            raise UserError(
+                "template-drift: the chat template writes a prompt otherwise once its answer is there",
+                "choose another one: template=instruct",
+            )
+        goes_on = bool(rest) and isinstance(rest[0], str) and bool(asked) and isinstance(asked[-1], str)
+        return self._numbered(rest, self._joined if goes_on else self._inside)
+
+    def use_template(self, source: str) -> None:
+        """Let dialogues be written by this chat template from now on; it is saved with the tokenizer."""
+        if "eos_token" not in self.special and self.eos_ids:  # config.json alone may say how an answer ends
+            self.special = {**self.special, "eos_token": self.tokens([min(self.eos_ids)])[0]}
+        self._template = source
+        self.__dict__.pop("_dialogues", None)
+        self._claim()
+
+    def stop_on(self, number: int) -> None:
+        """Let an answer end on this token too, as the saved generation_config.json will say."""
+        self.eos_ids |= {number}
+
+    @property
+    def template(self) -> str:
+        """The source of the chat template; empty where there is none."""
+        return self._template
+
+    def _numbered(self, sections: Sequence[str | int], first: Rust | None = None) -> list[int]:
+        """The ids of texts and control tokens; the very first text as `first` cuts it."""
         ids: list[int] = []
-        for section in self._dialogues.sections(messages):
+        for section in sections:
             if isinstance(section, int):
                 ids.append(section)
             else:  # a word at the very beginning may be marked, as in the library
-                rust = self._inside if ids else self._rust
+                rust = self._inside if ids else (first or self._rust)
                 ids += self._clean(section, self._ids(rust, [section])[0], rust)
         return ids
 
@@ -178,7 +237,7 @@ class Tokenizer:
         """Let added tokens that the chat template writes, such as <tool_call>, be text in a text like the special
         ones: the library would match them in what a user wrote."""
         plain = {number: token for number, token in self._added.items() if number not in self._special_ids}
-        self._claimed = {number for number, token in plain.items() if token.content in self._template}
+        self._claimed |= {number for number, token in plain.items() if token.content in self._template}
         for number in sorted(self._claimed):
             old = plain[number]
             flags = {name: getattr(old, name) for name in ("single_word", "lstrip", "rstrip", "normalized")}
@@ -190,7 +249,7 @@ class Tokenizer:
         controls = [
             Control(token.content, number, number in self._special_ids, token.lstrip, token.rstrip)
             for number, token in self._added.items()
-            if number in self._special_ids | self._claimed
+            if number in self._special_ids | self._claimed | self.eos_ids
         ]
         return Template(self._template, self.special, controls)
 
@@ -239,20 +298,55 @@ class Tokenizer:
         A unigram model finds its control pieces in any text, where SentencePiece does not; there the text is cut behind
         the first character of such a piece, and each part has its own best pieces.
         """
-        if self._unigram and not self._special_ids.isdisjoint(ids):
-            cuts = [found.end() for found in self._breaks.finditer(text)]
-            first, *others = (text[begin:end] for begin, end in pairwise([0, *cuts, len(text)]))
-            if others:
-                ids = [*self._ids(rust, [first])[0], *chain.from_iterable(self._ids(self._joined, others))]
+        first, *others = self._parts(text, ids)
+        if others:
+            ids = [*self._ids(rust, [first])[0], *chain.from_iterable(self._ids(self._joined, others))]
         if self.control_ids.isdisjoint(ids):
             return ids
         if self._stand_in is None:
             return [number for number in ids if number not in self.control_ids]
         return [self._stand_in if number in self.control_ids else number for number in ids]
 
+    def _parts(self, text: str, ids: Sequence[int]) -> list[str]:
+        """The text, in the parts that have their own pieces each."""
+        if not self._unigram or self._special_ids.isdisjoint(ids):
+            return [text]
+        cuts = [found.end() for found in self._breaks.finditer(text)]
+        return [text[begin:end] for begin, end in pairwise([0, *cuts, len(text)])]
+
+    def _located(self, text: str, found: Encoding) -> tuple[list[int], list[tuple[int, int]]]:
+        ids, spans, place = [], [], 0
+        parts = self._parts(text, found.ids)
+        for number, part in enumerate(parts):
+            if len(parts) > 1:
+                found = (self._joined if number else self._rust).encode(part, add_special_tokens=False)
+            for token, (begin, end) in zip(found.ids, found.offsets, strict=True):
+                if token in self.control_ids and self._stand_in is None:
+                    continue
+                held = part[begin:end]
+                begin += len(held) - len(held.lstrip())
+                ids.append(self._stand_in if token in self.control_ids else token)
+                spans.append((place + begin, place + max(begin, begin + len(held.strip()))))
+            place += len(part)
+        return ids, spans
+
     def _role(self, role: str) -> int | None:
         token = self.special.get(role)
         return self.number(token) if token else None
+
+
+def _behind(asked: Sequence[str | int], whole: Sequence[str | int]) -> list[str | int] | None:
+    """What a dialogue holds behind its prompt; None where it does not begin with it."""
+    *head, last = asked
+    place = len(head)
+    if list(whole[:place]) != head or len(whole) <= place:
+        return None
+    border = whole[place]
+    if isinstance(last, int) or isinstance(border, int):
+        return list(whole[place + 1 :]) if border == last else None
+    if not border.startswith(last):
+        return None
+    return [*([border[len(last) :]] if border != last else []), *whole[place + 1 :]]
 
 
 def _broken(text: str) -> bool:

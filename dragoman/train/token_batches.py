@@ -108,14 +108,19 @@ def filled(rows: Sequence[Row], fill: int, device: str) -> TokenBatch:
 
 
 def word_loss(
-    net: Any, states: Float[Tensor, "b s w"], labels: Int[Tensor, "b s"], few: bool = False, z_loss: float = 0.0
+    net: Any,
+    states: Float[Tensor, "b s w"],
+    labels: Int[Tensor, "b s"],
+    few: bool = False,
+    z_loss: float = 0.0,
+    smoothing: float = 0.0,
 ) -> Float[Tensor, ""]:
     """The sum of -log p of the labels, the full logits never held. With `few` labels only their states are refined."""
     flat, wanted = states.flatten(0, 1), labels.flatten()  # [b s, w], [b s]
     if few:
         chosen = (wanted != IGNORED).nonzero()[:, 0]  # [n]
         flat, wanted = flat[chosen], wanted[chosen]  # [n, w], [n]
-    return linear_cross_entropy(net.refine(flat), net.head.weight, net.head.bias, wanted, z_loss=z_loss)
+    return linear_cross_entropy(net.refine(flat), net.head.weight, net.head.bias, wanted, smoothing=smoothing, z_loss=z_loss)
 
 
 def _square(rows: Sequence[Ids], fill: int | Sequence[int]) -> Int[Tensor, "b s"]:
