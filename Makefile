@@ -3,6 +3,7 @@ PYTHON ?= python3
 PIP_ARGS ?=
 DEMO ?= examples/stdlib.toml
 TESTS ?= tests
+WORKERS ?= 2
 BIN := .venv/bin
 READY := .venv/.ready
 
@@ -33,8 +34,8 @@ check: setup  ## style, types and the direction of imports
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-logo
 
-test: check  ## check, then every test
-	$(BIN)/python -m pytest $(TESTS) -q
+test: check  ## check, then every test, on WORKERS=2 processes
+	$(BIN)/python -m pytest $(TESTS) -q -n $(WORKERS) --dist loadfile --no-loadscope-reorder
 
 fix: setup  ## put right what the tools can put right themselves
 	$(BIN)/ruff check --fix .

@@ -34,13 +34,14 @@ VERBS = (
         "corpus",
         "pretrain",
         "train",
+        "tune",
         "sweep",
         "evaluate",
         "run",
         "judge",
         "serve",
     ),
-    *("generate", "chat", "explain", "models", "runs", "report", "verify", "doctor"),
+    *("generate", "chat", "explain", "models", "runs", "report", "push", "verify", "doctor"),
 )
 # Names joined by dots and then "=", no space among them: a sentence that holds a "=" is no setting.
 _SETTING = re.compile(r"[A-Za-z_]\w*(\.[^=\s]+)*=")

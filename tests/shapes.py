@@ -12,6 +12,8 @@ SHAPED = (
     "dragoman.train.cross_entropy",
     "dragoman.train.low_rank",
     "dragoman.train.muon",
+    "dragoman.train.prompts",
+    "dragoman.train.quantised",
     "dragoman.train.rows",
     "dragoman.train.states",
     "dragoman.train.token_batches",

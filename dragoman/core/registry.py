@@ -11,7 +11,7 @@ import importlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
-from importlib.metadata import entry_points
+from importlib.metadata import EntryPoint, entry_points
 from importlib.resources import files
 from typing import Any
 
@@ -22,10 +22,15 @@ __all__ = ["Registry"]
 
 
 @cache
+def _outside(noun: str) -> dict[str, EntryPoint]:
+    """What other packages add, looked up once: a look reads every installed package, 8 ms where 110 are."""
+    return {point.name: point for point in entry_points(group=f"dragoman.{noun}")}
+
+
+@cache
 def _names(package: str, noun: str) -> tuple[str, ...]:
     own = {entry.name[:-3] for entry in files(package).iterdir() if entry.name.endswith(".py")}
-    outside = {point.name for point in entry_points(group=f"dragoman.{noun}")}
-    return tuple(sorted(name for name in own | outside if not name.startswith("_")))
+    return tuple(sorted(name for name in own | set(_outside(noun)) if not name.startswith("_")))
 
 
 @dataclass(frozen=True)
@@ -43,10 +48,9 @@ class Registry:
         """The class behind a name. Raises UserError with the nearest name when there is none."""
         if name not in self.names():
             raise UserError(f"there is no {self.noun} named '{name}'", nearest(name, self.names()))
-        for point in entry_points(group=f"dragoman.{self.noun}"):
-            if point.name == name:
-                loaded: type[Any] = point.load()
-                return loaded
+        if name in _outside(self.noun):
+            loaded: type[Any] = _outside(self.noun)[name].load()
+            return loaded
         module = importlib.import_module(f"{self.package}.{name}")
         found: type[Any] = getattr(module, "".join(part.capitalize() for part in name.split("_")))
         return found

@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 
 from dragoman.core.types import Example
-from dragoman.data.dedupe import conflicts, exact, near
+from dragoman.data.check_answers import whole
+from dragoman.data.dedupe import conflicts, exact, near, words_of
 from dragoman.data.load import Loaded
 from dragoman.data.private import mask
 from dragoman.data.problems import counted
@@ -35,7 +36,10 @@ def card(
     part are not shown: it is sealed.
     """
     kept = [example for _, part in parts.items() for example in part]
-    texts = [example.text for example in kept]
+    texts = [words_of(example) for example in kept]
+    shape = loaded[0].shape if loaded else "classify"
+    classes, tagged = shape == "classify", shape == "tag"
+    read = texts if classes or tagged else [whole(example) for example in kept]
     alike = near(texts, near_duplicate)
     problems = [problem for source in loaded for problem in source.problems]
     return {
@@ -48,9 +52,11 @@ def card(
         },
         "notes": dict(sum((Counter(source.notes) for source in loaded), Counter())),
         "said": [*(line for source in loaded for line in source.said), *parts.said],
-        "labels": _balance(parts),
+        "shape": shape,
+        "labels": _balance(parts, tagged) if classes or tagged else {},
         "parts": {name: len(part) for name, part in parts.items()},
-        "length": _lengths(texts, count, max_length),
+        "length": _lengths(read, count, max_length),
+        "answers": {} if classes or tagged else _lengths([one.answers[0] for one in kept if one.answers], count, 0),
         "duplicates": {
             "exact": sum(len(rows) - 1 for rows in exact(texts)),
             "near": len({row for one, other, _ in alike for row in (one, other)}),
@@ -61,7 +67,7 @@ def card(
             {"name": problem.name, "place": str(problem.place), "reason": mask(problem.reason)}
             for problem in problems[:PROBLEMS]
         ],
-        "samples": _samples(parts.train),
+        "samples": _samples(parts.train) if classes else {"": [_shown(one) for one in parts.train[:SAMPLES]]},
     }
 
 
@@ -76,10 +82,18 @@ def _source(source: Loaded) -> dict[str, Any]:
     }
 
 
-def _balance(parts: Parts) -> dict[str, dict[str, int]]:
-    counts = {name: Counter(label for row in part for label in row.answers) for name, part in parts.items()}
+def _balance(parts: Parts, tagged: bool) -> dict[str, dict[str, int]]:
+    """How often each label stands in each part; of tags, how many entities begin."""
+    counts = {
+        name: Counter(label for row in part for label in row.answers if not tagged or _begins(label))
+        for name, part in parts.items()
+    }
     labels = sorted(sum(counts.values(), Counter()).items(), key=lambda item: (-item[1], item[0]))
     return {label: {name: held[label] for name, held in counts.items()} for label, _ in labels}
+
+
+def _begins(tag: str) -> bool:
+    return tag != "O" and not tag.startswith("I-")
 
 
 def _lengths(texts: Sequence[str], count: Callable[[Sequence[str]], list[int]] | None, limit: int) -> dict[str, Any]:
@@ -105,7 +119,16 @@ def _samples(examples: Sequence[Example]) -> dict[str, list[dict[str, str]]]:
         for label in example.answers:
             held = found.setdefault(label, [])
             if len(held) < SAMPLES:
-                text = mask(example.text)
-                shown = text if len(text) <= SHOWN else text[:SHOWN] + "..."
-                held.append({"text": shown, "place": str(example.meta.get("place", ""))})
+                held.append({"text": _cut(example.text), "place": str(example.meta.get("place", ""))})
     return dict(sorted(found.items()))
+
+
+def _shown(example: Example) -> dict[str, str]:
+    """A sample of a set without labels: what is asked and what is answered."""
+    answer = next(iter(example.answers), "") if len(example.answers) < SAMPLES else " ".join(example.answers)
+    return {"text": _cut(example.text), "answer": _cut(answer), "place": str(example.meta.get("place", ""))}
+
+
+def _cut(text: str) -> str:
+    shown = mask(text)
+    return shown if len(shown) <= SHOWN else shown[:SHOWN] + "..."

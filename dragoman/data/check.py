@@ -1,50 +1,29 @@
-"""The preflight of a classification set: what would spoil the work is found before it, with a sample of each."""
+"""The preflight of a set of any shape: what would spoil the work is found before it, with a sample of each."""
 
 import math
 from collections import Counter
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass, replace
-from typing import Literal
+from dataclasses import replace
 
 from dragoman.core.types import Example
+from dragoman.data.check_answers import answers_found, whole
 from dragoman.data.clean import CHANGES
-from dragoman.data.dedupe import Overlap, conflicts, exact, near, overlap
+from dragoman.data.dedupe import Overlap, conflicts, exact, near, overlap, words_of
+from dragoman.data.finding import Finding, Sample, Severity, sample_of
 from dragoman.data.leaks import leaks
 from dragoman.data.load import Loaded
 from dragoman.data.private import SECRETS, hints, mask
 from dragoman.data.problems import Problem
 from dragoman.data.split import NEAR_ALLOWED
 
-__all__ = ["Finding", "Sample", "preflight"]
+__all__ = ["Finding", "Sample", "Severity", "preflight"]
 
-Severity = Literal["error", "warning", "note"]
 Count = Callable[[Sequence[str]], list[int]]
 ORDER: dict[str, int] = {"error": 0, "warning": 1, "note": 2}
-SHOWN = 200  # characters of a sample
 RARE = 10  # rows of a label under which its own score says little: the interval is wider than 30 points
 IMBALANCE = 20.0
 CUT = 0.05  # the share of cut texts from which cutting is a warning
 Z = 1.96  # of a 95 % interval
-
-
-@dataclass(frozen=True, slots=True)
-class Sample:
-    """One offending row: its text (cut, secrets masked) and its place."""
-
-    text: str
-    place: str
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """One thing the preflight found: an `error` stops the work, a `warning` is to be judged, a `note` is only said."""
-
-    name: str
-    severity: Severity
-    count: int
-    message: str
-    sample: Sample | None = None
-    hint: str = ""
 
 
 def preflight(
@@ -61,7 +40,7 @@ def preflight(
     count: Count | None = None,
     max_length: int = 128,
 ) -> list[Finding]:
-    """Every finding, errors first.
+    """Every finding, errors first. Labels are looked at where the shape has them, answers where they are texts.
 
     `labels` are the scope's. `bounds` maps each target metric that lies between 0 and 1 to the value it must reach.
     `count` gives the length of texts in tokens, untruncated; `max_length` is how many of them a model will read.
@@ -70,28 +49,28 @@ def preflight(
     for loaded in (data, validation, test):
         if loaded is not None:
             found += _reading(loaded, keep_going)
-    found += _labels(data, labels, keep_going, given=test is not None and validation is not None)
-    found += _duplicates(data.examples, near_duplicate)
+    classes = data.shape == "classify" or (bool(labels) and data.shape != "tag")
+    if classes:
+        found += _labels(data, labels, keep_going, given=test is not None and validation is not None)
+    else:
+        found += answers_found(data.examples, data.shape == "tag", count)
+    found += _duplicates(data.examples, near_duplicate, classes)
     for name, part in (("validation", validation), ("test", test)):
         if part is not None:
-            texts = [example.text for example in part.examples]
-            shared = overlap([example.text for example in data.examples], texts, near_duplicate)
+            texts = [words_of(example) for example in part.examples]
+            shared = overlap([words_of(example) for example in data.examples], texts, near_duplicate)
             found += _overlaps(data, part, name, shared, on_overlap)
-            found += _unseen(data, part, name)
-    found += _leaking(data.examples)
-    found += _private(data.examples)
+            found += _unseen(data, part, name) if classes else []
+    found += _leaking(data.examples) if classes else []
+    # A model that writes learns its answers too, and they take their part of its length.
+    texts = [example.text if classes or data.shape == "tag" else whole(example) for example in data.examples]
+    found += _private(data.examples, texts)
     if count is not None and data.examples:
-        found += _cut(data.examples, count([example.text for example in data.examples]), max_length)
+        found += _cut(data.examples, count(texts), max_length)
     rows = len(test.examples) if test is not None else round(len(data.examples) * test_share)
     found += _provable(rows, bounds or {})
     found = [replace(finding, message=mask(finding.message)) for finding in found]
     return sorted(found, key=lambda finding: ORDER[finding.severity])
-
-
-def _sample(example: Example) -> Sample:
-    # Masked before it is cut: half a secret would not be recognised.
-    text = mask(example.text)
-    return Sample(text if len(text) <= SHOWN else text[:SHOWN] + "...", str(example.meta.get("place", "")))
 
 
 def _reading(loaded: Loaded, keep_going: bool) -> list[Finding]:
@@ -110,13 +89,14 @@ def _reading(loaded: Loaded, keep_going: bool) -> list[Finding]:
         message = f"{count:,} in {loaded.source}: {first.reason}"
         found.append(Finding(name, "warning" if keep_going else "error", count, message, sample, hint))
     for name, count in loaded.notes.items():
-        severity: Severity = "warning" if name in {"bidi", "invisible", "duplicate-id"} else "note"
+        severity: Severity = "warning" if name in DOUBTFUL else "note"
         found.append(Finding(name, severity, count, f"{count:,} in {loaded.source}: {NOTES.get(name, name)}"))
     if not loaded.examples and not loaded.problems:
         found.append(Finding("no-rows", "error", 0, f"0 examples in {loaded.source}", hint="data.source=PATH"))
     return found
 
 
+DOUBTFUL = {"bidi", "invisible", "duplicate-id", "disliked-answer", "equal-answers", "mended-offset"}
 NOTES = {
     **CHANGES,
     "bom": "a byte order mark was left out",
@@ -127,6 +107,16 @@ NOTES = {
     "duplicate-id": "rows have an id that another row has",
     "short-docstring": "docstrings under 20 characters were left out",
     "duplicate-docstring": "docstrings that stand elsewhere too were left out",
+    "unanswered-turn": "messages behind the last answer were left out",
+    "disliked-answer": "answers were marked as bad by people; they are learnt like the others",
+    "empty-turn": "dialogues hold a message without a text",
+    "equal-answers": "the chosen answer is the rejected one: nothing is preferred",
+    "number-as-text": "numbers were read as texts",
+    "bio-scheme": "tags were turned into BIO",
+    "blank-word": "words without a letter were left out",
+    "span-inside-word": "words were cut where an entity begins or ends inside them",
+    "mended-offset": "the place of an answer was wrong and was found nearby",
+    "question-on-one-line": "questions of several lines were put on one",
     "private-docstring": "docstrings of private names were left out",
     "docstring-begins-with-its-module": "docstrings that begin with the name of their module were left out",
 }
@@ -153,10 +143,10 @@ def _labels(data: Loaded, labels: Collection[str], keep_going: bool, given: bool
             severity: Severity = "warning" if keep_going or given else "error"
             hint = "add rows with it, or data.keep_going=true leaves it out"
             message = f"the label '{label}' has one row, which cannot be both learnt and measured"
-            found.append(Finding("label-of-one-row", severity, 1, message, _sample(first[label]), hint))
+            found.append(Finding("label-of-one-row", severity, 1, message, sample_of(first[label]), hint))
         elif rows < RARE:
             message = f"the label '{label}' has {rows} rows: its own score will say little"
-            found.append(Finding("rare-label", "warning", rows, message, _sample(first[label]), "add rows with it"))
+            found.append(Finding("rare-label", "warning", rows, message, sample_of(first[label]), "add rows with it"))
     ratio = max(counts.values()) / min(counts.values())
     if ratio > IMBALANCE:
         (most, many), (least, few) = counts.most_common()[0], counts.most_common()[-1]
@@ -166,10 +156,10 @@ def _labels(data: Loaded, labels: Collection[str], keep_going: bool, given: bool
     return found
 
 
-def _duplicates(examples: Sequence[Example], threshold: float) -> list[Finding]:
-    texts = [example.text for example in examples]
+def _duplicates(examples: Sequence[Example], threshold: float, classes: bool) -> list[Finding]:
+    texts = [words_of(example) for example in examples]
     found = []
-    clash = conflicts(examples)
+    clash = conflicts(examples) if classes else []
     if clash:
         rows = clash[0]
         named = " and ".join(
@@ -177,13 +167,15 @@ def _duplicates(examples: Sequence[Example], threshold: float) -> list[Finding]:
         )
         message = f"{len(clash):,} texts stand with different labels, the first as {named}"
         found.append(
-            Finding("conflicting-labels", "warning", len(clash), message, _sample(examples[rows[0]]), "mend the labels")
+            Finding(
+                "conflicting-labels", "warning", len(clash), message, sample_of(examples[rows[0]]), "mend the labels"
+            )
         )
     same = exact(texts)
     if same:
         spare = sum(len(rows) - 1 for rows in same)
         message = f"{spare:,} rows repeat an earlier text; they stay in one part of the split"
-        found.append(Finding("duplicates", "note", spare, message, _sample(examples[same[0][1]])))
+        found.append(Finding("duplicates", "note", spare, message, sample_of(examples[same[0][1]])))
     alike = near(texts, threshold)
     if alike:
         rows_near = len({row for one, other, _ in alike for row in (one, other)})
@@ -192,7 +184,7 @@ def _duplicates(examples: Sequence[Example], threshold: float) -> list[Finding]:
             f"{rows_near:,} rows are nearly the same as another (overlap {value:.2f} at "
             f"{examples[one].meta.get('place', one)}); they stay in one part of the split"
         )
-        found.append(Finding("near-duplicates", "note", rows_near, message, _sample(examples[other])))
+        found.append(Finding("near-duplicates", "note", rows_near, message, sample_of(examples[other])))
     return found
 
 
@@ -206,14 +198,14 @@ def _overlaps(data: Loaded, part: Loaded, name: str, shared: Overlap, on_overlap
         place = data.examples[mine].meta.get("place", mine)
         message = f"{rows:,} {name} rows stand in the data to train on, the first at {place}"
         severity: Severity = "warning" if dropped else "error"
-        found.append(Finding("overlap", severity, rows, message, _sample(part.examples[other]), hint))
+        found.append(Finding("overlap", severity, rows, message, sample_of(part.examples[other]), hint))
     if shared.near:
         mine, other, value = shared.near[0]
         rows = len({row for _, row, _ in shared.near})
         place = data.examples[mine].meta.get("place", mine)
         message = f"{rows:,} {name} rows are nearly in the data to train on, the first at {place} (overlap {value:.2f})"
         severity = "error" if shared.near_share > NEAR_ALLOWED and not dropped else "warning"
-        found.append(Finding("near-overlap", severity, rows, message, _sample(part.examples[other]), hint))
+        found.append(Finding("near-overlap", severity, rows, message, sample_of(part.examples[other]), hint))
     return found
 
 
@@ -224,7 +216,7 @@ def _unseen(data: Loaded, part: Loaded, name: str) -> list[Finding]:
         return []
     labels = ", ".join(sorted({label for example in strange for label in example.answers} - known)[:5])
     message = f"{len(strange):,} {name} rows have labels that no row to train on has: {labels}"
-    return [Finding("label-not-in-train", "warning", len(strange), message, _sample(strange[0]), "add rows with it")]
+    return [Finding("label-not-in-train", "warning", len(strange), message, sample_of(strange[0]), "add rows with it")]
 
 
 def _leaking(examples: Sequence[Example]) -> list[Finding]:
@@ -234,27 +226,27 @@ def _leaking(examples: Sequence[Example]) -> list[Finding]:
             "warning",
             leak.rows,
             f"'{leak.word}' stands in {leak.share:.0%} of the rows of '{leak.label}' and gives the label away",
-            _sample(examples[leak.row]),
+            sample_of(examples[leak.row]),
             "take the word out of the texts, unless users will write it too",
         )
         for leak in leaks(examples)
     ]
 
 
-def _private(examples: Sequence[Example]) -> list[Finding]:
+def _private(examples: Sequence[Example], texts: Sequence[str]) -> list[Finding]:
     counts: Counter[str] = Counter()
-    first: dict[str, Example] = {}
-    for example in examples:
-        for kind in {hint.kind for hint in hints(example.text)}:
+    first: dict[str, Sample] = {}
+    for example, text in zip(examples, texts, strict=True):
+        for kind in {hint.kind for hint in hints(text)}:
             counts[kind] += 1
-            first.setdefault(kind, example)
+            first.setdefault(kind, sample_of(example, text))
     return [
         Finding(
             "secret" if kind in SECRETS else "personal-data",
             "warning",
             rows,
             f"{kind} in {rows:,} row{'' if rows == 1 else 's'}, as it seems",
-            _sample(first[kind]),
+            first[kind],
             "take it out of the data: a model can repeat what it was trained on",
         )
         for kind, rows in counts.most_common()
@@ -272,7 +264,9 @@ def _cut(examples: Sequence[Example], lengths: Sequence[int], max_length: int) -
         f"{lost / sum(lengths):.1%} of all tokens; the longest has {max(lengths):,}"
     )
     worst = examples[max(cut, key=lengths.__getitem__)]
-    return [Finding("cut", severity, len(cut), message, _sample(worst), "models.max_length=NUMBER reads more of each")]
+    return [
+        Finding("cut", severity, len(cut), message, sample_of(worst), "models.max_length=NUMBER reads more of each")
+    ]
 
 
 def _provable(rows: int, bounds: Mapping[str, float]) -> list[Finding]:

@@ -1,7 +1,7 @@
 """Finds out which column holds the text and which the label, from all rows; every guess is said with its rivals."""
 
 from collections import Counter
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -10,7 +10,7 @@ from dragoman.core.errors import UserError
 from dragoman.core.project import Columns
 from dragoman.data.problems import Row
 
-__all__ = ["LABEL_NAMES", "TEXT_NAMES", "Column", "Schema", "choose"]
+__all__ = ["LABEL_NAMES", "PAIRS", "TEXT_NAMES", "Column", "Schema", "choose", "identify", "known", "listed"]
 
 # In the order of preference: the names that public data sets use.
 TEXT_NAMES = (
@@ -20,10 +20,12 @@ TEXT_NAMES = (
 LABEL_NAMES = (
     "label", "labels", "category", "class", "target", "coarse", "intent", "sentiment", "topic", "categories", "tag",
     "coarse_label", "label_coarse", "label_text", "gold_label", "y", "answer", "output", "type", "emotion", "polarity",
+    "completion", "response",
 )  # fmt: skip
 PAIRS = (("premise", "hypothesis"), ("sentence1", "sentence2"), ("question1", "question2"), ("question", "sentence"))
 ID_NAMES = ("id", "_id", "idx", "uid", "uuid", "guid", "row_id")
 GROUP_NAMES = ("group", "group_id")
+SAMPLES = 20  # rows kept to look into lists and objects
 VALUES_KEPT = 1000  # distinct values held a column; more than that is no set of labels
 LABEL_SHARE = 0.5  # a label comes back: fewer distinct values than half the rows
 LABEL_LENGTH = 60  # characters; longer values are text
@@ -58,6 +60,11 @@ class Column:
         few = len(self.values) < min(VALUES_KEPT, max(3, LABEL_SHARE * self.rows))
         return few and not self.kinds["float"] and all(len(value) <= LABEL_LENGTH for value in self.values)
 
+    def repeated(self) -> bool:
+        """Whether it holds labels beyond doubt: texts or numbers, each of which stands in two rows on the average."""
+        plain = not self.kinds["dict"] and not self.kinds["list"]
+        return plain and self.label_like() and 2 * len(self.values) <= self.rows
+
 
 @dataclass(slots=True)
 class Schema:
@@ -65,10 +72,14 @@ class Schema:
 
     rows: int = 0
     columns: dict[str, Column] = field(default_factory=dict)
+    samples: list[Mapping[str, Any]] = field(default_factory=list)
+    """The values of the first rows, as they stand."""
 
     def see(self, row: Row) -> None:
         """Count one more row."""
         self.rows += 1
+        if len(self.samples) < SAMPLES:
+            self.samples.append(row.values)
         for name, value in row.values.items():
             self.columns.setdefault(name, Column()).see(value)
 
@@ -95,23 +106,29 @@ def choose(
     said: list[str] = []
     label = given.label
     if label:
-        _known(schema, label, "label")
+        known(schema, label, "label")
     elif labelled:
         label = _label(schema, given, labels, said)
     text = given.text
     for part in text.split("+") if text and text not in schema.columns else [text] * bool(text):
-        _known(schema, part.strip(), "text")
+        known(schema, part.strip(), "text")
     if not text:
         text = _text(schema, {label, given.id, given.group}, said)
-    for name in (given.id, given.group):
-        if name:
-            _known(schema, name, "id" if name == given.id else "group")
-    identity = given.id or _first(schema, ID_NAMES, "id", said)
-    group = given.group or _first(schema, GROUP_NAMES, "group", said)
+    identity, group = identify(schema, given, said)
     return Columns(text=text, label=label, id=identity, group=group), said
 
 
-def _known(schema: Schema, name: str, use: str) -> None:
+def identify(schema: Schema, given: Columns, said: list[str]) -> tuple[str, str]:
+    """The columns of the id and of the group, those that were guessed added to `said`; empty where there is none."""
+    for name in (given.id, given.group):
+        if name:
+            known(schema, name, "id" if name == given.id else "group")
+    identity = given.id or _first(schema, ID_NAMES, "id", said)
+    return identity, given.group or _first(schema, GROUP_NAMES, "group", said)
+
+
+def known(schema: Schema, name: str, use: str) -> None:
+    """Raise UserError where no row has the column that data.columns names for this use."""
     if name not in schema.columns:
         hint = f"{nearest(name, schema.columns)}; data.columns.{use}=NAME says which"
         raise UserError(f"no row has the column '{name}' that data.columns.{use} names", hint)
@@ -125,7 +142,8 @@ def _first(schema: Schema, names: Collection[str], use: str, said: list[str]) ->
     return found
 
 
-def _listed(schema: Schema) -> str:
+def listed(schema: Schema) -> str:
+    """Every column, and in how many rows it stands."""
     shown = [
         f"{name} ({'in all rows' if column.rows == schema.rows else f'in {column.rows:,} of {schema.rows:,} rows'})"
         for name, column in schema.columns.items()
@@ -148,7 +166,7 @@ def _text(schema: Schema, taken: Collection[str], said: list[str]) -> str:
     named = [lower[name] for name in TEXT_NAMES if name in lower]
     pool = named or [name for name in strings if name.lower() not in (*ID_NAMES, *GROUP_NAMES, *LABEL_NAMES)]
     if not pool:
-        raise UserError(f"no column holds text; the columns are {_listed(schema)}", "data.columns.text=NAME says which")
+        raise UserError(f"no column holds text; the columns are {listed(schema)}", "data.columns.text=NAME says which")
     best = max(pool, key=lambda name: schema.columns[name].mean_length)
     why = "" if len(pool) == 1 else ", the one with the longest texts"
     said.append(f"text = column '{best}'{why}" + _other([name for name in pool if name != best], "text"))
@@ -167,7 +185,7 @@ def _label(schema: Schema, given: Columns, labels: Collection[str], said: list[s
     named = [lower[name] for name in LABEL_NAMES if name in lower]
     if not named:
         raise UserError(
-            f"no column holds a label; the columns are {_listed(schema)}", "data.columns.label=NAME says which"
+            f"no column holds a label; the columns are {listed(schema)}", "data.columns.label=NAME says which"
         )
     best = named[0]
     known = {*ID_NAMES, *GROUP_NAMES, *TEXT_NAMES}

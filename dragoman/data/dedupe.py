@@ -18,7 +18,19 @@ from numpy.typing import NDArray
 from dragoman.core.errors import UserError
 from dragoman.core.types import Example
 
-__all__ = ["Overlap", "canonical", "conflicts", "exact", "forget", "groups", "near", "overlap", "similarity", "unique"]
+__all__ = [
+    "Overlap",
+    "canonical",
+    "conflicts",
+    "exact",
+    "forget",
+    "groups",
+    "near",
+    "overlap",
+    "similarity",
+    "unique",
+    "words_of",
+]
 
 SHINGLE = 5
 WORDS_ENOUGH = 8  # in shorter sentences one other word is another sentence
@@ -36,6 +48,11 @@ Hashes = NDArray[np.uint64]
 def canonical(text: str) -> str:
     """What two texts must share to be exact duplicates: their characters in NFC, case and white space aside."""
     return " ".join(unicodedata.normalize("NFC", text).casefold().split())
+
+
+def words_of(example: Example) -> str:
+    """What makes an example the same as another: what the user says in it, or its answer where nobody asks."""
+    return example.text if example.prompt else next(iter(example.answers), "")
 
 
 def exact(texts: Sequence[str]) -> list[list[int]]:
@@ -173,15 +190,23 @@ def groups(texts: Sequence[str], threshold: float = 0.8, given: Sequence[str] = 
 
 def conflicts(examples: Sequence[Example]) -> list[list[int]]:
     """The groups of rows that have the same canonical text and not the same labels."""
-    found = exact([example.text for example in examples])
+    found = exact([words_of(example) for example in examples])
     return [rows for rows in found if len({frozenset(examples[row].answers) for row in rows}) > 1]
 
 
 def unique(examples: Iterable[Example]) -> tuple[list[Example], int]:
-    """The examples without those whose canonical text and labels have been seen before, and how many those were."""
+    """The examples without those whose canonical text, whole prompt and answers have been seen before, and how many
+    those were."""
     every = list(examples)
-    kept = {(canonical(example.text), frozenset(example.answers)): example for example in reversed(every)}
+    kept = {_identity(example): example for example in reversed(every)}
     return list(kept.values())[::-1], len(every) - len(kept)
+
+
+def _identity(example: Example) -> tuple[str, tuple[str, ...], tuple[str, ...] | frozenset[str], str]:
+    # Two dialogues may differ in what the system or the assistant says; a single question is its text alone.
+    others = tuple(f"{one.role}: {canonical(one.content)}" for one in example.prompt if one.role != "user")
+    answers = example.answers if "words" in example.meta else frozenset(example.answers)  # tags have an order
+    return canonical(words_of(example)), others, answers, example.rejected
 
 
 @dataclass(frozen=True, slots=True)

@@ -188,17 +188,24 @@ class _Window:
         return self.line + breaks, to - self.text.rfind("\n", self.at, to)
 
 
-def json_list(stream: BinaryIO, name: str, max_line: int = LINE_LIMIT) -> Iterator[Row | Problem]:
-    """Each object of one JSON list, streamed. A list that breaks off or is malformed ends with a problem."""
+def json_list(
+    stream: BinaryIO, name: str, max_line: int = LINE_LIMIT, before: re.Pattern[str] | None = None
+) -> Iterator[Row | Problem]:
+    """Each object of one JSON list, streamed. A list that breaks off or is malformed ends with a problem.
+
+    `before` matches what stands in front of the list where it lies inside an object; what follows it is not looked at.
+    """
     window = _Window(stream)
     try:
-        yield from _elements(window, name, max_line)
+        yield from _elements(window, name, max_line, before)
     except UnicodeDecodeError as error:
         reason = f"byte 0x{error.object[error.start]:02x} is not UTF-8"
         yield Problem("encoding", Place(name, window.line), reason, convert(name, "LATIN1"))
 
 
-def _elements(window: _Window, name: str, max_line: int) -> Iterator[Row | Problem]:
+def _elements(
+    window: _Window, name: str, max_line: int, before: re.Pattern[str] | None = None
+) -> Iterator[Row | Problem]:
     def place(at: int) -> Place:
         return Place(name, *window.place(at))
 
@@ -212,18 +219,24 @@ def _elements(window: _Window, name: str, max_line: int) -> Iterator[Row | Probl
     begun = skip(SPACE)
     if window.marked:
         yield Problem("bom", Place(name), "a byte order mark was left out", refused=False)
+    if before is not None:
+        begun = skip(before)
     if not begun or window.text[window.at] != "[":
         yield Problem(
             "malformed", place(window.at), "a JSON file must be a list [...] of objects, or one object a line"
         )
         return
     window.move(window.at + 1)
+    seen = False
     while skip(COMMA):
         if window.text[window.at] == "]":
+            if not seen:
+                yield Problem("empty-file", place(window.at), "the list is empty: 0 rows", "data.source=PATH")
             window.move(window.at + 1)
-            if skip(SPACE):
+            if before is None and skip(SPACE):
                 yield Problem("malformed", place(window.at), "more text follows after the end of the list")
             return
+        seen = True
         end = _element_end(window, max_line)
         if isinstance(end, Trouble):
             yield Problem(end.name, place(end.position), end.reason)

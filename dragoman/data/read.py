@@ -1,7 +1,8 @@
 """Reads rows from wherever a source says, one at a time in constant memory; what cannot be read is named.
 
 Sources: a path, a pattern, a folder, `-` (standard input), `hf:owner/name`, `builtin:stdlib`. Formats: jsonl, ndjson,
-json (a list), csv, tsv, parquet, txt, each also gzipped. The format follows the name and is held against the content.
+json (a list, or an object that holds one named data), csv, tsv, parquet, txt, conll, each also gzipped. The format
+follows the name and is held against the content.
 """
 
 import gzip
@@ -14,10 +15,12 @@ from typing import BinaryIO, cast
 from dragoman.core.errors import UserError
 from dragoman.data.builtin import builtin_rows
 from dragoman.data.columns import LABEL_NAMES, TEXT_NAMES
+from dragoman.data.conll_rows import conll_rows, is_conll
 from dragoman.data.csv_rows import csv_rows, separator, txt_rows
 from dragoman.data.hub import hub_rows
 from dragoman.data.json_rows import json_lines, json_list
 from dragoman.data.lines import LINE_LIMIT, convert
+from dragoman.data.nested_rows import is_nested, nested_rows
 from dragoman.data.parquet_rows import parquet_rows
 from dragoman.data.problems import Place, Problem, Row
 from dragoman.data.sniff import foreign, wide_encoding
@@ -35,6 +38,8 @@ READERS: dict[str, Reader] = {
     "csv": csv_rows,
     "parquet": parquet_rows,
     "txt": txt_rows,
+    "conll": conll_rows,
+    "nested": nested_rows,
 }
 
 
@@ -116,9 +121,11 @@ def _plain(stream: io.BufferedReader, name: str, kind: str, max_line: int) -> It
         hint = f"name it with one of {' '.join(sorted(FORMATS))}, each also with .gz"
         raise UserError(f"{name} is in no known format: no file ending in {Path(name).suffix} is known", hint)
     kind = kind or guess(head)
-    # Many files called .json hold one object a line.
+    # Many files called .json hold one object a line, and those of SQuAD one object with a list inside.
     if kind == "json" and head.removeprefix(b"\xef\xbb\xbf").lstrip()[:1] == b"{":
-        kind = "jsonl"
+        kind = "nested" if is_nested(head) else "jsonl"
+    if kind in ("txt", "csv") and is_conll(head):
+        kind = "conll"
     yield from READERS[kind](stream, name, max_line)
 
 
@@ -133,6 +140,8 @@ def _rename(head: bytes, name: str) -> str:
 def guess(head: bytes) -> str:
     """The format of rows without a name, from how they begin."""
     text = head.decode("utf-8-sig", errors="ignore").lstrip()
+    if is_conll(head):
+        return "conll"
     if text.startswith(("{", "[")):
         return "jsonl" if text[0] == "{" else "json"
     first = text.split("\n", 1)[0].strip()

@@ -20,6 +20,10 @@ FORMATS = {
     ".parquet": "parquet",
     ".pq": "parquet",
     ".txt": "txt",
+    ".conll": "conll",
+    ".bio": "conll",
+    ".iob": "conll",
+    ".iob2": "conll",
 }
 FILE_LIMIT = 100_000
 PARTS = {"train": {"train", "training"}, "held out": {"test", "testing", "dev", "val", "valid", "validation", "eval"}}

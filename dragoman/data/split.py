@@ -11,7 +11,7 @@ from hashlib import blake2b
 
 from dragoman.core.errors import UserError
 from dragoman.core.types import Example
-from dragoman.data.dedupe import Overlap, canonical, groups, overlap
+from dragoman.data.dedupe import Overlap, canonical, groups, overlap, words_of
 
 __all__ = ["NEAR_ALLOWED", "Parts", "sample", "split"]
 
@@ -38,7 +38,7 @@ def sample(examples: Sequence[Example], rows: int, seed: int = 0) -> list[Exampl
     """`rows` of the examples, the same ones whatever their order was; all of them for 0."""
     if not 0 < rows < len(examples):
         return list(examples)
-    drawn = sorted(range(len(examples)), key=lambda index: (_hash(examples[index].text, seed), index))[:rows]
+    drawn = sorted(range(len(examples)), key=lambda index: (_hash(words_of(examples[index]), seed), index))[:rows]
     return [examples[index] for index in sorted(drawn)]
 
 
@@ -52,12 +52,14 @@ def split(
     on_overlap: str = "refuse",
     keep_going: bool = False,
     seed: int = 0,
+    labelled: bool = True,
 ) -> Parts:
     """The parts of a data set. Given validation and test sets stay as they are; the shares are of what is missing.
 
     Rows are kept together when they are exact or near duplicates or share `meta["group"]`. A label that has only one
     group is refused, or left out with `keep_going`. Given sets must not stand in training: any exact duplicate, or
     near duplicates of more than 1 % of their rows, are refused; `on_overlap="drop"` takes them out of training.
+    With `labelled` False the answers are texts or tags: rows are drawn whatever they are, and none is refused for them.
     Raises UserError for these, for a set of one label, and for one too small to split.
     """
     dropped: Counter[str] = Counter()
@@ -68,17 +70,19 @@ def split(
     for name, part in (("test", test), ("validation", validation)):
         if part is not None:
             train = _apart(train, part, "train", name, near_duplicate, on_overlap, dropped)
-    _enough(train, "data.source")
+    _enough(train, "data.source", labelled)
     wanted = {"validation": validation is None, "test": test is None}
     if any(wanted.values()):
         fractions = {
             name: share for name, share in zip(("validation", "test"), shares[1:], strict=True) if wanted[name]
         }
         total = shares[0] + sum(fractions.values())
-        bound = groups([row.text for row in train], near_duplicate, [str(row.meta.get("group", "")) for row in train])
-        train, bound = _without_single(train, bound, keep_going, dropped, said)
-        _enough(train, "data.source")
-        placed = _place(train, bound, {name: share / total for name, share in fractions.items()}, seed)
+        named = [str(row.meta.get("group", "")) for row in train]
+        bound = groups([words_of(row) for row in train], near_duplicate, named)
+        if labelled:
+            train, bound = _without_single(train, bound, keep_going, dropped, said)
+        _enough(train, "data.source", labelled)
+        placed = _place(train, bound, {name: share / total for name, share in fractions.items()}, seed, labelled)
         validation = placed.get("validation", validation)
         test = placed.get("test", test)
         train = placed["train"]
@@ -89,7 +93,11 @@ def _hash(text: str, seed: int) -> bytes:
     return blake2b(f"{seed}\n{canonical(text)}".encode("utf-8", "surrogatepass"), digest_size=16).digest()
 
 
-def _enough(examples: Sequence[Example], where: str) -> None:
+def _enough(examples: Sequence[Example], where: str, labelled: bool) -> None:
+    if not labelled:
+        if not examples:
+            raise UserError(f"{where} has no row to learn from", "data.source=PATH names other data")
+        return
     labels = {label for example in examples for label in example.answers}
     if len(labels) < 2:
         found = f"only the label '{next(iter(labels))}'" if labels else "no label"
@@ -107,7 +115,7 @@ def _apart(
     on_overlap: str,
     dropped: Counter[str],
 ) -> list[Example]:
-    found = overlap([row.text for row in mine], [row.text for row in part], threshold)
+    found = overlap([words_of(row) for row in mine], [words_of(row) for row in part], threshold)
     if not found.exact and not found.near:
         return mine
     if on_overlap == "drop":
@@ -159,7 +167,7 @@ def _without_single(
 
 
 def _place(
-    train: list[Example], bound: list[int], fractions: Mapping[str, float], seed: int
+    train: list[Example], bound: list[int], fractions: Mapping[str, float], seed: int, labelled: bool
 ) -> dict[str, list[Example]]:
     """Each group to a part: label by label, in the order of the groups' hashes, until a part is full."""
     members: dict[int, list[int]] = defaultdict(list)
@@ -168,10 +176,12 @@ def _place(
     count = Counter(label for example in train for label in example.answers)
 
     def rarest(group: int) -> str:
+        if not labelled:
+            return ""  # all rows are one stratum
         labels = {label for index in members[group] for label in train[index].answers}
         return min(labels, key=lambda label: (count[label], label), default="")
 
-    keys = {group: min(_hash(train[index].text, seed) for index in rows) for group, rows in members.items()}
+    keys = {group: min(_hash(words_of(train[index]), seed) for index in rows) for group, rows in members.items()}
     strata: dict[str, list[int]] = defaultdict(list)
     for group in sorted(members, key=keys.__getitem__):
         strata[rarest(group)].append(group)

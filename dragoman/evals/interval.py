@@ -4,6 +4,8 @@ Which interval was chosen by simulation (2026-11, 600 draws of 100 to 900 rows e
 - a figure between fixed bounds (accuracy, F1, MCC): Wilson's interval at the effective sample size that the bootstrap
   variance implies (Korn and Graubard, 1998). For accuracy of single rows it is Wilson's interval exactly. It covers
   94-96 % where the percentile interval covers 84 % (few errors, 100 rows), and is never empty when all is right.
+- a graded figure (ROUGE, BLEU, chrF, token F1), whose row is no single trial: the same, without the limit on what a row
+  may be worth, and with Student's t. It covers 91-95 % at 30 rows, 91-97 % at 100 (300 draws each).
 - an unbounded figure (log loss): the BCa bootstrap (Efron, 1987).
 - a figure that is biased even for a perfect model (ECE): the bootstrap with its bias taken off the lower end.
 """
@@ -20,7 +22,7 @@ from dragoman.core.doors import Metric, Row
 from dragoman.core.types import Estimate
 from dragoman.evals.resample import Summed, Units, resampled
 
-__all__ = ["Bounded", "WithNull", "Z", "at_quantile", "estimate", "estimates", "student", "wilson"]
+__all__ = ["Bounded", "Graded", "WithNull", "Z", "at_quantile", "estimate", "estimates", "student", "wilson"]
 
 NORMAL = NormalDist()
 Z = NORMAL.inv_cdf(0.975)
@@ -31,6 +33,14 @@ class Bounded(Protocol):
     """A metric that cannot leave two bounds."""
 
     bounds: ClassVar[tuple[float, float]]
+
+
+@runtime_checkable
+class Graded(Protocol):
+    """A bounded metric whose rows are shares, or counts of many words: one row may say as much as many trials."""
+
+    trials: ClassVar[float]
+    "How many trials of right or wrong one row may be worth at the most; 4 where a metric does not say."
 
 
 @runtime_checkable
@@ -95,7 +105,7 @@ def estimate(
 
 def _estimate(metric: Metric, value: float, rows: Row, drawn: Row, units: Units, seed: int) -> Estimate:
     if isinstance(metric, Bounded) and not isinstance(metric, WithNull):
-        low, high = _bounded(value, rows, drawn, units, metric.bounds)
+        low, high = _bounded(metric, value, rows, drawn, units)
     elif units.count < 2:
         low, high = -math.inf, math.inf  # one row says nothing about how far others may lie
     elif isinstance(metric, WithNull):
@@ -105,21 +115,23 @@ def _estimate(metric: Metric, value: float, rows: Row, drawn: Row, units: Units,
     return Estimate(value, min(low, value), max(high, value), len(rows))
 
 
-def _bounded(value: float, rows: Row, drawn: Row, units: Units, bounds: tuple[float, float]) -> tuple[float, float]:
+def _bounded(metric: Bounded, value: float, rows: Row, drawn: Row, units: Units) -> tuple[float, float]:
     """Wilson's interval at the sample size at which a proportion would vary as much as the figure does."""
-    bottom, width = bounds[0], bounds[1] - bounds[0]
+    bottom, width = metric.bounds[0], metric.bounds[1] - metric.bounds[0]
+    graded = isinstance(metric, Graded)
     share = min(max((value - bottom) / width, 0.0), 1.0)
     spread = float(drawn.std()) / width
     size = float(units.count)
-    proportion = rows.shape[1] == 1 and not units.grouped
+    proportion = rows.shape[1] == 1 and not units.grouped and bool(np.isin(rows, (0.0, 1.0)).all())
     if spread > 1e-12 and 0.0 < share < 1.0 and not proportion:
         # Drawing again adds a figure's bias (F1 of rare labels reads low) once more: what it added is taken off.
         share = min(max(share + (value - float(drawn.mean())) / width, 0.001), 0.999)
         size = share * (1 - share) / spread**2
-        if units.grouped:
+        if units.count > 1 and (units.grouped or graded):
             size *= (Z / student(units.count - 1)) ** 2
-        # A draw varies by nearly nothing where few errors fell on few rows: never believe in more than 4 trials a row.
-        size = min(size, 4.0 * units.count)
+        # A draw varies by nearly nothing where few errors fell on few rows: never believe in more than 4 trials a row,
+        # or what a row of a graded metric may be worth.
+        size = min(size, (metric.trials if isinstance(metric, Graded) else 4.0) * units.count)
     low, high = wilson(share, size)
     return bottom + width * low, bottom + width * high
 

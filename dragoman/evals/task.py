@@ -46,9 +46,7 @@ def known_names(labels: Sequence[str], multi_label: bool = False, kind: str = "c
     return (*plain, *(f"f1:{label}" for label in labels))
 
 
-def check_names(
-    names: Sequence[str], labels: Sequence[str], multi_label: bool = False, kind: str = "classify"
-) -> None:
+def check_names(names: Sequence[str], labels: Sequence[str], multi_label: bool = False, kind: str = "classify") -> None:
     """Raise UserError at the first name that is neither a metric of the task nor a limit such as p95_ms.
 
     Call it before any work: a target on an unknown metric must not cost a training run.

@@ -17,6 +17,7 @@ class Accuracy:
     """The share of rows whose predicted labels are exactly the true ones (subset accuracy where several may hold)."""
 
     higher_is_better: ClassVar[bool] = True
+    kinds: ClassVar[tuple[str, ...]] = ("classify",)
     bounds: ClassVar[tuple[float, float]] = (0.0, 1.0)
 
     labels: tuple[str, ...] = ()

@@ -24,6 +24,7 @@ class Ece:
     """
 
     higher_is_better: ClassVar[bool] = False
+    kinds: ClassVar[tuple[str, ...]] = ("classify",)
 
     labels: tuple[str, ...] = ()
     "The labels of the task; filled in by it."

@@ -17,6 +17,7 @@ class F1:
     """The harmonic mean of precision and recall of one label; 0 where it is neither predicted nor true."""
 
     higher_is_better: ClassVar[bool] = True
+    kinds: ClassVar[tuple[str, ...]] = ("classify",)
     bounds: ClassVar[tuple[float, float]] = (0.0, 1.0)
 
     labels: tuple[str, ...] = ()

@@ -20,6 +20,7 @@ class MacroF1:
     """
 
     higher_is_better: ClassVar[bool] = True
+    kinds: ClassVar[tuple[str, ...]] = ("classify",)
     bounds: ClassVar[tuple[float, float]] = (0.0, 1.0)
 
     labels: tuple[str, ...] = ()

@@ -18,6 +18,7 @@ class Mcc:
     """The correlation of predicted and true label, from -1 to 1 (Gorodkin, 2004); 0 where either never varies."""
 
     higher_is_better: ClassVar[bool] = True
+    kinds: ClassVar[tuple[str, ...]] = ("classify",)
     bounds: ClassVar[tuple[float, float]] = (-1.0, 1.0)
 
     labels: tuple[str, ...] = ()

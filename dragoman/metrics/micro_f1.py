@@ -17,6 +17,7 @@ class MicroF1:
     """F1 of the hits, false alarms and misses summed over labels; with one label a row it equals accuracy."""
 
     higher_is_better: ClassVar[bool] = True
+    kinds: ClassVar[tuple[str, ...]] = ("classify",)
     bounds: ClassVar[tuple[float, float]] = (0.0, 1.0)
 
     labels: tuple[str, ...] = ()

@@ -1,5 +1,6 @@
 """The LM door of our own transformer: prompts become ids, ids become tokens, tokens become whole characters."""
 
+import copy
 from collections.abc import Iterator, Sequence
 
 import numpy as np
@@ -64,13 +65,9 @@ class LocalLM:
         Raises UserError where a prompt is empty or longer than the model reads.
         """
         rows = [self.ids(prompt) for prompt in prompts]
-        more = max((room(self.arch, row, how.max_tokens) for row in rows), default=0)
-        lengths = [len(row) + more for row in rows]  # of the cache; the order is that of the prompts
         found: list[Completion] = [Completion("")] * (len(rows) * how.n)
-        tokens = self._cached_tokens() // how.n
-        for batch in by_length(lengths, max(1, self._most_rows // how.n), max(1, tokens)):
-            with enough_memory(self._could_shrink):
-                made = self._batch([rows[index] for index in batch], how)
+        for batch in self.batches(rows, how):
+            made = self.batch([rows[index] for index in batch], how)
             for place, index in enumerate(batch):
                 found[index * how.n : (index + 1) * how.n] = made[place * how.n : (place + 1) * how.n]
         return found
@@ -114,6 +111,27 @@ class LocalLM:
     def check(self, prompt: Prompt) -> None:
         """Raise UserError where the prompt says nothing, or leaves no room for an answer."""
         room(self.arch, self.ids(prompt), 1)
+
+    def beside(self, net: Writer) -> "LocalLM":
+        """The same door over another net that is laid out already, as one that shares this one's matrices."""
+        twin = copy.copy(self)
+        twin._net = net
+        return twin
+
+    def batches(self, rows: Sequence[Sequence[int]], how: Sampling) -> list[list[int]]:
+        """The numbers of the rows that are answered together, such that little is padding and all fits in memory.
+
+        Raises UserError where a row is longer than the model reads.
+        """
+        more = max((room(self.arch, row, how.max_tokens) for row in rows), default=0)
+        lengths = [len(row) + more for row in rows]  # of the cache; the order is that of the prompts
+        tokens = self._cached_tokens() // how.n
+        return by_length(lengths, max(1, self._most_rows // how.n), max(1, tokens))
+
+    def batch(self, rows: Sequence[Sequence[int]], how: Sampling) -> list[Completion]:
+        """`how.n` completions for each row of ids, all of them in one batch."""
+        with enough_memory(self._could_shrink):
+            return self._batch(rows, how)
 
     @property
     def _most_rows(self) -> int:

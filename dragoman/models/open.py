@@ -11,19 +11,22 @@ from dragoman.core.errors import UserError
 from dragoman.models.classifier import LocalClassifier
 from dragoman.models.device import Precision, auto_precision, choose_device
 from dragoman.models.encoder import LocalEncoder
+from dragoman.models.extractor import LocalExtractor
 from dragoman.models.fake import FakeLM
 from dragoman.models.local import LocalLM
 from dragoman.models.remote import RemoteLM, parse_remote
 from dragoman.models.source import resolve
+from dragoman.models.tagger import LocalTagger
 from dragoman.nn.adapter import merge_adapter
 from dragoman.nn.family import FAMILIES
+from dragoman.nn.headed import load_extractor, load_tagger
 from dragoman.nn.masked import MaskedLM
 from dragoman.nn.packed import Weights
 from dragoman.nn.store import family_of, load_classifier, load_encoder, load_lm
 from dragoman.nn.tokenizer import Tokenizer
 from dragoman.nn.weights import read_config, read_json
 
-__all__ = ["open_classifier", "open_embedder", "open_lm"]
+__all__ = ["open_classifier", "open_embedder", "open_extractor", "open_lm", "open_tagger"]
 
 WeightsOrAuto = Literal["auto"] | Weights
 _KNOWN = ("auto", *get_args(Weights))
@@ -65,15 +68,52 @@ def open_classifier(
     `nn.store.load_classifier`.
     """
     folder = resolve(spec)
-    # An adapter brings the tokenizer it was trained with: cut at another length, the same weights answer otherwise.
-    words = adapter if adapter is not None and (adapter / "tokenizer.json").is_file() else folder
-    net, tokenizer = load_classifier(folder, labels, multi_label), Tokenizer(words)
+    net, tokenizer = load_classifier(folder, labels, multi_label), _words(folder, adapter)
     tokenizer.fit(net.arch)
     if adapter is not None:
         merge_adapter(net, adapter)
     elif net.fresh:
         raise UserError(f"{folder} holds no classifier for these labels", "train one with: dragoman train")
     return LocalClassifier(net, tokenizer, device=choose_device(device), half=precision == "bf16")
+
+
+def open_tagger(
+    spec: str | Path,
+    device: str = "auto",
+    precision: Precision = "auto",
+    adapter: Path | None = None,
+    labels: Sequence[str] = (),
+) -> LocalTagger:
+    """The model that tags words in a folder or behind a name, with a PEFT adapter merged in where one is given.
+
+    `labels` and `precision` as in `open_classifier`. Raises UserError as `resolve` and `nn.headed.load_tagger`.
+    """
+    folder = resolve(spec)
+    net, tokenizer = load_tagger(folder, labels), _words(folder, adapter)
+    tokenizer.fit(net.arch)
+    if adapter is not None:
+        merge_adapter(net, adapter)
+    elif net.fresh:
+        raise UserError(f"{folder} holds no model for these tags", "train one with: dragoman train objective=tag")
+    return LocalTagger(net, tokenizer, device=choose_device(device), half=precision == "bf16")
+
+
+def open_extractor(
+    spec: str | Path, device: str = "auto", precision: Precision = "auto", adapter: Path | None = None
+) -> LocalExtractor:
+    """The model that cuts answers out of a context, in a folder or behind a name, with an adapter where one is given.
+
+    `precision` as in `open_classifier`. Raises UserError as `resolve` and `nn.headed.load_extractor`.
+    """
+    folder = resolve(spec)
+    net, tokenizer = load_extractor(folder), _words(folder, adapter)
+    tokenizer.fit(net.arch)
+    if adapter is not None:
+        merge_adapter(net, adapter)
+    elif net.fresh:
+        said = f"{folder} holds no model that answers from a context"
+        raise UserError(said, "train one with: dragoman train objective=extract")
+    return LocalExtractor(net, tokenizer, device=choose_device(device), half=precision == "bf16")
 
 
 def open_lm(spec: str | Path, device: str = "auto", precision: WeightsOrAuto = "auto", raw: bool = False) -> WritingLM:
@@ -109,6 +149,12 @@ def open_lm(spec: str | Path, device: str = "auto", precision: WeightsOrAuto = "
     tokenizer = Tokenizer(folder)
     tokenizer.fit(net.arch)
     return LocalLM(net, tokenizer, device=place, weights=weights, raw=raw)
+
+
+def _words(folder: Path, adapter: Path | None) -> Tokenizer:
+    """The tokenizer that an adapter was trained with, where it brings one: cut at another length, the same weights
+    answer otherwise."""
+    return Tokenizer(adapter if adapter is not None and (adapter / "tokenizer.json").is_file() else folder)
 
 
 def _pools_first(folder: Path) -> bool:

@@ -6,6 +6,7 @@ from dragoman.core.config import nearest
 from dragoman.core.disk import typed
 from dragoman.core.durable import digest
 from dragoman.core.errors import UserError
+from dragoman.models.hub import telling
 from dragoman.nn.weights import read_config, weight_files
 
 __all__ = ["fingerprint", "resolve"]
@@ -56,20 +57,11 @@ def _builtin(name: str) -> Path:
 def _downloaded(name: str) -> Path:
     """The one place of this room that uses the network; offline, what was fetched before is found in the cache."""
     from huggingface_hub import snapshot_download
-    from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
 
     owner_and_name, _, revision = name.partition("@")
-    try:
+    with telling(f"hf:{name}", "fetched"):
         return Path(
             snapshot_download(
                 owner_and_name, revision=revision or None, allow_patterns=_WANTED, ignore_patterns=_UNWANTED
             )
         )
-    except HFValidationError:
-        raise UserError(f"'hf:{name}' is not a name on the Hugging Face hub", "write it as hf:owner/name") from None
-    except (HfHubHTTPError, LocalEntryNotFoundError, OSError) as error:
-        said = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-        raise UserError(
-            f"hf:{name} could not be fetched: {said}",
-            "check the name and the network, or give a folder in models.candidates",
-        ) from None

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 import torch
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 from torch.nn import functional
 from torch.nn.functional import scaled_dot_product_attention
@@ -47,6 +47,8 @@ class Sight:
     causal: bool = False
     angles: tuple[Tensor, Tensor] | None = None
     "rotary positions of the queries, [b, s, 1, d] each"
+    slots: Int[Tensor, "_ k"] | None = None
+    "which places are a prefix whose keys and values are learnt, as nn.prompted lays them out; None: there is none"
     documents: Documents | None = None
     "what `mask` says too, `causal` included, for who can go through documents one by one"
 
@@ -163,6 +165,8 @@ class Attention(nn.Module):
         self.query_norm = make_norm(arch, self.size) if arch.head_norm else None
         self.key_norm = make_norm(arch, self.size) if arch.head_norm else None
         self.joint: nn.Module | None = None
+        self.front: nn.Module | None = None
+        "the learnt keys and values of a prefix (nn.prompted.LearntPairs), where a tuning put one there"
 
     def forward(
         self,
@@ -191,6 +195,8 @@ class Attention(nn.Module):
             query, key = self.query_norm(query), self.key_norm(key)
         if sight.angles is not None:
             query, key = turn(query, sight.angles), turn(key, sight.angles)  # [b, s, h, d], [b, s, g, d]
+        if self.front is not None and sight.slots is not None:
+            key, value = self.front(key, value, sight.slots)  # [b, s, g, d] twice
         key, value = key.transpose(1, 2), value.transpose(1, 2)  # [b, g, s, d]
         if cache is not None and not cache.fixed:
             key, value = cache.extend(key, value)  # [b, g, k, d]

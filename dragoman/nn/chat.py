@@ -3,7 +3,7 @@
 The template runs in jinja2's sandbox, as in `transformers`. Before it runs, every control token that somebody typed is
 broken by a character that nobody used; after it ran, the text is cut at the control tokens that are whole, which only
 the template can have written; then the character goes. Covered: control tokens in any message, and those that two
-messages, or a message and the template, would make together. What the template may write is bounded by `nn.bounds`.
+messages, or a message and the template, would make together. What the template may write is bounded by `core.bounds`.
 """
 
 import json
@@ -16,9 +16,9 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
+from dragoman.core.bounds import MOST, Steps, bind, counted
 from dragoman.core.errors import UserError
 from dragoman.core.types import Message
-from dragoman.nn.bounds import MOST, Steps, bind, counted
 from dragoman.nn.specials import optional
 
 __all__ = ["Control", "Template", "read_template"]
@@ -86,6 +86,16 @@ class Template:
                 raise UserError("the chat template leaves out the message that was to be continued", _MEND)
             text = text if rest.startswith(" ") else text.rstrip()
         return list(self._cut(text, mark, lone))
+
+    def closed(self, messages: Sequence[Message]) -> list[str | int]:
+        """A dialogue whose last message is over, with whatever the template writes behind it: what training learns.
+
+        Raises UserError as `sections`.
+        """
+        _check(messages)
+        mark, lone, _ = _unused(self.source, *(message.content for message in messages))
+        told = [{"role": one.role, "content": self._marked(one, mark, lone)} for one in messages]
+        return list(self._cut(self._render(told, continued=True), mark, lone))
 
     def _cut(self, text: str, mark: str, lone: str) -> Iterator[str | int]:
         """Texts and control ids of what the template wrote, without the marks."""

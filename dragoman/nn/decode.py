@@ -55,6 +55,8 @@ class Reading:
     def keep(self, rows: Int[Tensor, "kept"]) -> None:
         """Go on with these rows alone, in this order; a row may be taken twice."""
         self.cache.keep(rows)
+        if self.decoder.choice is not None:
+            self.decoder.choice.keep(rows)
         self.logits = self.logits[rows]
         if self.source_mask is not None:
             self.source_mask = self.source_mask[rows]
@@ -98,14 +100,14 @@ def read(net: Writer, prompts: Sequence[Sequence[int]], more: int, pad_id: int, 
     if isinstance(net, EncoderDecoder):
         ids, mask = pad(prompts, pad_id)  # [b, t], [b, t]
         ids, mask = ids.to(place), None if mask is None else mask.to(place)
-        source = net.encode(ids, mask)  # [b, t, w]
-        cache = Cache(net.arch, len(prompts), 1 + more, dtype, place, source=ids.shape[1])
+        source, mask, _ = net.read(ids, mask)  # [b, t, w], [b, t]
+        cache = Cache(net.arch, len(prompts), decoder.ahead + 1 + more, dtype, place, source=source.shape[1])
         start = torch.full((len(prompts), 1), net.arch.start_id, device=place)  # [b, 1]
         states = decoder.states(start, cache=cache, source=source, source_mask=mask)  # [b, 1, w]
     else:
         ids, mask = pad_left(prompts, pad_id)  # [b, s], [b, s]
         ids, mask = ids.to(place), None if mask is None else mask.to(place)
-        cache = Cache(net.arch, len(prompts), ids.shape[1] + more, dtype, place)
+        cache = Cache(net.arch, len(prompts), decoder.ahead + ids.shape[1] + more, dtype, place)
         states = decoder.states(ids, mask, cache)  # [b, s, w]
     source_mask = mask if isinstance(net, EncoderDecoder) else None
     reading = Reading(decoder, cache, decoder.predict(states[:, -1]), source_mask)

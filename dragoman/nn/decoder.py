@@ -10,9 +10,11 @@ from dragoman.nn.blocks import Block
 from dragoman.nn.cache import Cache
 from dragoman.nn.embeddings import Embeddings
 from dragoman.nn.norms import make_norm
+from dragoman.nn.prompted import Front
 from dragoman.nn.recompute import run_block
 from dragoman.nn.segments import place_documents, share_source, told_apart
 from dragoman.nn.sights import Sights
+from dragoman.nn.updates import Choice
 
 __all__ = ["Decoder"]
 
@@ -37,6 +39,10 @@ class Decoder(nn.Module):
         self.head = nn.Linear(arch.width, arch.vocabulary, bias=arch.head_bias)
         if arch.tied:  # the same table reads words and predicts them (Press and Wolf 2017)
             self.head.weight = self.embeddings.words.weight
+        self.front: Front | None = None
+        "the learnt places in front of every text, where a tuning put them there"
+        self.choice: Choice | None = None
+        "which adapter each row of the batch being written uses, where several share the net (see nn.updates)"
         self.recompute = False
         "whether blocks are computed once more for the gradients instead of kept (see nn.recompute)"
         self.unused: tuple[str, ...] = ()
@@ -74,24 +80,33 @@ class Decoder(nn.Module):
         source_segments: Int[Tensor, "b t"] | None = None,
     ) -> Float[Tensor, "b s w"]:
         """The state of every token in front of the prediction, arguments as in `forward`."""
+        laid = None if self.front is None or (cache is not None and cache.length) else self.front.lay(ids, mask, segments)
+        mask, segments = (mask, segments) if laid is None else (laid.mask, laid.segments)  # [b, n] each
         across = Sight(mask=share_source(source_mask, segments, source_segments))
         segments = told_apart(segments, mask, cache)  # [b, s]
         if segments is not None:
-            places = place_documents(segments, self.arch)  # [b, s]
+            places = place_documents(segments, self.arch, self.ahead)  # [b, s]
         else:
-            places, mask = self._places(ids, mask, cache)  # [b or 1, s], [b, k]
-        states: Tensor = self.embeddings(ids, places)  # [b, s, w]
+            places, mask = self._places(ids if laid is None else laid.slots, mask, cache)  # [b or 1, s], [b, k]
+        states: Tensor = self.embeddings(ids, places, laid=laid)  # [b, s, w]
         sights = self.sights(places, mask, states.dtype, cache, segments)
+        sights = sights if self.front is None or laid is None else self.front.show(sights, laid)
         for layer, (block, sight) in enumerate(zip(self.blocks, sights, strict=True)):
             held = None if cache is None else cache.layers[layer]
             heard = cache.sources[layer] if cache is not None and cache.sources else None
             states = run_block(block, self.recompute, states, sight, None, held, source, across, heard)  # [b, s, w]
         if cache is not None and cache.slot is None:
-            cache.length += ids.shape[1]
+            cache.length += states.shape[1]
+        states = states if laid is None else laid.narrow(states)  # [b, s, w]
         if self.norm is not None:
             states = self.norm(states)  # [b, s, w]
         dropped: Tensor = self.last_dropout(states)  # [b, s, w]
         return dropped
+
+    @property
+    def ahead(self) -> int:
+        """How many learnt places stand in front of every text, which a cache has to hold too."""
+        return 0 if self.front is None else self.front.count
 
     def refine(self, states: Float[Tensor, "*b w"]) -> Float[Tensor, "*b w"]:
         """What the matrix of words, `head`, multiplies: a loss that never holds all logits chooses its rows of this."""
@@ -108,7 +123,7 @@ class Decoder(nn.Module):
         """Where the tokens stand, padding not counted, and which keys are text."""
         if cache is not None:
             return cache.enter(ids.shape[1], mask)
-        self.arch.require(ids.shape[1])
+        self.arch.require(ids.shape[1] - self.ahead)
         if mask is not None and mask.device.type == "cpu" and bool(mask.all()):  # a GPU would have to be waited for
             mask = None
         if mask is None:

@@ -37,6 +37,15 @@ class EncoderDecoder(nn.Module):
         states: Tensor = self.encoder(ids, mask, segments)  # [b, t, w]
         return states
 
+    def read(
+        self,
+        ids: Int[Tensor, "b t"],
+        mask: Bool[Tensor, "b t"] | None = None,
+        segments: Int[Tensor, "b t"] | None = None,
+    ) -> tuple[Float[Tensor, "b u w"], Bool[Tensor, "b u"] | None, Int[Tensor, "b u"] | None]:
+        """What the decoder asks: the states of the source, a soft prompt included, its mask and its segments."""
+        return self.encoder.read(ids, mask, segments)
+
     def forward(
         self,
         ids: Int[Tensor, "b t"],
@@ -65,7 +74,7 @@ class EncoderDecoder(nn.Module):
         """The decoder's state of every target token in front of the prediction, arguments as in `forward`."""
         if (segments is None) != (target_segments is None):
             raise ValueError("sources and answers are packed together or not at all")
-        source = self.encode(ids, mask, segments)  # [b, t, w]
+        source, mask, segments = self.read(ids, mask, segments)  # [b, u, w], [b, u] twice
         return self.decoder.states(
             targets,
             target_mask,

@@ -105,7 +105,7 @@ class Family(Protocol):
 
 @runtime_checkable
 class EncoderFamily(Family, Protocol):
-    """An architecture that can be opened as an encoder with a classification head.
+    """An architecture that can be opened as an encoder with a head: for a text, for its words, for an answer in it.
 
     Names are those of modules: tensors without `.weight`, `.bias`.
     """
@@ -128,6 +128,16 @@ class EncoderFamily(Family, Protocol):
     @property
     def head(self) -> Mapping[str, str]:
         """`dense` and `out` to the published module names, with the prefix where the publisher has it."""
+        ...
+
+    @property
+    def tag_head(self) -> Mapping[str, str]:
+        """`out` of a tagger to the published module name."""
+        ...
+
+    @property
+    def extract_head(self) -> Mapping[str, str]:
+        """`out` of an extractor of answers to the published module name."""
         ...
 
     @property

@@ -15,7 +15,7 @@ def run_block(block: nn.Module, recompute: bool, states: Tensor, *told: Any) -> 
     With `recompute` its inside is forgotten and computed once more on the way back: a third more time, and of the
     memory a block's input. What dropout drew is drawn again. Where no gradient is asked there is nothing to forget.
     """
-    if recompute and block.training and torch.is_grad_enabled():
+    if recompute and torch.is_grad_enabled() and (block.training or states.requires_grad):
         again: Tensor = checkpoint(block, states, *told, use_reentrant=False, preserve_rng_state=True)
         return again
     found: Tensor = block(states, *told)

@@ -37,14 +37,18 @@ def count_places(segments: Int[Tensor, "b s"]) -> Int[Tensor, "b s"]:
     return row - starts.cummax(1).values  # [b, s]
 
 
-def place_documents(segments: Int[Tensor, "b s"], arch: Arch) -> Int[Tensor, "b s"]:
+def place_documents(segments: Int[Tensor, "b s"], arch: Arch, front: int = 0) -> Int[Tensor, "b s"]:
     """The same, once it is sure that the model has so many. Raises UserError where a document is longer.
+
+    `front` is how many learnt places stand in front of each document, which `arch` has left out of its count already.
 
     A row may be longer than the model's positions; only then is its longest document looked for, which a GPU waits for.
     """
     places = count_places(segments)  # [b, s]
+    if front:  # what fills a row up, number -1, may be longer than any document, and nobody reads it
+        places = places.masked_fill(segments < 0, 0)  # [b, s]
     if segments.shape[1] > arch.longest:
-        arch.require(int(places.max()) + 1)
+        arch.require(int(places.max()) + 1 - front)
     return places
 
 

@@ -27,7 +27,9 @@ TEMPLATES: Mapping[str, str] = {
     "instruct": _TURNS.format(
         user="### Instruction:\\n", answer="### Response:\\n", system="", tool="### Result:\\n", behind="\\n\\n"
     ),
-    "roles": _TURNS.format(user="User:\\n", answer="Assistant:\\n", system="System:\\n", tool="Tool:\\n", behind="\\n\\n"),
+    "roles": _TURNS.format(
+        user="User:\\n", answer="Assistant:\\n", system="System:\\n", tool="Tool:\\n", behind="\\n\\n"
+    ),
     "plain": _TURNS.format(user="", answer="", system="", tool="", behind="\\n"),
 }
 "instruct: headlines as in Alpaca (Taori et al. 2023); roles: a name above each turn; plain: the texts alone"

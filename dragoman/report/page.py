@@ -4,6 +4,7 @@ from collections.abc import Mapping
 
 from dragoman.report.frame import Opening, Section, frame
 from dragoman.report.sections import (
+    answers,
     calibration,
     classes,
     commands,
@@ -13,10 +14,13 @@ from dragoman.report.sections import (
     forgetting,
     ladder,
     lineage,
+    loss,
+    paired,
     parity,
     plan,
     risks,
     samples,
+    tokens,
     verdict,
 )
 from dragoman.report.sections import help as advice
@@ -27,6 +31,7 @@ __all__ = ["SECTIONS", "render"]
 # In the order of a reader's questions: is it good enough, what did it cost, where does it fail, can I repeat it.
 SECTIONS = (
     Section("criteria", "Criteria", "criteria", criteria.view),
+    Section("paired", "Before against after", "paired", paired.view),
     Section("ladder", "The ladder", "ladder", ladder.view),
     Section("help", "What would help", "help", advice.view),
     Section("plan", "Plan against measured", "", plan.view),
@@ -34,9 +39,12 @@ SECTIONS = (
     Section("calibration", "Calibration", "calibration", calibration.view),
     Section("classes", "Each label", "per_class", classes.view),
     Section("forgetting", "Forgetting", "forgetting", forgetting.view),
+    Section("answers", "Both answers", "answers", answers.view),
     Section("samples", "Samples", "samples", samples.view),
+    Section("loss", "Loss", "losses", loss.view),
     Section("parity", "Parity", "parity", parity.view),
     Section("data", "Data", "data", data.view),
+    Section("tokens", "What is learnt, token by token", "tokens", tokens.view),
     Section("risks", "Risks", "warnings", risks.view),
     Section("lineage", "Lineage", "lineage", lineage.view),
     Section("commands", "Make it again", "commands", commands.view),

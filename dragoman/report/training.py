@@ -17,6 +17,7 @@ from dragoman.report.sections import (
     risks,
     settings,
     speed,
+    tokens,
     trials,
     written,
 )
@@ -35,6 +36,7 @@ SECTIONS = (
     Section("memory", "Memory", "memory", memory.view),
     Section("model", "Model", "model", model.view),
     Section("corpus", "Corpus", "corpus", corpus.view),
+    Section("tokens", "What is learnt, token by token", "tokens", tokens.view),
     Section("risks", "Risks", "warnings", risks.view),
     Section("settings", "Settings", "settings", settings.view),
     Section("lineage", "Lineage", "lineage", lineage.view),

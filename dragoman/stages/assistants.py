@@ -18,11 +18,17 @@ from dragoman.core.doors import Embedder
 from dragoman.core.errors import UserError
 from dragoman.core.runs import Run, all_runs, find
 
-__all__ = ["MODEL", "RUNGS", "Opened", "open_assistant", "pick", "size_mb", "write_card"]
+__all__ = ["CARD", "MODEL", "PROMPTED", "RUNGS", "Opened", "open_assistant", "pick", "size_mb", "write_card"]
 
 MODEL = "model"
 CARD = "dragoman.json"
-RUNGS = ("zero_shot", "few_shot", "head", "layers", "lora", "full")
+PROMPTED = ("zero_shot", "few_shot", "chain_of_thought")
+"rungs that learn no weight"
+RUNGS = (
+    *PROMPTED,
+    *("head", "soft_prompt", "prefix", "bitfit", "ia3", "layers", "adapter", "lora", "dora", "qlora", "full"),
+)
+"every rung, from cheap to dear"
 
 
 @dataclass(frozen=True)
@@ -37,6 +43,11 @@ class Opened:
     def labels(self) -> tuple[str, ...]:
         """The labels it chooses among."""
         return tuple(self.card["labels"])
+
+    @property
+    def task(self) -> str:
+        """What the scope calls its task."""
+        return str(self.card.get("task", "classify"))
 
     @property
     def multi_label(self) -> bool:
@@ -98,6 +109,12 @@ def open_assistant(run: Run, embedder: Embedder | None = None) -> Opened:
 
         lm = open_classifier(folder)
         return Opened(Assistant(lm, (Tidy(), Classify(labels, several))), run, card)
+    if card["kind"] in ("tagger", "extractor"):
+        from dragoman.stages.train_reader import open_reader
+
+        return Opened(open_reader(folder, card), run, card)
+    if card["kind"] == "writer":
+        return Opened(_writer(folder, card), run, card)
     embedder = embedder or _embedder(card)
     if card["kind"] == "zero_shot":
         step = ZeroShot(embedder, labels, tuple(card["descriptions"]), card["temperature"], multi_label=several)
@@ -121,6 +138,13 @@ def _few_shot(
         temperature=card["temperature"],
         multi_label=several,
     )
+
+
+def _writer(folder: Path, card: Mapping[str, Any]) -> Assistant:
+    """An assistant that answers in its own words: the model of the folder, or its base as the card says."""
+    from dragoman.stages.writers import open_writer, steps_of
+
+    return Assistant(open_writer(folder, card), steps_of(folder, card))
 
 
 def _embedder(card: Mapping[str, Any]) -> Embedder:

@@ -3,13 +3,17 @@
 Each finding has a name, a count, an offending row with its place, and what mends it. Exit code 2 when one is an error.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from dragoman.core.config import dump
 from dragoman.core.show import Show, many
 from dragoman.data.check import Finding
 from dragoman.evals.task import check_names
+from dragoman.stages.check_tokens import ORDER
+from dragoman.stages.check_view import draw
+from dragoman.stages.check_writing import Lookout, inspect_writing, is_writing
 from dragoman.stages.prepare import counter, gather, inspect, labels_of
 from dragoman.stages.settled import command, settled
 
@@ -25,6 +29,15 @@ class Settings:
 
     project: str = ""
     "The project file or its folder; empty is the folder you stand in."
+    overfit: bool = False
+    """For a model that writes: learn four rows by heart and see that it answers and stops. It takes a minute and
+    more."""
+    objective: str | Mapping[str, Any] = ""
+    "By what a model that writes is to learn, such as objective.turns=last; empty takes what its kind learns by."
+    tuning: str | Mapping[str, Any] = "lora"
+    "Which weights learn the four rows: lora, full and others."
+    tokens: int = 2
+    "How many rows are shown token by token, of a model that writes."
 
 
 def run(settings: Settings, words: tuple[str, ...], show: Show) -> int:
@@ -33,11 +46,19 @@ def run(settings: Settings, words: tuple[str, ...], show: Show) -> int:
     with show.board(project.scope.name) as board, board.step("check") as tick:
         gathered = gather(project, tick)
         labels = labels_of(project, gathered)
-        check_names([one.metric for one in project.scope.criteria()], labels, project.scope.multi_label)
-        tick(0.5, "looking for what would spoil the work")
+        names = [one.metric for one in project.scope.criteria()]
+        check_names(names, labels, project.scope.multi_label, project.scope.task)
+        writing = is_writing(project)
+        tick(0.2, "looking for what would spoil the work")
         found = inspect(project, gathered, counter(project))
+        views: list[dict[str, Any]] = []
+        if writing:
+            lookout = Lookout(settings.objective, settings.tuning, settings.overfit, settings.tokens)
+            more, views = inspect_writing(project, gathered, lookout, tick)
+            found = sorted([*found, *more], key=lambda one: ORDER[one.severity])
         counts = {"row": len(gathered.source.examples), "label": len(labels), "finding": len(found)}
-        tick(1.0, ", ".join(many(count, noun) for noun, count in counts.items()))
+        tick(1.0, ", ".join(many(count, noun) for noun, count in counts.items() if count or noun != "label"))
+    draw(views, show)
     tell(found, show)
     errors = sum(one.severity == "error" for one in found)
     warnings = sum(one.severity == "warning" for one in found)
@@ -48,7 +69,8 @@ def run(settings: Settings, words: tuple[str, ...], show: Show) -> int:
         [("errors", str(errors)), ("warnings", str(warnings)), ("then", state)],
         mark="bad" if errors else "good",
     )
-    show.result({"errors": errors, "warnings": warnings, "findings": [dump(one) for one in found]})
+    told = {"errors": errors, "warnings": warnings, "findings": [dump(one) for one in found]}
+    show.result({**told, **({"tokens": views} if writing else {})})
     return 2 if errors else 0
 
 

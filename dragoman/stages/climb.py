@@ -6,6 +6,7 @@ from typing import Any
 
 from dragoman.core.config import dump
 from dragoman.core.doors import Metric, Row
+from dragoman.core.errors import UserError
 from dragoman.core.project import Project
 from dragoman.core.runs import Run
 from dragoman.core.show import Board, Tick, figure
@@ -13,16 +14,20 @@ from dragoman.core.targets import Criterion
 from dragoman.core.types import Example
 from dragoman.evals.advice import advise, learning_curve, suspected_noise
 from dragoman.evals.ladder import Choice, RungResult, choose, next_move, standing
-from dragoman.stages.assistants import open_assistant
+from dragoman.evals.task import LIMITS
+from dragoman.stages.assistants import PROMPTED, open_assistant
 from dragoman.stages.evaluate import Measured, measure
 from dragoman.stages.plan import RungPlan, how_of, keep_correction
 from dragoman.stages.prepare import part
 from dragoman.stages.prompts import Candidate, few_shot, open_base, zero_shot
-from dragoman.stages.train import Plan, discard, train, watched
+from dragoman.stages.train import Plan, aimed_at, discard, train, watched
+from dragoman.stages.writers import prompted
+from dragoman.stages.writing import model_kind, objective_of
 
 __all__ = ["Climbed", "Rung", "advice", "climb", "ladder_rows", "pick_base"]
 
 Say = Callable[[str], None]
+COMPARED = 50  # rows of validation on which untouched models are compared
 
 
 @dataclass(frozen=True)
@@ -58,6 +63,8 @@ class Climbed:
 
 def pick_base(project: Project, prepared: Run, tick: Tick) -> tuple[Candidate, list[dict[str, Any]]]:
     """The candidate that climbs: the only one, or the one whose few-shot vote on left-out training rows is best."""
+    if project.scope.task != "classify":
+        return _pick_writer(project, prepared, tick)
     bases = [open_base(project, spec) for spec in project.models.candidates]
     if len(bases) == 1:
         return bases[0], []
@@ -67,6 +74,30 @@ def pick_base(project: Project, prepared: Run, tick: Tick) -> tuple[Candidate, l
         found.append((float(few_shot(project, prepared, base, tick).results["left_out_accuracy"]), base))
     best = max(found, key=lambda pair: pair[0])[1]
     return best, [{"model": base.spec, "left_out_accuracy": score, "chosen": base is best} for score, base in found]
+
+
+def _pick_writer(project: Project, prepared: Run, tick: Tick) -> tuple[Candidate, list[dict[str, Any]]]:
+    """The same where answers are no labels: the only candidate, or the one that answers validation best untouched."""
+    from dragoman.models.source import fingerprint, resolve
+
+    bases = []
+    for spec in project.models.candidates:
+        folder = resolve(project.place(spec))
+        objective_of(project.scope.task, model_kind(folder))
+        bases.append(Candidate(spec, folder, fingerprint(folder)))
+    if len(bases) == 1:
+        return bases[0], []
+    rows, watch, found = part(prepared, "validation")[:COMPARED], watched(project), []
+    for base in bases:
+        tick(0.1, f"comparing candidates: {base.spec}")
+        if model_kind(base.folder) == "encoder":
+            raise UserError("encoders are not compared before they learn", 'name one: models.candidates=["hf:..."]')
+        place = (base.spec, base.folder, base.fingerprint)
+        made = prompted(project, prepared, "zero_shot", place, part(prepared, "train"))
+        figures = measure(open_assistant(made), rows, "validation, the first rows", requests=0).estimates
+        found.append((figures[watch.metric].value, base))
+    best = max(found, key=lambda pair: pair[0] if watch.higher else -pair[0])[1]
+    return best, [{"model": base.spec, watch.metric: score, "chosen": base is best} for score, base in found]
 
 
 def climb(
@@ -104,7 +135,10 @@ def _rung(
 ) -> Rung:
     """Make one rung and measure it on validation."""
     trials: list[Run] = []
-    if plan.rung == "zero_shot":
+    if project.scope.task != "classify" and plan.rung in PROMPTED:
+        place = (base.spec, base.folder, base.fingerprint)
+        made = prompted(project, prepared, plan.rung, place, part(prepared, "train"), tick)
+    elif plan.rung == "zero_shot":
         made = zero_shot(project, prepared, base, tick)
     elif plan.rung == "few_shot":
         made = few_shot(project, prepared, base, tick)
@@ -115,7 +149,7 @@ def _rung(
     def measuring(done: float, text: str = "") -> None:
         tick(0.8 + 0.2 * done, text)
 
-    measured = measure(opened, validation, "validation", measuring)
+    measured = measure(opened, validation, "validation", measuring, names=asked(project))
     spent = sum(float(one.results["seconds"]) for one in trials or [made]) + float(
         measured.run.record["seconds"] or 0.0
     )
@@ -127,7 +161,8 @@ def _trained(
 ) -> tuple[Run, list[Run]]:
     """Train with each learning rate of the plan; the one that does best on validation is the rung."""
     watch = watched(project)
-    plans = [Plan(base.spec, plan.rung, how_of(project, plan, rate)) for rate in plan.rates]
+    objective = aimed_at(project, base.spec)
+    plans = [Plan(base.spec, plan.rung, how_of(project, plan, rate), objective=objective) for rate in plan.rates]
     trials: list[Run] = []
     for number, one in enumerate(plans):
 
@@ -135,13 +170,20 @@ def _trained(
             tick(0.8 * (number + done) / len(plans), f"rate {number + 1} of {len(plans)}: {text}")
 
         trials.append(train(project, prepared, one, say, trying, figures=True))
-    scores = [float(trial.results["best"][watch.metric]) for trial in trials]
-    place = scores.index(max(scores) if watch.higher else min(scores))
+    # A model that writes is not asked for answers at every measurement: its loss on them chooses.
+    name, higher = (watch.metric, watch.higher) if watch.metric in trials[0].results["best"] else ("loss", False)
+    scores = [float(trial.results["best"][name]) for trial in trials]
+    place = scores.index(max(scores) if higher else min(scores))
     best = train(project, prepared, plans[place], say, tick)
     for trial in trials:
         if trial.id != best.id:
             discard(trial)
     return best, trials if len(trials) > 1 else []
+
+
+def asked(project: Project) -> list[str]:
+    """The metrics that a target or limit names, which are measured whether they are usual or not."""
+    return [one.metric for one in project.scope.criteria() if one.metric not in LIMITS]
 
 
 def _correct(project: Project, rungs: Sequence[Rung]) -> None:
@@ -216,12 +258,16 @@ def advice(project: Project, prepared: Run, base: Candidate, climbed: Climbed, s
                 tick((number + done) / 2, f"learning curve, {count:,} rows: {text}")
 
             how = how_of(project, best.plan, best.run.settings["train"]["rate"])
-            plan = Plan(base.spec, best.plan.rung, how, rows=count)
+            plan = Plan(base.spec, best.plan.rung, how, objective=aimed_at(project, base.spec), rows=count)
             smaller = train(project, prepared, plan, say, drawing)
             measured = measure(open_assistant(smaller), part(prepared, "validation"), "validation", requests=0)
             points.append((count, measured.estimates[target.metric]))
     curve = learning_curve(sorted(points), target.higher) if len(points) > 1 and target.metric in metrics else None
-    noise = suspected_noise(report.predictions, report.task.labels) if not report.task.multi_label else None
+    labelled = report.task.kind == "classify"
+    noise = (
+        suspected_noise(report.predictions, report.task.labels) if labelled and not project.scope.multi_label else None
+    )
+    confused = report.confused if labelled else ()
     projected = [curve.at(rows * times) for times in (2, 4)] if curve else []
     return {
         "curve": [
@@ -238,9 +284,9 @@ def advice(project: Project, prepared: Run, base: Candidate, climbed: Climbed, s
                 "count": one.count,
                 "sample": one.examples[0].text if one.examples else "",
             }
-            for one in report.confused
+            for one in confused
         ],
-        "advice": list(advise(target, curve, noise, report.confused)),
+        "advice": list(advise(target, curve, noise, confused)),
     }
 
 

@@ -33,6 +33,7 @@ __all__ = ["PLACES", "SECTIONS", "Measured", "Settings", "criteria_rows", "measu
 PLACES = ("run",)
 SECTIONS = True
 ROWS = "predictions"
+WRITTEN = 40  # single answers that are timed of a model that writes: each takes a thousand times a label's time
 
 
 @dataclass(frozen=True)
@@ -115,14 +116,18 @@ def measure(
     tick: Tick = silent,
     requests: int = REQUESTS,
     seed: int = 0,
+    names: Sequence[str] = (),
 ) -> Measured:
     """Answer every row and measure it; the same assistant on the same rows is measured once.
 
-    The figures of the rung itself (size, forgetting) stand beside those of the rows.
+    `names` are metrics that are measured besides the usual ones. The figures of the rung itself (size, forgetting)
+    stand beside those of the rows.
     """
-    task = make_task(examples, opened.labels, multi_label=opened.multi_label)
+    if opened.task != "classify":
+        requests = min(requests, WRITTEN)
+    task = make_task(examples, opened.labels, names, opened.multi_label, opened.task)
     rows = {source: _digest(examples)}
-    settings = {"requests": requests, "seed": seed, "batch": 64}
+    settings = {"requests": requests, "seed": seed, "batch": 64, **({"metrics": list(names)} if names else {})}
     run = Run.begin(opened.run.folder.parent, "evaluate", settings, {"model": opened.run, **rows})
     if run.finished:
         lines = (run.folder / ROWS / "predictions.jsonl").read_text(encoding="utf-8").splitlines()
@@ -174,7 +179,7 @@ def _with_limits(report: Report, memory: float, opened: Opened) -> dict[str, Est
 def _digest(examples: Sequence[Example]) -> str:
     whole = hashlib.sha256()
     for example in examples:
-        whole.update(repr((example.text, example.answers)).encode())
+        whole.update(repr((example.prompt, example.answers)).encode())
     return whole.hexdigest()
 
 
@@ -195,6 +200,10 @@ def criteria_rows(judged: Sequence[Any]) -> list[dict[str, Any]]:
 def views(report: Report, labels: Sequence[str]) -> dict[str, Any]:
     """What the report draws of an evaluation: confusion, calibration, each label, best and worst samples."""
     facts = report.summary()
+    if report.task.kind != "classify":
+        return {
+            "samples": {"best": [_sample(one) for one in report.best], "worst": [_sample(one) for one in report.worst]}
+        }
     counts = [row[: len(labels)] for row in facts["confusion"]] if not report.task.multi_label else []
     held = [sum(label in one.references for one in report.predictions) for label in labels]
     drawn: dict[str, Any] = {

@@ -62,11 +62,12 @@ class Task:
 
 def kind_of(objective: str) -> str:
     """Which kind of model an objective needs. Raises UserError where it does not learn from texts."""
-    kind = getattr(OBJECTIVES.kind(objective), "kind", "")
+    OBJECTIVES.kind(objective)
+    kind = KINDS.get(objective, "")
     if not kind:
-        known = ", ".join(name for name in OBJECTIVES.names() if getattr(OBJECTIVES.kind(name), "kind", ""))
+        known = ", ".join(KINDS)
         raise UserError(f"{objective} does not learn from plain texts", f"choose one that does: objective={known}")
-    return str(kind)
+    return kind
 
 
 def train_language(

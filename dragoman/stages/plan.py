@@ -23,6 +23,7 @@ from dragoman.core.sizing import Memory, Shape, peak_memory, reset_peak_memory, 
 from dragoman.core.types import Example
 from dragoman.evals.latency import REQUESTS, WARM_UP
 from dragoman.stages.plan_model import Setup, plan_model, show_formats
+from dragoman.stages.plan_rungs import GRID, RungPlan, plan_rungs
 from dragoman.stages.plan_time import plan_time, show_fit
 from dragoman.stages.prepare import gather, part, prepare
 from dragoman.stages.settled import command, settled
@@ -46,7 +47,6 @@ __all__ = [
 PLACES = ("project",)
 SECTIONS = True
 UNTRAINED = ("zero_shot", "few_shot")
-GRID = (1.0, 2.0, 0.5, 4.0, 0.25)
 PROBED = 300 * 2  # texts embedded for the forgetting card
 
 
@@ -77,21 +77,6 @@ class Pace:
     classify: float
     single: float
     memory: int
-
-
-@dataclass(frozen=True)
-class RungPlan:
-    """One rung as it is to be climbed, with what it is expected to take."""
-
-    rung: str
-    seconds: float = 0.0
-    memory: int = 0
-    epochs: float = 0.0
-    trials: int = 1
-    rates: tuple[float, ...] = ()
-    accumulation: int = 1
-    fits: bool = True
-    note: str = ""
 
 
 def run(settings: Settings, words: tuple[str, ...], show: Show) -> int:
@@ -152,12 +137,18 @@ def plan(project: Project, prepared: Run, tick: Tick = silent) -> Run:
     if done.finished:
         tick(1.0, "found again")
         return done
-    paces, memory = _measure(project, prepared, tick)
-    parts = prepared.results["card"]["parts"]
-    shown = project.ladder.shots * len(prepared.results["labels"]) or parts["train"]
-    sizes = (parts["train"], parts["validation"], min(shown, parts["train"]))
-    correction = _correction(project)
-    rungs = allot(project, sizes, paces, memory, correction)
+    correction, paces = _correction(project), dict[str, Pace]()
+    if project.scope.task == "classify":
+        paces, memory = _measure(project, prepared, tick)
+        parts = prepared.results["card"]["parts"]
+        shown = project.ladder.shots * len(prepared.results["labels"]) or parts["train"]
+        sizes = (parts["train"], parts["validation"], min(shown, parts["train"]))
+        rungs = allot(project, sizes, paces, memory, correction)
+    else:
+        from dragoman.models.source import resolve
+
+        folder = resolve(project.place(project.models.candidates[0]))
+        rungs = plan_rungs(project, prepared, folder, correction, tick)
     if not any(one.fits for one in rungs):
         cheapest = min(rungs, key=lambda one: one.seconds)
         raise UserError(

@@ -5,7 +5,7 @@ Near duplicates stay in one part. Everything left out is counted, and the test p
 
 import hashlib
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -107,6 +107,9 @@ def _read(project: Project, spec: str) -> Loaded:
     data = project.data
     return load_rows(
         project.place(spec),
+        shape=data.shape,
+        task=project.scope.task,
+        template=data.template,
         columns=data.columns,
         labels=tuple(project.scope.labels),
         multi_label=project.scope.multi_label,
@@ -123,15 +126,15 @@ def prepare(project: Project, gathered: Gathered, tick: Tick = silent) -> Run:
     data = project.data
     for loaded in gathered.all:
         require(loaded, data.keep_going)
-    check_names(
-        [one.metric for one in project.scope.criteria()], labels_of(project, gathered), project.scope.multi_label
-    )
+    names = [one.metric for one in project.scope.criteria()]
+    check_names(names, labels_of(project, gathered), project.scope.multi_label, project.scope.task)
     wanted = dump(replace(data, source="", validation="", test=""))
     settings = {
         "data": wanted,
         "scope": {"labels": dump(project.scope.labels), "multi_label": project.scope.multi_label},
     }
     settings |= {"model": project.models.candidates[0], "max_length": project.models.max_length}
+    settings |= {"task": project.scope.task}
     # By their part in it, not by their paths: the same rows are the same work wherever one stands.
     inputs = {name: _digest(loaded) for name, loaded in gathered.named().items()}
     prepared = Run.begin(project.runs_folder, "prepare", settings, inputs)
@@ -157,6 +160,7 @@ def _prepare(project: Project, gathered: Gathered, prepared: Run, tick: Tick) ->
         on_overlap=data.overlap,
         keep_going=data.keep_going,
         seed=data.seed,
+        labelled=project.scope.task == "classify",
     )
     if repeated:
         parts = replace(parts, dropped={**parts.dropped, "exact duplicate": repeated})
@@ -209,13 +213,18 @@ def counter(project: Project) -> Callable[[Sequence[str]], list[int]]:
 
 def labels_of(project: Project, gathered: Gathered) -> tuple[str, ...]:
     """The labels of the scope, or those of the data."""
-    seen = {label for loaded in gathered.all for example in loaded.examples for label in example.answers}
-    return tuple(project.scope.labels) or tuple(sorted(seen))
+    return _labelled(project, (example for loaded in gathered.all for example in loaded.examples))
 
 
 def _labels(project: Project, parts: Parts) -> tuple[str, ...]:
-    seen = {label for _, rows in parts.items() for example in rows for label in example.answers}
-    return tuple(project.scope.labels) or tuple(sorted(seen))
+    return _labelled(project, (example for _, rows in parts.items() for example in rows))
+
+
+def _labelled(project: Project, examples: Iterable[Example]) -> tuple[str, ...]:
+    """The labels, or the tags; none where answers are texts of their own."""
+    if project.scope.task not in ("classify", "tag"):
+        return ()
+    return tuple(project.scope.labels) or tuple(sorted({label for one in examples for label in one.answers}))
 
 
 def _described(project: Project, labels: Sequence[str]) -> Mapping[str, str]:
@@ -229,7 +238,7 @@ def _digest(loaded: Loaded) -> str:
     whole = hashlib.sha256()
     for example in loaded.examples:
         facts = sorted((name, value) for name, value in example.meta.items() if name != "place")
-        whole.update(repr((example.text, example.answers, facts)).encode())
+        whole.update(repr((example.prompt, example.answers, facts)).encode())
     return whole.hexdigest()
 
 

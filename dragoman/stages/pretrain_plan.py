@@ -45,6 +45,7 @@ STEPS = 800  # at least so many steps are wanted, as long as one holds enough to
 FEWEST = 4096  # tokens of a step
 MEASURING = 0.05  # held-out tokens of all measurements while it learns, a share of those learnt from
 LEAST = 8192  # held-out tokens of one measurement
+LOOK, GLANCE = 5.0, 0.5  # seconds in which a machine is measured: where its speed is to choose a size, and where not
 IDLE = 0.9  # share of the free memory that may be planned with
 
 
@@ -114,7 +115,7 @@ def choose(wanted: Wanted, corpus: Corpus, tokenizer: "Tokenizer", tick: Tick, p
     reset_peak_memory()
     idle = peak_memory() if device == "cpu" else 0  # what the process holds already
     tick(0.1, "measuring this machine")
-    machine = measure_machine(device, 5.0)
+    machine = measure_machine(device, LOOK if _free(wanted) else GLANCE)
     budget = parse_bytes(wanted.memory, "memory") if wanted.memory else int(machine.memory * IDLE) + idle
     how = replace(how, max_length=_length(wanted, corpus, device))
     site = _Site(corpus, tokenizer, machine, device, budget - idle, processes)

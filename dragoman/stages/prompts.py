@@ -35,7 +35,8 @@ class Candidate:
     spec: str
     folder: Path
     fingerprint: str
-    embedder: Embedder
+    embedder: Embedder | None = None
+    "None where its answers are no labels"
 
     def card(self, kind: str, project: Project, labels: Sequence[str]) -> dict[str, Any]:
         """What every card of a prompt rung says."""
@@ -86,11 +87,13 @@ def few_shot(project: Project, prepared: Run, base: Candidate, tick: Tick = sile
         tick(1.0, "found again")
         return run
     begun = time.monotonic()
+    embedder = base.embedder
+    assert embedder is not None
     reset_peak_memory()
     rows = few(part(prepared, "train"), project.ladder.shots, project.data.seed)
     texts = [example.text for example in rows]
     vectors = np.concatenate(
-        [_embedded(base.embedder, texts[at : at + 256], at, len(texts), tick) for at in range(0, len(texts), 256)]
+        [_embedded(embedder, texts[at : at + 256], at, len(texts), tick) for at in range(0, len(texts), 256)]
     )
     held = np.array([[float(label in example.answers) for label in labels] for example in rows])
     chosen = tune(vectors, held, multi_label=project.scope.multi_label, seed=project.data.seed)

@@ -14,7 +14,10 @@ __all__ = ["baseline", "data_card", "lineage", "warnings"]
 
 
 def baseline(project: Project, prepared: Run) -> dict[str, Any]:
-    """What always giving the most frequent label of the training rows would reach on validation."""
+    """What always giving the most frequent label of the training rows would reach on validation; nothing where answers
+    are no labels."""
+    if project.scope.task != "classify":
+        return {}
     seen = Counter(label for example in part(prepared, "train") for label in example.answers)
     label = min(seen, key=lambda name: (-seen[name], name))
     rows = part(prepared, "validation")

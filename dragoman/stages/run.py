@@ -88,7 +88,8 @@ def _whole(project: Project, show: Show, given: tuple[str, str]) -> tuple[dict[s
             with board.step("baseline") as tick:
                 base, candidates = pick_base(project, prepared, tick)
                 floor = baseline(project, prepared)
-                tick(1.0, f"{base.spec}; always '{floor['label']}' is right {floor['accuracy']:.1%} of the time")
+                often = f"; always '{floor['label']}' is right {floor['accuracy']:.1%} of the time" if floor else ""
+                tick(1.0, f"{base.spec}{often}")
             climbed = climb(project, prepared, base, plans_of(planned), board, show.say)
             with board.step("judge") as tick:
                 judgement = judge_rung(project, climbed.chosen.run, tick)

@@ -21,12 +21,12 @@ from dragoman.core.runs import Run
 from dragoman.core.shards import open_corpus
 from dragoman.core.show import Board, Show, Tick, many
 from dragoman.stages.asha import units_of
+from dragoman.stages.language import KINDS
 from dragoman.stages.plugs import plug
 from dragoman.stages.sweep_record import card_of, record_of, table_of
 from dragoman.stages.sweep_space import Dimension, read_space
 from dragoman.stages.sweep_study import Book, Method, Rules, open_book
 from dragoman.stages.sweep_trials import Ground, again, find_range, try_one
-from dragoman.train.doors import OBJECTIVES
 
 __all__ = ["PLACES", "SECTIONS", "Settings", "run"]
 
@@ -131,7 +131,7 @@ def _prepared(
     settings: Settings, words: tuple[str, ...], space: tuple[Dimension, ...], units: int, board: Board
 ) -> _Work:
     """Everything checked before anything is trained: the ground, the run, and that every dimension can be swept."""
-    texts = bool(settings.corpus or getattr(OBJECTIVES.kind(plug(settings.objective, "objective")[0]), "kind", ""))
+    texts = bool(settings.corpus or plug(settings.objective, "objective")[0] in KINDS)
     site = (_texts if texts else _project)(settings, words, space, board)
     ground = site.ground
     _check(ground, space, units)

@@ -15,7 +15,8 @@ from dragoman.stages.plugs import plug
 from dragoman.stages.prepare import part
 from dragoman.stages.sweep_space import Value, shown
 from dragoman.stages.sweep_trials import Ready
-from dragoman.stages.train import measure_of, planned, watched
+from dragoman.stages.train import planned, watched
+from dragoman.stages.train_classifier import measure_of
 from dragoman.train.doors import OBJECTIVES, TUNINGS, How, Tuning
 
 __all__ = ["OnProject"]

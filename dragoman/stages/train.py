@@ -4,61 +4,42 @@ It can be killed at any instant; the same command goes on and ends bit for bit a
 """
 
 import shutil
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
-from functools import cache
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
-from dragoman.app.assistant import Assistant
-from dragoman.app.steps.classify import Classify
-from dragoman.core import durable
 from dragoman.core.config import build, dump, merge, parse_word
-from dragoman.core.doors import LM, Embedder
 from dragoman.core.errors import UserError
 from dragoman.core.project import Project, load, locate
 from dragoman.core.runs import Run
 from dragoman.core.show import Show, Tick, silent
-from dragoman.core.sizing import reset_peak_memory, show_bytes, show_seconds
+from dragoman.core.sizing import show_bytes, show_seconds
 from dragoman.core.targets import Criterion
-from dragoman.core.types import Example
-from dragoman.data.builtin import summaries
-from dragoman.evals.task import make_metrics
-from dragoman.stages.assistants import MODEL, write_card
+from dragoman.stages.assistants import MODEL
+from dragoman.stages.language import KINDS
 from dragoman.stages.plugs import plug
 from dragoman.stages.prepare import gather, part, prepare
+from dragoman.stages.writing import model_kind, objective_of, writes
 from dragoman.train.doors import OBJECTIVES, TUNINGS, How
-
-if TYPE_CHECKING:
-    from dragoman.nn.heads import Classifier
-    from dragoman.nn.tokenizer import Tokenizer
-    from dragoman.train.session import Outcome
 
 __all__ = [
     "PLACES",
     "SECTIONS",
     "Plan",
     "Settings",
+    "aimed_at",
     "discard",
-    "measure_of",
     "planned",
     "run",
     "stored_project",
     "train",
+    "usual_rate",
     "watched",
 ]
 
 PLACES = ("project",)
 SECTIONS = True
-PROBE = 64  # texts that parity is asserted on
-PAIRS = 300
-PARITY = 1e-4  # probabilities of one text, from two forms of the same weights, in fp32
-
-
-Vectors = tuple[NDArray[np.float32], NDArray[np.float32]]
 
 
 @dataclass(frozen=True)
@@ -68,10 +49,11 @@ class Settings:
     project: str = ""
     "The project file or its folder; empty is the folder you stand in."
     tuning: str | Mapping[str, Any] = "lora"
-    "Which weights learn: head, layers, lora or full; its own settings as tuning.rank=16."
-    objective: str | Mapping[str, Any] = "classify"
-    """What is learnt: classify, or clm, mlm or span, which need no project but a corpus; its own settings as
-    objective.class_weights=balanced."""
+    """Which weights learn: head, layers, lora, full, and bitfit, ia3, dora, qlora, adapter, prefix or soft_prompt; its
+    own settings as tuning.rank=16."""
+    objective: str | Mapping[str, Any] = ""
+    """What is learnt; empty takes the task's: classify, tag, extract, sft or seq2seq. clm, mlm and span need no project
+    but a corpus. Its own settings as objective.class_weights=balanced."""
     model: str = ""
     "The model to adapt; empty takes the first of models.candidates, or for a corpus one that has learnt nothing."
     corpus: str = ""
@@ -98,13 +80,14 @@ class Plan:
 
 def run(settings: Settings, words: tuple[str, ...], show: Show) -> int:
     """Train once with the given settings and measure nothing but validation."""
-    objective, aimed = plug(settings.objective, "objective")
-    if getattr(OBJECTIVES.kind(objective), "kind", ""):
+    objective, aimed = plug(settings.objective, "objective") if settings.objective else ("", {})
+    if objective in KINDS:
         return _on_texts(settings, words, show)
     project = load(locate(settings.project), words)
     tuning, tuned = plug(settings.tuning, "tuning")
     how = planned(project, {})
-    plan = Plan(settings.model or project.models.candidates[0], tuning, how, tuned, objective, aimed)
+    model = settings.model or project.models.candidates[0]
+    plan = Plan(model, tuning, how, tuned, objective or aimed_at(project, model), aimed)
     _made(plan)
     with show.board(project.scope.name) as board:
         with board.step("prepare") as tick:
@@ -145,9 +128,22 @@ def _on_texts(settings: Settings, words: tuple[str, ...], show: Show) -> int:
     return pretrain.run(build(pretrain.Settings, {**given, **table}), (), show)
 
 
+def aimed_at(project: Project, model: str) -> str:
+    """The objective by which a model learns the project's task. Raises UserError where it cannot."""
+    from dragoman.models.source import resolve
+
+    if project.scope.task == "classify":
+        return "classify"
+    return objective_of(project.scope.task, model_kind(resolve(project.place(model))))
+
+
 def planned(project: Project, own: Mapping[str, Any]) -> How:
-    """The settings of the loop: the project's [train], then what the rung was planned with."""
-    table = {"max_length": project.models.max_length, **project.train, **own}
+    """The settings of the loop: the project's [train], then what the rung was planned with.
+
+    A row of a model that writes holds several examples, so eight of them are a batch.
+    """
+    writing = {} if project.scope.task in ("classify", "tag") else {"batch": 8}
+    table = {"max_length": project.models.max_length, **writing, **project.train, **own}
     how: How = build(How, table, "train")
     return how
 
@@ -193,6 +189,9 @@ def train(
         "rows": plan.rows,
     }
     inputs: dict[str, Run | str | Path] = {"parts": prepared, plan.model: fingerprint(base)}
+    if project.scope.task != "classify":
+        settings |= {"task": project.scope.task, "instruction": project.scope.instruction}
+        settings |= {"template": project.models.template, "general": project.data.general}
     run = Run.begin(project.runs_folder, plan.tuning, settings, inputs)
     if run.finished and run.results.get("discarded") and not figures:
         shutil.rmtree(run.folder)
@@ -200,51 +199,41 @@ def train(
     if run.finished:
         tick(1.0, "found again")
         return run
-    return _train(project, prepared, plan, run, base, said, tick)
+    rows = (part(prepared, "train")[: plan.rows or None], part(prepared, "validation"))
+    how = plan.how if plan.how.rate else replace(plan.how, rate=usual_rate(plan.tuning, base))
+    named, tuned = (plan.model, base), (plan.tuning, tuning)
+    if writes(plan.objective):
+        from dragoman.stages.train_writer import train_writer
 
+        facts, published = train_writer(project, rows, run, named, objective, tuned, how, said, tick)
+    elif plan.objective == "classify":
+        from dragoman.stages.train_classifier import train_classifier
 
-def _train(
-    project: Project,
-    prepared: Run,
-    plan: Plan,
-    run: Run,
-    base: Path,
-    said: Callable[[str], None],
-    tick: Tick,
-) -> Run:
-    from dragoman.nn.store import load_classifier
-    from dragoman.nn.tokenizer import Tokenizer
-    from dragoman.train.session import Watch, learn
+        labels, several = tuple(prepared.results["labels"]), project.scope.multi_label
+        facts, published = train_classifier(rows, labels, several, watch, run, named, objective, tuned, how, said, tick)
+    else:
+        from dragoman.stages.train_reader import train_reader
 
-    objective, tuning = _made(plan)
-    labels, several = tuple(prepared.results["labels"]), project.scope.multi_label
-    rows, validation = part(prepared, "train"), part(prepared, "validation")
-    tokenizer = Tokenizer(base)
-    net = load_classifier(base, labels, several, seed=plan.how.seed)
-    tokenizer.fit(net.arch)
-    tokenizer.max_length = plan.how.max_length
-    watch = watched(project)
-    reset_peak_memory()
-    outcome = learn(
-        net,
-        tokenizer,
-        objective,
-        tuning,
-        rows[: plan.rows or None],
-        plan.how,
-        run.folder / "training",
-        measure_of(validation, labels, several, watch, tokenizer),
-        Watch(watch.metric, watch.higher),
-        said,
-        tick,
-    )
-    tick(1.0, "saving and holding the forms against each other")
-    facts = _facts(outcome)
-    facts |= _keep(run, plan, outcome, tuning, tokenizer, base, validation[:PROBE])
-    facts |= {"project": stored_project(project), "base": plan.model}
-    run = run.finish(facts, published=(MODEL, "adapter") if plan.tuning == "lora" else (MODEL,))
+        labels = tuple(prepared.results["labels"])
+        aimed = (plan.objective, objective)
+        facts, published = train_reader(project, rows, labels, run, named, aimed, tuned, how, said, tick)
+    run = run.finish({**facts, "project": stored_project(project), "base": plan.model}, published=published)
     shutil.rmtree(run.folder / "training", ignore_errors=True)
     return run
+
+
+def usual_rate(tuning: str, base: Path) -> float:
+    """The rate of a tuning on the model of a folder.
+
+    All weights of a model that writes learn at 5e-5 where it is 1,024 wide, and the wider, the slower: the steps that
+    suit a wide matrix are smaller in proportion (Yang et al. 2022, 2203.03466).
+    """
+    from dragoman.nn.store import read_arch
+
+    rate = float(TUNINGS.kind(tuning).rate)
+    if tuning != "full" or (arch := read_arch(base)).kind == "encoder":
+        return rate
+    return min(5e-4, max(1e-5, 5e-5 * 1024 / arch.width))
 
 
 def discard(run: Run) -> None:
@@ -254,135 +243,3 @@ def discard(run: Run) -> None:
         run.finish({**run.results, "discarded": True}, published=())
         for name in folders:
             shutil.rmtree(run.folder / name, ignore_errors=True)
-
-
-def measure_of(
-    examples: Sequence[Example], labels: tuple[str, ...], several: bool, watch: Criterion, tokenizer: "Tokenizer"
-) -> Callable[["Classifier"], Mapping[str, float]]:
-    """What validation shows of a net, measured through the assistant that would serve it."""
-    from dragoman.models.classifier import LocalClassifier
-
-    names = [watch.metric, *(name for name in ("accuracy", "log_loss") if name != watch.metric)]
-    metrics = make_metrics(names, labels, several)
-
-    def measure(net: "Classifier") -> Mapping[str, float]:
-        device = next(net.parameters()).device
-        assistant = Assistant(LocalClassifier(net, tokenizer, device=device), (Classify(labels, several),))
-        turns = assistant.answer([example.text for example in examples])
-        rows = {
-            name: np.stack(
-                [metric.measure(turn.answer, one.answers) for turn, one in zip(turns, examples, strict=True)]
-            )
-            for name, metric in metrics.items()
-        }
-        return {name: metric.combine(rows[name]) for name, metric in metrics.items()}
-
-    return measure
-
-
-def _facts(outcome: "Outcome") -> dict[str, Any]:
-    """What is recorded of a training."""
-    return {
-        "best": dict(outcome.best),
-        "best_step": outcome.best_step,
-        "steps": outcome.steps,
-        "planned": outcome.planned,
-        "history": [dict(point) for point in outcome.history],
-        "losses": list(outcome.losses),
-        "stretch": outcome.stretch,
-        "order": outcome.chain,
-        "seconds": outcome.seconds,
-        "tokens": outcome.tokens,
-        "memory": outcome.memory,
-        "learnt": outcome.learnt,
-        "weights": sum(weight.numel() for weight in outcome.net.parameters()),
-        "cut": outcome.cut,
-    }
-
-
-def _keep(
-    run: Run, plan: Plan, outcome: "Outcome", tuning: Any, tokenizer: "Tokenizer", base: Path, probe: Sequence[Example]
-) -> dict[str, Any]:
-    """Save the model in every form, and assert that wrapped, merged, saved and served answer alike."""
-    from dragoman.models.classifier import LocalClassifier
-    from dragoman.models.open import open_classifier
-    from dragoman.nn.store import save_classifier
-    from dragoman.train.adapter import write_adapter
-
-    labels, several = outcome.net.labels, outcome.net.multi_label
-    messages = [example.prompt for example in probe]
-
-    def scores(lm: LM) -> NDArray[np.float64]:
-        return np.exp(np.asarray(lm.score(messages, labels)))
-
-    net = outcome.net.cpu()
-    forms = {"trained": scores(LocalClassifier(net, tokenizer))}
-    adapter = run.folder / "adapter"
-    if plan.tuning == "lora":
-
-        def beside(stage: Path) -> None:
-            write_adapter(net, tuning, stage, plan.model)
-            tokenizer.save(stage)
-
-        durable.publish(adapter, beside)
-    net = tuning.merge(net)
-    forms["merged"] = scores(LocalClassifier(net, tokenizer))
-
-    def fill(stage: Path) -> None:
-        save_classifier(net, tokenizer, stage)
-        card = {
-            "kind": "classifier",
-            "labels": list(labels),
-            "multi_label": several,
-            "max_length": tokenizer.max_length,
-        }
-        write_card(stage, {**card, "base": plan.model, "tuning": plan.tuning})
-
-    durable.publish(run.folder / MODEL, fill)
-    saved = open_classifier(run.folder / MODEL)
-    forms["saved"] = scores(saved)
-    served = Assistant(saved, (Classify(labels, several),)).answer([example.text for example in probe])
-    forms["served"] = np.array([[turn.answer.scores[label] for label in labels] for turn in served])
-    if plan.tuning == "lora":
-        forms["adapter"] = scores(open_classifier(base, adapter=adapter, labels=labels, multi_label=several))
-    size = sum(file.stat().st_size for file in (run.folder / MODEL).iterdir())
-    return {"parity": _parity(forms), "forgetting": _forgotten(base, run.folder / MODEL, plan), "bytes": size}
-
-
-def _parity(forms: Mapping[str, NDArray[np.float64]]) -> list[dict[str, Any]]:
-    """Each form against the trained one. A difference is a bug, and is not passed on."""
-    first = forms["trained"]
-    found = []
-    for name, other in forms.items():
-        if name != "trained":
-            gap = float(np.abs(first - other).max())
-            same = bool((first.argmax(axis=1) == other.argmax(axis=1)).all())
-            found.append({"pair": f"trained = {name}", "difference": gap, "tolerance": PARITY, "same_answers": same})
-            if gap > PARITY:
-                raise RuntimeError(f"parity broke: trained and {name} differ by {gap:.2g} in a probability")
-    return found
-
-
-def _forgotten(base: Path, model: Path, plan: Plan) -> dict[str, Any]:
-    """What the encoder could do before and can no longer: find the text that belongs to a summary, among 300."""
-    from dragoman.evals.forgetting import forgetting
-    from dragoman.models.open import open_embedder
-
-    length = min(plan.how.max_length, 128)
-    after = _probed(open_embedder(model, max_length=length))
-    card = forgetting(_before(base, length), after)
-    probe = f"finding the text that belongs to a summary, among {PAIRS} of the standard library's documentation"
-    return {"probe": probe, **{name: asdict(getattr(card, name)) for name in ("before", "after", "drop")}}
-
-
-@cache
-def _before(base: Path, length: int) -> Vectors:
-    """The untouched model's vectors; every rung is held against the same ones."""
-    from dragoman.models.open import open_embedder
-
-    return _probed(open_embedder(base, max_length=length))
-
-
-def _probed(embedder: Embedder) -> Vectors:
-    pairs = summaries(PAIRS)
-    return embedder.embed([one for one, _ in pairs]), embedder.embed([two for _, two in pairs])

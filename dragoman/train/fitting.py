@@ -9,6 +9,7 @@ import hashlib
 from bisect import bisect_left, insort
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,7 +20,17 @@ from dragoman.train.doors import Kit
 from dragoman.train.packing import Rows, Texts
 from dragoman.train.token_batches import IGNORED, Row, TokenBatch, filled
 
-__all__ = ["Fitted", "Lesson", "Written", "best_fit", "fit_rows", "shorten", "stream_fitted"]
+__all__ = [
+    "Fitted",
+    "Lesson",
+    "Stepped",
+    "Written",
+    "best_fit",
+    "fit_rows",
+    "replayed_rows",
+    "shorten",
+    "stream_fitted",
+]
 
 Ids = NDArray[np.int64]
 
@@ -68,8 +79,8 @@ class Fitted:
     replay: Rows | None = None
     share: float = 0.0
     "the share of a step's rows that are replayed"
-    orders: dict[int, list[NDArray[np.int64]]] = field(default_factory=dict, repr=False, compare=False)
-    "the batches of the newest epoch, remembered"
+    orders: dict[tuple[int, int], list[NDArray[np.int64]]] = field(default_factory=dict, repr=False, compare=False)
+    "the batches of the newest (epoch, size), remembered"
 
     def steps_an_epoch(self, batch: int) -> int:
         """How many steps see every row once."""
@@ -95,16 +106,11 @@ class Fitted:
     def batch(self, step: int, size: int) -> list[Row]:
         """The rows of a step of `size` rows: a pure function of (seed, step). Replayed ones come on top of them."""
         epoch, place = divmod(step, self.steps_an_epoch(size))
-        if epoch not in self.orders:
+        if (epoch, size) not in self.orders:
             self.orders.clear()
-            self.orders[epoch] = batches_of_epoch(self.lengths, size, self.seed, epoch)
-        found = [self.row(int(number)) for number in self.orders[epoch][place]]
-        if self.replay is not None:
-            # A share r of the step: r / (1 - r) rows of old text for each new one.
-            each = self.share / (1 - self.share)
-            first, last = (int((step + more) * size * each) for more in (0, 1))
-            found += [_replayed(self.replay, number) for number in range(first, last)]
-        return found
+            self.orders[epoch, size] = batches_of_epoch(self.lengths, size, self.seed, epoch)
+        found = [self.row(int(number)) for number in self.orders[epoch, size][place]]
+        return found + replayed_rows(self.replay, self.share, step, size)
 
     def row(self, number: int) -> Row:
         """One row of examples."""
@@ -125,9 +131,16 @@ def _joined(parts: Sequence[Sequence[int]]) -> tuple[Ids, Ids]:
     return whole, np.repeat(np.arange(len(parts), dtype=np.int64), [len(part) for part in parts])
 
 
-def _replayed(rows: Rows, number: int) -> Row:
-    line = rows.line(number)
-    return Row(f"replay:{line.name}", line.ids, line.following, line.documents)
+def replayed_rows(replay: Rows | None, share: float, step: int, size: int) -> list[Row]:
+    """The rows of old text that come on top of the `size` new ones of a step, so that they are `share` of all.
+
+    Where that is no whole number the steps differ by one row: after many of them the share is exact.
+    """
+    if replay is None:
+        return []
+    each = share / (1 - share)  # rows of old text for each new one
+    lines = [replay.line(number) for number in range(*(int((step + more) * size * each) for more in (0, 1)))]
+    return [Row(f"replay:{line.name}", line.ids, line.following, line.documents) for line in lines]
 
 
 def best_fit(sizes: Sequence[int], room: int) -> list[tuple[int, ...]]:
@@ -176,7 +189,15 @@ def shorten(written: Written, room: int, side: str) -> Written | None:
     return found if found.learnt else None
 
 
-def stream_fitted(fitted: Fitted, kit: Kit, start: int) -> Iterator[tuple[TokenBatch, ...]]:
+class Stepped(Protocol):
+    """What has rows for every step."""
+
+    def batch(self, step: int, size: int) -> list[Row]:
+        """The rows of a step of `size` rows: a pure function of (seed, step)."""
+        ...
+
+
+def stream_fitted(fitted: Stepped, kit: Kit, start: int) -> Iterator[tuple[TokenBatch, ...]]:
     """The batches of each step from step `start` on: its rows, those of this process, in `accumulation` parts."""
     how, fill = kit.how, kit.tokenizer.pad_id
     count = max(1, min(how.accumulation, how.batch // kit.ranks))  # the same in every process: they wait for each other

@@ -1,4 +1,4 @@
-"""How well a language model predicts texts it never learnt from: nats a label, and bits for each byte of text."""
+"""How well a language model predicts texts and answers it never learnt from: nats a label, and bits a byte of text."""
 
 import math
 from dataclasses import dataclass, replace
@@ -8,9 +8,11 @@ from typing import Any
 import torch
 
 from dragoman.train.doors import Kit, Objective
+from dragoman.train.fitting import Fitted
 from dragoman.train.packing import Rows, Texts
+from dragoman.train.token_batches import filled
 
-__all__ = ["HeldOut", "hold_out"]
+__all__ = ["HeldOut", "hold_lesson", "hold_out"]
 
 GROUPS = 30
 "fewer would give a wide interval for want of groups"
@@ -57,3 +59,18 @@ def hold_out(net: Any, objective: Objective, texts: Texts, kit: Kit) -> HeldOut:
         found.append(nats / max(batch.weight, 1.0))
     bits = total / (math.log(2) * texts.bytes) if whole and texts.bytes else None
     return HeldOut(total / max(labels, 1.0), int(labels), bits, tuple(found))
+
+
+@torch.no_grad()
+def hold_lesson(net: Any, objective: Any, fitted: Fitted, kit: Kit, most: int = 0) -> HeldOut:
+    """Measure a net on examples it never learnt from: nats for each token of their answers, a group for each row.
+
+    The net must be in `eval`. `most` bounds how many rows are read; 0 reads all.
+    """
+    total, labels, groups = 0.0, 0.0, list[float]()
+    for number in range(min(most or len(fitted.rows), len(fitted.rows))):
+        batch = filled([fitted.row(number)], kit.tokenizer.pad_id, kit.device)
+        nats = float(objective.loss(net, batch, kit).total)
+        total, labels = total + nats, labels + batch.weight
+        groups.append(nats / max(batch.weight, 1.0))
+    return HeldOut(total / max(labels, 1.0), int(labels), None, tuple(groups))

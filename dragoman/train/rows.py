@@ -11,7 +11,7 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 from torch.nn import functional
 
-from dragoman.nn.heads import Classifier
+from dragoman.nn.heads import Headed
 
 __all__ = ["SeenWords", "fold", "thin"]
 
@@ -41,7 +41,7 @@ class SeenWords(nn.Module):
         return torch.where((slot >= 0)[:, :, None], learnt, self.table(ids))
 
 
-def thin(net: Classifier, used: Iterable[int]) -> None:
+def thin(net: Headed, used: Iterable[int]) -> None:
     """Let the table of words learn only in the rows `used`, where it learns at all and they are much fewer."""
     words = net.encoder.embeddings.words
     rows = torch.tensor(sorted(set(used)), dtype=torch.long)
@@ -51,7 +51,7 @@ def thin(net: Classifier, used: Iterable[int]) -> None:
 
 def fold(net: nn.Module) -> None:
     """Write the learnt rows back into the table, which stands in its old place again; another net stays as it is."""
-    if isinstance(net, Classifier) and isinstance(words := net.encoder.embeddings.words, SeenWords):
+    if isinstance(net, Headed) and isinstance(words := net.encoder.embeddings.words, SeenWords):
         with torch.no_grad():
             words.table.weight[words.used] = words.rows
         net.encoder.embeddings.words = words.table.requires_grad_(True)

@@ -15,6 +15,7 @@ from dragoman.core.errors import Stopped, UserError
 from dragoman.core.gauge import Gauge
 from dragoman.core.show import Tick, silent
 from dragoman.core.sizing import peak_memory
+from dragoman.nn.heads import Classifier
 from dragoman.train import checkpoint
 from dragoman.train.average import averaged
 from dragoman.train.doors import How, Objective, Step, Tuning
@@ -194,7 +195,8 @@ def learn(
         effort = effort or Effort()
         gauge = Gauge(training.steps, effort.flops_per_token, effort.peak_flops)
         session = _Session(training, folder, wish, _resume(folder, training, said), gauge)
-        with remembering(net.encoder) if training.kit.encoder_frozen else contextlib.nullcontext():
+        frozen = training.kit.encoder_frozen and isinstance(net, Classifier)
+        with remembering(net.encoder) if frozen else contextlib.nullcontext():
             _train(session, measure, watch, progress, log)
         story = session.story
         checkpoint.load_weights(folder / f"best-{story.best_step:06d}", training)

@@ -79,6 +79,6 @@ class TestSources:
 
 
 def test_an_unknown_name_is_refused(tmp_path: Path) -> None:
-    (tmp_path / "a.conll").write_text("x")
+    (tmp_path / "a.xyz").write_text("x")
     with pytest.raises(UserError, match="no known format"):
-        list(scan("a.conll", root=tmp_path))
+        list(scan("a.xyz", root=tmp_path))

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+import pytest
 import torch
 from torch import nn
 
@@ -58,3 +59,15 @@ def test_waves_do_not_drop_the_sentence() -> None:
     assert net.types is not None
     total = net.words.weight[IDS] + sinusoids(PLACES, 64) + net.types.weight[0]
     assert torch.allclose(net(IDS, PLACES), total, atol=1e-6)
+
+
+def test_each_token_may_be_of_another_sentence() -> None:
+    net = Embeddings(ARCHES["bert"]).eval()
+    assert net.positions is not None
+    assert net.types is not None
+    assert torch.equal(net(IDS, PLACES, torch.zeros_like(IDS)), net(IDS, PLACES))
+    types = torch.tensor([[0, 1, 1], [0, 0, 1]])
+    total = net.words.weight[IDS] + net.positions.table.weight[:3] + net.types.weight[types]
+    assert torch.allclose(net(IDS, PLACES, types), nn.functional.layer_norm(total, (64,), eps=1e-12), atol=1e-5)
+    with pytest.raises(ValueError, match="takes no types"):
+        Embeddings(ARCHES["distilbert"])(IDS, PLACES, types)

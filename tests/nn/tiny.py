@@ -13,7 +13,7 @@ from torch import nn
 
 from dragoman.nn.arch import Arch
 from dragoman.nn.encoder import fresh_encoder
-from dragoman.nn.heads import Classifier, Head
+from dragoman.nn.heads import Classifier, Extractor, Head, Tagger, TokenHead
 from dragoman.nn.store import save_classifier, save_encoder
 from dragoman.nn.tokenizer import Tokenizer
 
@@ -26,6 +26,8 @@ __all__ = [
     "classifier",
     "classifier_folder",
     "encoder_folder",
+    "extractor",
+    "tagger",
     "tokenizer",
 ]
 
@@ -94,7 +96,8 @@ def _word_pieces() -> Rust:
     rust.normalizer = normalizers.BertNormalizer()
     rust.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
     rust.add_special_tokens(special)
-    rust.post_processor = TemplateProcessing(single="[CLS] $A [SEP]", special_tokens=[("[CLS]", 2), ("[SEP]", 3)])
+    pair = "[CLS] $A [SEP] $B:1 [SEP]:1"
+    rust.post_processor = TemplateProcessing("[CLS] $A [SEP]", pair, special_tokens=[("[CLS]", 2), ("[SEP]", 3)])
     return rust
 
 
@@ -133,6 +136,22 @@ def classifier(
     """A classifier with amplified weights, in eval."""
     arch = ARCHES[family]
     net = Classifier(fresh_encoder(arch), Head(arch, len(labels)), labels, multi_label)
+    amplify(net)
+    return net.eval()
+
+
+def tagger(family: str, labels: tuple[str, ...] = ("O", "B-animal", "I-animal")) -> Tagger:
+    """A tagger with amplified weights, in eval."""
+    arch = ARCHES[family]
+    net = Tagger(fresh_encoder(arch), TokenHead(arch, len(labels), arch.head_dropout), labels)
+    amplify(net)
+    return net.eval()
+
+
+def extractor(family: str) -> Extractor:
+    """An extractor of answers with amplified weights, in eval."""
+    arch = ARCHES[family]
+    net = Extractor(fresh_encoder(arch), TokenHead(arch, 2))
     amplify(net)
     return net.eval()
 

@@ -3,7 +3,7 @@
 import random
 from typing import Any
 
-__all__ = ["record"]
+__all__ = ["learnt_tokens", "record"]
 
 _LABELS = (
     "Text Processing Services",
@@ -278,6 +278,14 @@ def _answers() -> dict[str, Any]:
     }
 
 
+def learnt_tokens() -> list[dict[str, Any]]:
+    """A row in which every kind of token occurs."""
+    pieces = ["older", " words", "<|user|>", "Greet ", "<me>\n", "<|assistant|>", "Good ", "day.", "<|end|>"]
+    kinds = ["cut", "cut", "control", "read", "read", "control", "learnt", "learnt", "stop"]
+    learnt = [kind in ("learnt", "stop") for kind in kinds]
+    return [{"place": "chats.jsonl:7:1", "ids": [*range(9)], "pieces": pieces, "learnt": learnt, "kinds": kinds}]
+
+
 def record() -> dict[str, Any]:
     """A new copy of the record: 20 labels, five rungs, the fourth chosen, one criterion unproven and one missed."""
     return {
@@ -293,6 +301,7 @@ def record() -> dict[str, Any]:
         "ladder": _ladder(),
         "help": _help(),
         "data": _data(),
+        "tokens": learnt_tokens(),
         "warnings": [
             "301 of 6,012 texts were cut at 256 tokens.",
             "The label 'Multimedia Services' has 9 test rows: its F1 is hardly known.",

@@ -4,6 +4,8 @@ import math
 import random
 from typing import Any
 
+from tests.report.sample import learnt_tokens
+
 __all__ = ["pretraining", "sweep"]
 
 _STEPS, _STRETCH = 6000, 12
@@ -128,6 +130,7 @@ def pretraining() -> dict[str, Any]:
         "memory": _memory(),
         "samples": _samples(),
         "corpus": _corpus(),
+        "tokens": learnt_tokens(),
         "model": {
             "family": "llama",
             "kind": "decoder",

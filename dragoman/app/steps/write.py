@@ -29,9 +29,7 @@ class Write:
 
     def __call__(self, turns: Sequence[Turn], lm: LM) -> list[Turn]:
         """Every turn with its answer, and whether it stopped by itself."""
-        how = Sampling(
-            max_tokens=self.max_tokens, temperature=self.temperature, stop=self.stop, beams=self.beams
-        )
+        how = Sampling(max_tokens=self.max_tokens, temperature=self.temperature, stop=self.stop, beams=self.beams)
         written = lm.generate([turn.prompt for turn in turns], how)
         return [
             replace(

@@ -1,16 +1,20 @@
 """The shape of a classification set: a row with a text and one or several labels becomes an Example."""
 
 import json
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar, Self
 
 from dragoman.core.config import nearest
+from dragoman.core.project import Columns
 from dragoman.core.types import Example, Message
 from dragoman.data.clean import clean
+from dragoman.data.columns import LABEL_NAMES, PAIRS, TEXT_NAMES, Schema, choose
 from dragoman.data.problems import Place, Problem, Row
+from dragoman.data.shaping import Shaped, Wanted, absent, cell, facts, found_column
 
 __all__ = ["Classify"]
+
+CERTAIN = ("label", "labels", "category", "class", "intent", "sentiment", "topic", "coarse")  # named so, a label it is
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,13 +27,14 @@ class Classify:
     group: str = ""
     labels: tuple[str, ...] = ()
     multi_label: bool = False
+    tasks: ClassVar[tuple[str, ...]] = ("classify",)
 
-    def __call__(self, row: Row) -> tuple[Example, tuple[str, ...]] | Problem:
+    def __call__(self, row: Row) -> Shaped:
         """The example of a row and what cleaning found in its text (keys of clean.CHANGES), or why the row is refused.
 
         The meta of the example holds `place`, and `id` and `group` where the columns are known.
         """
-        text = self._text(row)
+        text = cell(row, self.text)
         if isinstance(text, Problem):
             return text
         cleaned = clean(text)
@@ -38,31 +43,36 @@ class Classify:
         answers = self._answers(row)
         if isinstance(answers, Problem):
             return answers
-        meta: dict[str, Any] = {"place": str(row.place)}
-        for name, column in (("id", self.id), ("group", self.group)):
-            if column and row.values.get(column) is not None:
-                meta[name] = str(row.values[column])
-        return Example((Message("user", cleaned.text),), answers, meta=meta), cleaned.found
+        return Example((Message("user", cleaned.text),), answers, meta=facts(row, self.used())), cleaned.found
 
-    def _text(self, row: Row) -> str | Problem:
-        whole = self.text in row.values or "+" not in self.text
-        parts = []
-        for name in [self.text] if whole else [part.strip() for part in self.text.split("+")]:
-            value = row.values.get(name)
-            if value is None:
-                return _absent(row, name)
-            if not isinstance(value, str):
-                reason = f"the column '{name}' holds a {type(value).__name__} here, not a text"
-                return Problem("wrong-type", row.place, reason)
-            parts.append(value)
-        return "\n".join(parts)
+    @classmethod
+    def fits(cls, schema: Schema) -> float:
+        """High where a column has the name and the values of a label, low where its values are answers."""
+        name = found_column(schema, LABEL_NAMES)
+        pairs = any(all(part in schema.columns for part in pair) for pair in PAIRS)
+        text = pairs or found_column(schema, TEXT_NAMES) not in ("", name)
+        if not name or not text or schema.columns[name].kinds["dict"]:
+            return 0.0
+        if schema.columns[name].repeated():
+            return 0.85
+        return 0.7 if name.lower() in CERTAIN else 0.15
+
+    @classmethod
+    def choose(cls, schema: Schema, wanted: Wanted) -> tuple[Self, list[str]]:
+        """The columns as `data.columns.choose` finds them. Raises UserError."""
+        found, said = choose(schema, wanted.columns, wanted.labels, wanted.labelled)
+        return cls(found.text, found.label, found.id, found.group, wanted.labels, wanted.multi_label), said
+
+    def used(self) -> Columns:
+        """The columns it reads."""
+        return Columns(text=self.text, label=self.label, id=self.id, group=self.group)
 
     def _answers(self, row: Row) -> tuple[str, ...] | Problem:
         if not self.label:
             return ()
         value = row.values.get(self.label)
         if value is None:
-            return _absent(row, self.label)
+            return absent(row, self.label)
         values = self._several(value)
         answers: list[str] = []
         for one in values:
@@ -114,12 +124,3 @@ def _label(value: Any) -> str | None:
     if isinstance(value, str) and value.strip():
         return clean(value).text
     return None
-
-
-def _absent(row: Row, column: str) -> Problem:
-    if column in row.values:
-        return Problem("missing-value", row.place, f"the column '{column}' is null")
-    here: Mapping[str, Any] = row.values
-    return Problem(
-        "missing-column", row.place, f"the column '{column}' is not in this row, which has {', '.join(here) or 'none'}"
-    )

@@ -19,6 +19,8 @@ class Bert:
     architecture: ClassVar[str] = "BertForSequenceClassification"
     encoder: ClassVar[Mapping[str, str]] = BERT_MODULES
     head: ClassVar[Mapping[str, str]] = {"dense": "bert.pooler.dense", "out": "classifier"}
+    tag_head: ClassVar[Mapping[str, str]] = {"out": "classifier"}
+    extract_head: ClassVar[Mapping[str, str]] = {"out": "qa_outputs"}
     known_extras: ClassVar[tuple[str, ...]] = (
         "embeddings.position_ids",  # a buffer that older versions saved
         "pooler.",  # the head's first layer, for who wants the encoder alone

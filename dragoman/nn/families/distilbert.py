@@ -41,6 +41,8 @@ class Distilbert:
     architecture: ClassVar[str] = "DistilBertForSequenceClassification"
     encoder: ClassVar[Mapping[str, str]] = _MODULES
     head: ClassVar[Mapping[str, str]] = {"dense": "pre_classifier", "out": "classifier"}
+    tag_head: ClassVar[Mapping[str, str]] = {"out": "classifier"}
+    extract_head: ClassVar[Mapping[str, str]] = {"out": "qa_outputs"}
     known_extras: ClassVar[tuple[str, ...]] = (
         "embeddings.position_ids",  # a buffer that older versions saved
         "pre_classifier.",  # the head's first layer, for who wants the encoder alone

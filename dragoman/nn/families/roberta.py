@@ -34,6 +34,8 @@ class Roberta:
     architecture: ClassVar[str] = "RobertaForSequenceClassification"
     encoder: ClassVar[Mapping[str, str]] = BERT_MODULES
     head: ClassVar[Mapping[str, str]] = {"dense": "classifier.dense", "out": "classifier.out_proj"}
+    tag_head: ClassVar[Mapping[str, str]] = {"out": "classifier"}
+    extract_head: ClassVar[Mapping[str, str]] = {"out": "qa_outputs"}
     known_extras: ClassVar[tuple[str, ...]] = (
         "embeddings.position_ids",  # a buffer that older versions saved
         "pooler.",  # saved by some, trained by none

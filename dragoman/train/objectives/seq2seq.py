@@ -20,7 +20,7 @@ __all__ = ["Seq2seq"]
 
 @dataclass(frozen=True)
 class Seq2seq:
-    """Every answer token is learnt (Sutskever et al. 2014; Raffel et al. 2020); sources and answers share rows in pairs."""
+    """Every answer token is learnt (Sutskever et al. 2014; Raffel et al. 2020); a row holds several pairs."""
 
     needs: ClassVar[tuple[str, ...]] = ()
     kind: ClassVar[str] = "encoder-decoder"

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from dragoman.core.errors import UserError
 
 if TYPE_CHECKING:
-    from dragoman.nn.heads import Classifier
     from dragoman.train.doors import Pace
 
 __all__ = ["Full"]
@@ -25,7 +24,7 @@ class Full:
     layer_decay: float = 1.0
     "How much slower each layer learns than the one above it; 1 is the same pace for all."
     head_pace: float = 5.0
-    "How many times faster than the body the head learns, which starts from nothing."
+    "How many times faster than the body a fresh head learns, which starts from nothing."
 
     def __post_init__(self) -> None:
         if not 0 < self.layer_decay <= 1:
@@ -33,16 +32,16 @@ class Full:
         if self.head_pace <= 0:
             raise UserError(f"head_pace cannot be {self.head_pace}", "it must be above 0")
 
-    def apply(self, net: Classifier, seed: int) -> Classifier:
+    def apply(self, net: Any, seed: int) -> Any:
         """Let everything learn."""
         return net.requires_grad_(True)
 
-    def paces(self, net: Classifier) -> Mapping[str, Pace]:
+    def paces(self, net: Any) -> Mapping[str, Pace]:
         """The head faster than the body, lower layers slower than higher ones."""
         from dragoman.train.paces import by_depth
 
         return by_depth(net, self.layer_decay, self.head_pace)
 
-    def merge(self, net: Classifier) -> Classifier:
+    def merge(self, net: Any) -> Any:
         """The net as it is."""
         return net

@@ -5,6 +5,7 @@ import pytest
 from dragoman.core.errors import UserError
 from dragoman.train.low_rank import low_rank_modules
 from dragoman.train.tuning.lora import Lora
+from tests.nn.tiny_lm import writer
 from tests.train.small import ARCH, net
 
 HEAD = (16 * 16 + 16) + (16 * 3 + 3)
@@ -35,7 +36,7 @@ def test_the_draw_follows_the_seed() -> None:
     assert first(1) == first(1) != first(2)
 
 
-@pytest.mark.parametrize("where", [("qkv",), ("query", "quary"), (), ("",), ("words",)])
+@pytest.mark.parametrize("where", [("qkv",), ("query", "quary"), ("",), ("gate",), ("words",)])
 def test_a_name_that_matches_nothing_is_refused(where: tuple[str, ...]) -> None:
     model = net()
     with pytest.raises(UserError, match="finds no matrix named") as caught:
@@ -48,3 +49,10 @@ def test_a_name_that_matches_nothing_is_refused(where: tuple[str, ...]) -> None:
 def test_wrong_settings(wrong: dict[str, float]) -> None:
     with pytest.raises(UserError):
         Lora(**wrong)  # type: ignore[arg-type]
+
+
+def test_none_named_is_all_that_there_are() -> None:
+    assert len(low_rank_modules(Lora().apply(net(), 0))) == 6 * ARCH.layers
+    llama = low_rank_modules(Lora().apply(writer("llama"), 0))
+    assert {name.rpartition(".")[2] for name in llama} == {*SIZES, "gate"}
+    assert len(low_rank_modules(Lora(where=("query", "value")).apply(writer("t5"), 0))) == 2 * (2 + 2 * 2)

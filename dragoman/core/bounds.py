@@ -1,4 +1,4 @@
-"""Bounds on what a chat template may make: a program of somebody else's must not fill the memory.
+"""Bounds on what a chat or prompt template may make: a program of somebody else's must not fill the memory.
 
 Counted are the steps of all ranges, the characters of all output, captured or not, and what operators, methods of texts
 and filters make, which is looked at before they run. Not covered: a template that burns time on purpose (loops over

@@ -6,9 +6,9 @@ from collections.abc import Iterator
 
 import pytest
 
+from dragoman.core.bounds import MOST, weigh
 from dragoman.core.errors import UserError
 from dragoman.core.types import Message
-from dragoman.nn.bounds import MOST, weigh
 from dragoman.nn.chat import Template
 
 LOOP = "{% set ns = namespace(t='xxxxxxxxxxxxxxxx', l=[]) %}{% for i in range(4000) %}BODY{% endfor %}{{ ns.t }}"

@@ -1,0 +1,47 @@
+"""Before against after: the untouched and the tuned model on the same rows, metric by metric."""
+
+from dragoman.report.bars import interval
+from dragoman.report.grid import Cell, grid
+from dragoman.report.numbers import probability, spread
+from dragoman.report.record import Table, figure, number, rows, words
+from dragoman.report.scale import stretch
+
+__all__ = ["view"]
+
+OUTCOMES = {
+    "better": ("✓ better", "met"),
+    "worse": ("✗ worse", "missed"),
+    "tie": ("≈ no difference proven", "unproven"),
+}
+
+
+def view(record: Table) -> dict[str, object] | None:
+    """One row a metric, the leading one marked; None where nothing was compared."""
+    found = [row for row in rows(record.get("paired")) if words(row.get("metric"))]
+    ordered = sorted(found, key=lambda row: row.get("leading") is not True)
+    lines = [_line(place, row) for place, row in enumerate(ordered)]
+    shown = grid(
+        "The untouched model against the tuned one",
+        ("metric", "before", "after", "after - before", "", "p", "outcome"),
+        lines,
+        0 if ordered and ordered[0].get("leading") is True else -1,
+    )
+    return None if shown is None else {"grid": shown, "test": words(ordered[0].get("test"))}
+
+
+def _line(place: int, row: Table) -> list[Cell]:
+    metric, gap = words(row.get("metric")), figure(row.get("difference"))
+    said, tone = OUTCOMES.get(words(row.get("outcome")), (words(row.get("outcome")), ""))
+    drawing = None
+    if gap is not None and gap.wide:
+        told = (f"{metric}: after minus before", spread(metric, gap, sign=True))
+        drawing = interval(f"paired-{place}", told, gap, stretch([*gap.ends, 0.0], 0.1, 0.02, None))
+    return [
+        Cell(metric),
+        Cell(spread(metric, figure(row.get("before"))), kind="number"),
+        Cell(spread(metric, figure(row.get("after"))), kind="number"),
+        Cell(spread(metric, gap, sign=True), kind="number"),
+        Cell(drawing=drawing),
+        Cell(probability(number(row.get("p"))), kind="number"),
+        Cell(said, tone=tone),
+    ]

@@ -1,0 +1,301 @@
+"""Trains a model that writes: the examples instructed as they will be served, measured, saved in every form, compared.
+
+What a training of a classifier records, this records too, so the ladder, the verdict and the server need know nothing
+of the difference.
+"""
+
+import copy
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from dragoman.core import durable
+from dragoman.core.config import dump
+from dragoman.core.project import Project
+from dragoman.core.runs import Run
+from dragoman.core.sampling import Sampling
+from dragoman.core.show import Tick
+from dragoman.core.sizing import reset_peak_memory
+from dragoman.core.types import Example
+from dragoman.evals.interval import student
+from dragoman.stages.assistants import MODEL, write_card
+from dragoman.stages.writing import general_texts, instruction_of, known, open_tokenizer, taught
+from dragoman.train.doors import How, Kit
+
+if TYPE_CHECKING:
+    from dragoman.nn.tokenizer import Tokenizer
+    from dragoman.train.held_out import HeldOut
+    from dragoman.train.packing import Texts
+    from dragoman.train.session import Outcome
+
+__all__ = ["Lessons", "lessons_of", "train_writer"]
+
+PROBE = 8  # prompts that every form of the model must answer with the same tokens
+WRITTEN = 24  # tokens of each of these answers
+PARITY = 1e-4  # logits of two forms of the same weights, over the largest, in fp32
+VALIDATED = 200  # rows of validation that are measured while it learns
+MEASURED = 20_000  # tokens of general text that forgetting is measured on
+
+
+@dataclass(frozen=True)
+class Lessons:
+    """What one training reads: rows to learn, rows to measure on, and general texts (None where they do not apply)."""
+
+    train: Sequence[Example]
+    validation: Sequence[Example]
+    replayed: "Texts | None" = None
+    general: "Texts | None" = None
+
+
+def lessons_of(
+    project: Project, train: Sequence[Example], validation: Sequence[Example], tokenizer: "Tokenizer", kind: str
+) -> Lessons:
+    """The rows instructed, and the general texts, which an encoder-decoder has no use for."""
+    instruction = instruction_of(project)
+    rows = (taught(train, instruction), taught(validation, instruction))
+    if kind != "decoder":
+        return Lessons(*rows)
+    return Lessons(*rows, *general_texts(project, tokenizer))
+
+
+def train_writer(
+    project: Project,
+    rows: tuple[Sequence[Example], Sequence[Example]],
+    run: Run,
+    base: tuple[str, Path],
+    objective: Any,
+    tuning: tuple[str, Any],
+    how: How,
+    said: Callable[[str], None],
+    tick: Tick,
+) -> tuple[dict[str, Any], tuple[str, ...]]:
+    """Learn in the run's folder and keep the model there; what is recorded of it, and the folders that are published.
+
+    `rows` are those of train and validation, `base` the model as it was named and its folder. Raises UserError where
+    the data, the template or the tuning do not go with the model.
+    """
+    from dragoman.nn.store import load_lm
+    from dragoman.train.fitting import Lesson
+    from dragoman.train.session import Watch, learn
+
+    net = load_lm(base[1])
+    instruction = instruction_of(project)
+    tokenizer = open_tokenizer(base[1], net.arch, project, taught(rows[0][:1], instruction), said)
+    how = replace(how, max_length=min(how.max_length, net.arch.longest or how.max_length))
+    lessons = lessons_of(project, *rows, tokenizer, net.arch.kind)
+    lesson = Lesson(lessons.train, lessons.replayed if getattr(objective, "replay", 0.0) else None)
+    tick(0.0, "measuring the untouched model on general texts")
+    before = _general(net, lessons, tokenizer, how)
+    reset_peak_memory()
+    outcome = learn(
+        net,
+        tokenizer,
+        objective,
+        tuning[1],
+        lesson,
+        how,
+        run.folder / "training",
+        _measure(net, objective, lessons, tokenizer, how),
+        Watch("loss", higher=False),
+        said,
+        tick,
+    )
+    tick(1.0, "saving and holding the forms against each other")
+    facts = _facts(outcome, tuning)
+    kept, published = _keep(project, run, outcome, objective, tuning, tokenizer, base, lessons, before, how)
+    return {**facts, **kept}, published
+
+
+def _measure(
+    net: Any, objective: Any, lessons: Lessons, tokenizer: "Tokenizer", how: How
+) -> Callable[[Any], Mapping[str, float]]:
+    """What a measurement shows while it learns: nats for each token of the answers of validation."""
+    from dragoman.train.fitting import Lesson
+    from dragoman.train.held_out import hold_lesson
+
+    plain = replace(objective, **{name: 0.0 for name in ("neftune", "replay", "smoothing") if hasattr(objective, name)})
+    fitted = plain.encode(net, Lesson(lessons.validation), Kit(how, tokenizer))
+
+    def measure(now: Any) -> Mapping[str, float]:
+        device = str(next(now.parameters()).device)
+        found = hold_lesson(now, plain, fitted, Kit(how, tokenizer, device), VALIDATED)
+        return {"loss": found.loss}
+
+    return measure
+
+
+def _general(net: Any, lessons: Lessons, tokenizer: "Tokenizer", how: How) -> "HeldOut | None":
+    """How well a decoder predicts general texts; None where there are none."""
+    from dragoman.stages.language import first_of
+    from dragoman.train.held_out import hold_out
+    from dragoman.train.objectives.clm import Clm
+
+    if lessons.general is None:
+        return None
+    some = replace(
+        lessons.general, sources=tuple(first_of(one, MEASURED, tokenizer) for one in lessons.general.sources)
+    )
+    device = str(next(net.parameters()).device)
+    short = replace(how, max_length=min(how.max_length, 256))
+    net.eval()
+    return hold_out(net, Clm(), some, Kit(short, tokenizer, device))
+
+
+def _forgotten(project: Project, before: "HeldOut | None", after: "HeldOut | None") -> dict[str, Any] | None:
+    """Bits for each byte of general text before and after, and their difference on the same rows with its interval."""
+    if before is None or after is None or before.bits_per_byte is None or after.bits_per_byte is None:
+        return None
+    scale = before.bits_per_byte / max(before.loss, 1e-9)
+    count = len(before.groups)
+    gaps = [(new - old) * scale for old, new in zip(before.groups, after.groups, strict=True)]
+
+    def told(value: float, spread: Sequence[float]) -> dict[str, float]:
+        mean = sum(spread) / count
+        error = math.sqrt(sum((one - mean) ** 2 for one in spread) / max(1, count - 1) / count)
+        half = student(count - 1) * error if count > 1 else math.inf
+        return {"value": value, "low": value - half, "high": value + half, "n": count}
+
+    return {
+        "probe": f"bits for each byte of {project.data.general}, which was not learnt; lower is better",
+        "before": told(before.bits_per_byte, [one * scale for one in before.groups]),
+        "after": told(after.bits_per_byte, [one * scale for one in after.groups]),
+        "drop": told(after.bits_per_byte - before.bits_per_byte, gaps),
+    }
+
+
+def _facts(outcome: "Outcome", tuning: tuple[str, Any]) -> dict[str, Any]:
+    """What is recorded of a training."""
+    names = ("best_step", "steps", "planned", "losses", "stretch", "seconds", "tokens", "memory", "learnt", "cut")
+    facts = {name: getattr(outcome, name) for name in names}
+    facts["losses"] = list(outcome.losses)
+    return {
+        **facts,
+        "best": dict(outcome.best),
+        "history": [dict(point) for point in outcome.history],
+        "order": outcome.chain,
+        "skipped": outcome.skipped,
+        "weights": sum(weight.numel() for weight in outcome.net.parameters()),
+        "tuning": {"name": tuning[0], **dump(tuning[1])},
+    }
+
+
+def _keep(
+    project: Project,
+    run: Run,
+    outcome: "Outcome",
+    objective: Any,
+    tuning: tuple[str, Any],
+    tokenizer: "Tokenizer",
+    base: tuple[str, Path],
+    lessons: Lessons,
+    before: "HeldOut | None",
+    how: How,
+) -> tuple[dict[str, Any], tuple[str, ...]]:
+    """Save the model in every form it has, assert that they answer alike, and measure what was forgotten."""
+    from dragoman.models.source import fingerprint
+    from dragoman.nn.store import save_lm
+    from dragoman.train.adapter import write_adapter
+
+    name, made = tuning
+    net = outcome.net.cpu().eval()
+    probe = _Probe(tokenizer, lessons.validation[:PROBE] or lessons.train[:PROBE])
+    forms = {"trained": probe.logits(net)}
+    thin, whole = name not in ("full", "scratch", "layers", "head"), getattr(made, "merges", True)
+    card = {"kind": "writer", "labels": [], "multi_label": False, "base": base[0], "tuning": name, **known(project)}
+    card |= {"adapter": not whole, "fingerprint": "" if whole else fingerprint(base[1])}
+    published = [MODEL]
+    if thin and whole:
+
+        def beside(stage: Path) -> None:
+            write_adapter(net, made, stage, base[0])
+            tokenizer.save(stage)
+
+        durable.publish(run.folder / "adapter", beside)
+        published.append("adapter")
+    if whole:
+        net = made.merge(net).eval()
+        forms["merged"] = probe.logits(net)
+
+    def fill(stage: Path) -> None:
+        if whole:
+            save_lm(net, tokenizer, stage)
+        else:
+            write_adapter(net, made, stage, base[0])
+            tokenizer.save(stage)
+        write_card(stage, card)
+
+    durable.publish(run.folder / MODEL, fill)
+    after = _general(net, lessons, tokenizer, how)
+    words = probe.words(copy.deepcopy(net))
+    parity = _parity(run, forms, words, probe, base[1], thin, whole)
+    size = sum(file.stat().st_size for file in (run.folder / MODEL).iterdir())
+    return {"parity": parity, "forgetting": _forgotten(project, before, after), "bytes": size}, tuple(published)
+
+
+@dataclass(frozen=True)
+class _Probe:
+    """A few prompts that every form of a model must answer alike."""
+
+    tokenizer: "Tokenizer"
+    examples: Sequence[Example]
+
+    def logits(self, net: Any) -> Any:
+        """The logits behind the last token of each prompt, [prompts, vocabulary]."""
+        import torch
+
+        from dragoman.models.asked import Asking
+
+        two = net.arch.kind == "encoder-decoder"
+        asking = Asking(self.tokenizer, self.tokenizer.chat, two)
+        found = []
+        with torch.no_grad():
+            for example in self.examples:
+                ids = torch.tensor([asking.ids(example.prompt)[-net.arch.longest or None :]])  # [1, s]
+                given = (ids, None, torch.tensor([[net.arch.start_id, *asking.lead]])) if two else (ids,)
+                found.append(net(*given)[0, -1].float())  # [v]
+        return torch.stack(found)
+
+    def words(self, net: Any) -> list[str]:
+        """What is answered to each prompt; the net is packed for answering."""
+        from dragoman.models.local import LocalLM
+
+        return self.said(LocalLM(net, self.tokenizer))
+
+    def said(self, lm: Any) -> list[str]:
+        """What a model behind the door answers to each prompt."""
+        prompts = [example.prompt for example in self.examples]
+        return [one.text for one in lm.generate(prompts, Sampling(max_tokens=WRITTEN))]
+
+
+def _parity(
+    run: Run, forms: dict[str, Any], words: list[str], probe: _Probe, base: Path, thin: bool, whole: bool
+) -> list[dict[str, Any]]:
+    """Each form against the trained one, in logits and in words. A difference is a bug, and is not passed on."""
+    from dragoman.models.local import LocalLM
+    from dragoman.nn.store import load_lm
+    from dragoman.train.adapter import read_adapter
+
+    answers = {}
+    if whole:
+        saved: Any = load_lm(run.folder / MODEL)
+        forms["saved"] = probe.logits(saved)
+        answers["saved"] = probe.said(LocalLM(saved, probe.tokenizer))
+    if thin:
+        again: Any = load_lm(base)
+        tuned = read_adapter(again, run.folder / ("adapter" if whole else MODEL))
+        forms["adapter"] = probe.logits(again.eval())
+        again = tuned.merge(again) if whole else again
+        answers["adapter"] = probe.said(LocalLM(again, probe.tokenizer))
+    found = []
+    first = forms["trained"]
+    for name, other in forms.items():
+        if name == "trained":
+            continue
+        gap = float((first - other).abs().max() / first.abs().max())
+        same = answers.get(name, words) == words
+        found.append({"pair": f"trained = {name}", "difference": gap, "tolerance": PARITY, "same_answers": same})
+        if gap > PARITY:
+            raise RuntimeError(f"parity broke: trained and {name} differ by {gap:.2g} of the largest logit")
+    return found

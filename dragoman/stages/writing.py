@@ -1,0 +1,157 @@
+"""What a task asks of a model that writes: its instruction, its objective, its tokenizer, its general texts."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from dragoman.app.steps.instruct import instructed
+from dragoman.core.errors import UserError
+from dragoman.core.project import Project
+from dragoman.core.types import Example, Message
+
+if TYPE_CHECKING:
+    from dragoman.nn.arch import Arch
+    from dragoman.nn.tokenizer import Tokenizer
+    from dragoman.train.packing import Texts
+
+__all__ = [
+    "OBJECTIVE_OF",
+    "general_texts",
+    "instruction_of",
+    "known",
+    "model_kind",
+    "objective_of",
+    "open_tokenizer",
+    "taught",
+    "writes",
+]
+
+INSTRUCTIONS = {
+    "summarize": "Summarize the following text.",
+    "translate": "Translate the following text.",
+    "answer": "Answer the question that follows the text.",
+}
+OBJECTIVE_OF = {"decoder": "sft", "encoder-decoder": "seq2seq"}
+"the objective by which a kind of model learns to write"
+HELD = 5
+"of the general texts every so manieth is measured on, and never replayed"
+
+
+def model_kind(folder: Path) -> str:
+    """What the model in a folder is: encoder, decoder or encoder-decoder. No weight is read."""
+    from dragoman.nn.store import read_arch
+
+    return read_arch(folder).kind
+
+
+def objective_of(task: str, kind: str) -> str:
+    """By which objective a kind of model learns a task. Raises UserError where it cannot."""
+    if kind == "encoder":
+        found = {"classify": "classify", "tag": "tag", "answer": "extract"}.get(task)
+        if found is None:
+            raise UserError(
+                f"an encoder reads texts and writes none, so it cannot {task}",
+                'name a model that writes, such as models.candidates=["hf:Qwen/Qwen3-0.6B"]',
+            )
+        return found
+    if task in ("classify", "tag"):
+        raise UserError(
+            f"a model that writes does not learn to {task} here",
+            'name an encoder: models.candidates=["builtin:minilm"]',
+        )
+    return OBJECTIVE_OF[kind]
+
+
+def writes(objective: str) -> bool:
+    """Whether what learns by this objective answers in its own words."""
+    return objective not in ("classify", "tag", "extract")
+
+
+def instruction_of(project: Project) -> str:
+    """What the model is told beside each text."""
+    return project.scope.instruction or INSTRUCTIONS.get(project.scope.task, "")
+
+
+def taught(examples: Sequence[Example], instruction: str) -> list[Example]:
+    """The examples as the assistant will put them to the model: the last message of each prompt instructed."""
+    return [_instructed(one, instruction) if one.prompt else one for one in examples]
+
+
+def _instructed(example: Example, instruction: str) -> Example:
+    *before, last = example.prompt
+    asked = Message(last.role, instructed(last.content, instruction))
+    return replace(example, prompt=(*before, asked))
+
+
+def open_tokenizer(
+    folder: Path, arch: "Arch", project: Project, examples: Sequence[Example], said: Callable[[str], None]
+) -> "Tokenizer":
+    """The tokenizer of a model that learns to write: with the chat template it will be served with, and stopping where
+    that template ends an answer.
+
+    Raises UserError where the template is not known, or ends no answer (`stop-token-untrained`).
+    """
+    from dragoman.nn.marking import mark
+    from dragoman.nn.templates import template_of
+    from dragoman.nn.tokenizer import Tokenizer
+
+    tokenizer = Tokenizer(folder)
+    tokenizer.fit(arch)
+    tokenizer.max_length = min(project.models.max_length, arch.longest or project.models.max_length)
+    wanted = project.models.template
+    two = arch.kind == "encoder-decoder"
+    if wanted != "auto" or not (tokenizer.chat or two):
+        tokenizer.use_template(template_of(wanted, tokenizer.template))
+        if wanted == "auto":
+            said("the model has no chat template: 'instruct' is used and saved with it (models.template=...)")
+    first = next((one for one in examples if one.prompt and one.answers), None)
+    if first is not None and not two:
+        stop = mark(tokenizer, [*first.prompt, Message("assistant", first.answers[0])], every=False).stop
+        if stop is not None and stop not in tokenizer.eos_ids:
+            tokenizer.stop_on(stop)
+            name = tokenizer.tokens([stop])[0]
+            said(f"stop-token-not-stopping: the template ends answers with {name}, on which it now stops")
+    return tokenizer
+
+
+def general_texts(project: Project, tokenizer: "Tokenizer") -> tuple["Texts", "Texts"]:
+    """Texts unlike the task's, in the model's tokens: those that may be replayed, and those that are measured on.
+
+    Raises UserError where the source holds fewer than ten texts.
+    """
+    from dragoman.core.shards import Documents
+    from dragoman.train.packing import Texts
+
+    found = _read_texts(project)
+    if len(found) < 2 * HELD:
+        raise UserError(
+            f"{project.data.general} holds {len(found)} texts, too few to measure forgetting on",
+            "name more: data.general=PATH",
+        )
+    parts = (
+        ([], [])
+        if not found
+        else tuple([text for place, text in enumerate(found) if (place % HELD == 0) == held] for held in (False, True))
+    )
+    made = []
+    for name, texts in zip(("replayed", "measured"), parts, strict=True):
+        made.append(Texts((Documents.of(name, tokenizer.plain(texts), [len(text.encode()) for text in texts]),)))
+    return made[0], made[1]
+
+
+def _read_texts(project: Project) -> list[str]:
+    from dragoman.data.load import load
+
+    loaded = load(project.place(project.data.general), shape="plain")
+    return [one.answers[0] for one in loaded.examples if one.answers]
+
+
+def known(project: Project) -> dict[str, Any]:
+    """What an assistant that writes is made of besides its model, for its card."""
+    return {
+        "instruction": instruction_of(project),
+        "task": project.scope.task,
+        "max_length": project.models.max_length,
+        "max_tokens": project.models.max_tokens,
+    }
