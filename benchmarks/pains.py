@@ -206,7 +206,7 @@ def _spoilt(plant: Plant, folder: Path) -> list[str]:
     net: Any = fresh_lm(family_of("llama").read(config))
     if plant.spoil == "nan":
         with torch.no_grad():
-            next(iter(net.parameters()))[0, 0] = float("nan")
+            next(weight for name, weight in net.named_parameters() if ".up." in name)[0, 0] = float("nan")
     where = {"where": ["c_attn"]} if plant.spoil == "no such matrix" else {}
     tuning, objective = TUNINGS.make("lora", where), OBJECTIVES.make("sft", {})
     tokenizer, how = Tokenizer(_folder(plant, folder)), How(steps=2, max_length=256, device="cpu")

@@ -78,13 +78,14 @@ class _Answers(BaseHTTPRequestHandler):
     held: Hub
     protocol_version = "HTTP/1.1"
 
-    def log_message(self, format: str, *args: Any) -> None:
+    def log_message(self, *said: object) -> None:
         """Nothing: the calls are remembered instead."""
 
     def do_GET(self) -> None:
         path, known = self._asked(), self._known()
         if path == "/api/whoami-v2":
-            return self._json({"name": "owner", "type": "user", "auth": {}} if known else {}, 200 if known else 401)
+            person = {"name": "owner", "type": "user", "auth": {}}
+            return self._json(person if known else {}, 200 if known else self.held.refuse or 401)
         if path.startswith("/api/models/"):
             name, _, rest = path.removeprefix("/api/models/").partition("/tree/")
             name = "/".join(name.split("/")[:2])
@@ -96,7 +97,8 @@ class _Answers(BaseHTTPRequestHandler):
             return self._json({"id": name, "modelId": name, "sha": COMMIT, "private": self.held.private[name]})
         return self._file(path)
 
-    do_HEAD = do_GET
+    def do_HEAD(self) -> None:
+        self.do_GET()
 
     def do_POST(self) -> None:
         path, body = self._asked(), self._body()

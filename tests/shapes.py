@@ -9,11 +9,13 @@ __all__ = ["SHAPED", "check_shapes"]
 SHAPED = (
     "dragoman.models.hf_net",
     "dragoman.nn",
+    "dragoman.train.bottleneck",
     "dragoman.train.cross_entropy",
     "dragoman.train.low_rank",
     "dragoman.train.muon",
     "dragoman.train.prompts",
     "dragoman.train.quantised",
+    "dragoman.train.rescaled",
     "dragoman.train.rows",
     "dragoman.train.states",
     "dragoman.train.token_batches",

@@ -172,6 +172,8 @@ class Project:
     "How far the adaptation may go."
     train: Mapping[str, Any] = field(default_factory=dict)
     "Settings of the training loop for every rung, such as batch or seed."
+    objective: Mapping[str, Any] = field(default_factory=dict)
+    "Settings of what is learnt on every rung that trains, such as replay or neftune of a model that writes."
     runs: str = "runs"
     "The folder of the runs, from the project file's own folder."
     root: Path = field(default_factory=Path)

@@ -13,7 +13,7 @@ __all__ = ["hub_rows"]
 def hub_rows(spec: str) -> Iterator[Row | Problem]:
     """Each row of `owner/name`, `owner/name:config` or `owner/name:config#split` (the split is train where not given).
 
-    Integer classes that the set names become their names. Raises UserError when the set, the configuration or the
+    Integer classes that the set names become their names, also in lists. Raises UserError when the set, the configuration or the
     split is not there, or the library is not installed.
     """
     try:
@@ -25,7 +25,9 @@ def hub_rows(spec: str) -> Iterator[Row | Problem]:
     split = split or "train"
     try:
         stream = datasets.load_dataset(path, config or None, split=split, streaming=True)
-        names = {column: kind.names for column, kind in (stream.features or {}).items() if hasattr(kind, "names")}
+        # A list of classes, such as one tag a word, has them in the kind of its elements.
+        kinds = {column: getattr(kind, "feature", kind) for column, kind in (stream.features or {}).items()}
+        names = {column: kind.names for column, kind in kinds.items() if hasattr(kind, "names")}
         for number, values in enumerate(stream, start=1):
             yield checked(
                 Place(f"hf:{spec}", number), {key: _named(value, names.get(key)) for key, value in values.items()}
@@ -37,6 +39,8 @@ def hub_rows(spec: str) -> Iterator[Row | Problem]:
 
 
 def _named(value: Any, names: list[str] | None) -> Any:
+    if names and isinstance(value, list):
+        return [_named(one, names) for one in value]
     if names and isinstance(value, int) and 0 <= value < len(names):
         return names[value]
     return value

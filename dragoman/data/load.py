@@ -3,7 +3,7 @@ counted."""
 
 from collections import Counter
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -14,6 +14,7 @@ from dragoman.core.registry import Registry
 from dragoman.core.types import Example
 from dragoman.data.columns import Schema, listed
 from dragoman.data.lines import LINE_LIMIT
+from dragoman.data.mixture import read_mixture
 from dragoman.data.problems import Place, Problem, Row, refuse
 from dragoman.data.read import scan
 from dragoman.data.shaping import Shaped, Wanted
@@ -24,6 +25,7 @@ __all__ = ["SHAPES", "TASKS", "Loaded", "guess_task", "load", "require"]
 SHAPES = Registry("dragoman.data.shapes", "shape")
 TASKS = ("classify", "tag", "answer", "summarize", "translate", "chat", "write")
 TEMPLATE = "template"  # the shape of rows that a prompt template was laid over
+MIXTURE = "mixture"  # and of several sets that came in different ones
 RARE_COLUMN = 0.5  # a column in fewer rows than this is an extra field
 UNLIKELY = 0.1  # a shape that fits less is none
 RIVAL = 0.55  # one that fits at least so well, and was not taken, is said
@@ -81,10 +83,13 @@ def load(
     """Read a set whole. Rows that are refused are in `problems`; `require` turns them into an error.
 
     `task` is that of a scope and bounds which shapes are thought of; empty thinks of all. `shape` names one, `template`
-    is a prompt template laid over the raw rows instead (a name, a text, or file#dataset/name). `columns` are the given
-    ones (the rest is guessed and said), `labels` those of the scope (empty: any). With `labelled` False only texts are
-    read. Raises UserError when the source, a needed column, or a shape that fits is not there.
+    is a prompt template laid over the raw rows instead (a name, a text, or file#dataset/name). A source that ends with
+    .toml is a mixture: each of its sets is read as that file says, and gives `meta["task"]` its name. `columns` are the
+    given ones (the rest is guessed and said), `labels` those of the scope (empty: any). With `labelled` False only
+    texts are read. Raises UserError when the source, a needed column, or a shape that fits is not there.
     """
+    if source.endswith(".toml"):
+        return _mixed(source, root, max_line)
     given = columns or Columns()
     schema = Schema()
     rows: list[Row] = []
@@ -118,6 +123,39 @@ def load(
     used: Columns = shaped.used()
     told = (*said, *guesses)
     return Loaded(source, tuple(examples), tuple(problems), notes, used, told, schema.table(), schema.rows, name)
+
+
+def _mixed(source: str, root: Path, max_line: int) -> Loaded:
+    """Every set of a mixture, one behind the other."""
+    path = root / source
+    parts = {
+        name: load(
+            part.source,
+            task=part.task,
+            shape=part.shape,
+            template=part.template,
+            columns=part.columns,
+            root=path.parent,
+            max_line=max_line,
+        )
+        for name, part in read_mixture(path).items()
+    }
+    shapes = {loaded.shape for loaded in parts.values()}
+    return Loaded(
+        source,
+        tuple(
+            replace(example, meta={**example.meta, "task": name})
+            for name, loaded in parts.items()
+            for example in loaded.examples
+        ),
+        tuple(problem for loaded in parts.values() for problem in loaded.problems),
+        sum((Counter(loaded.notes) for loaded in parts.values()), Counter()),
+        Columns(),
+        tuple(f"{name}: {said}" for name, loaded in parts.items() for said in loaded.said),
+        {f"{name}.{column}": facts for name, loaded in parts.items() for column, facts in loaded.schema.items()},
+        sum(loaded.rows for loaded in parts.values()),
+        shapes.pop() if len(shapes) == 1 else MIXTURE,
+    )
 
 
 def _guess(schema: Schema, task: str, said: list[str]) -> str:

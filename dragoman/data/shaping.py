@@ -1,6 +1,7 @@
 """What every data shape is made with: the wishes it is given, the columns it looks for, the cells it reads."""
 
 import math
+import re
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Protocol, Self
@@ -25,6 +26,7 @@ __all__ = [
     "tidy",
 ]
 
+INDENT = re.compile(r"(?:[ \t]*\r?\n)*(\t+|[ \t]{2,})\S")
 Shaped = tuple[Example, tuple[str, ...]] | Problem
 
 
@@ -144,7 +146,10 @@ def answers_of(row: Row, column: str, found: list[str]) -> tuple[str, ...] | Pro
 
 def _written(value: Any, found: list[str]) -> str | None:
     if isinstance(value, str):
-        return tidy(value, found)
+        text = tidy(value, found)
+        # The first line of a program keeps its place under the others; one blank is what stands behind a prompt.
+        indent = INDENT.match(value) if "\n" in text else None
+        return f"{indent[1]}{text}" if indent else text
     if isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value):
         found.append("number-as-text")
         return str(int(value)) if float(value).is_integer() else repr(value)

@@ -12,7 +12,7 @@ import random
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
 from pathlib import Path
 from typing import Any, Self
 
@@ -80,8 +80,7 @@ class Template:
         from jinja2.exceptions import TemplateSyntaxError
 
         try:
-            for source in (self.source, self.choices):
-                counted(_room(), source)
+            all((self._ready, self._choices))
         except TemplateSyntaxError as error:
             raise ValueError(f"it is broken at line {error.lineno}: {error.message}") from None
 
@@ -112,8 +111,9 @@ class Template:
             raise ValueError(f"{type(error).__name__}: {error}") from None
 
 
+@cache
 def _room() -> Any:
-    """The sandbox that a template runs in: a column that is not there is an error."""
+    """The sandbox that all templates run in: a column that is not there is an error."""
     from jinja2 import StrictUndefined, pass_context
     from jinja2.sandbox import ImmutableSandboxedEnvironment
 

@@ -39,11 +39,16 @@ def leading(task: Task) -> str:
 
 def known_names(labels: Sequence[str], multi_label: bool = False, kind: str = "classify") -> tuple[str, ...]:
     """Every metric a task of this kind can be measured by; `f1:LABEL` is the F1 of one label."""
-    suited = [name for name in METRICS.names() if kind in METRICS.kind(name).kinds and name != "f1"]
+    suited = [name for name in METRICS.names() if kind in _kinds(name) and name != "f1"]
     if kind != "classify":
         return tuple(suited)
     plain = [name for name in suited if not (multi_label and name == "mcc")]
     return (*plain, *(f"f1:{label}" for label in labels))
+
+
+def _kinds(name: str) -> tuple[str, ...]:
+    """The tasks a metric suits; one from another package that does not say suits classification."""
+    return tuple(getattr(METRICS.kind(name), "kinds", ("classify",)))
 
 
 def check_names(names: Sequence[str], labels: Sequence[str], multi_label: bool = False, kind: str = "classify") -> None:

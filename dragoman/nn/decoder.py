@@ -80,7 +80,9 @@ class Decoder(nn.Module):
         source_segments: Int[Tensor, "b t"] | None = None,
     ) -> Float[Tensor, "b s w"]:
         """The state of every token in front of the prediction, arguments as in `forward`."""
-        laid = None if self.front is None or (cache is not None and cache.length) else self.front.lay(ids, mask, segments)
+        laid = (
+            None if self.front is None or (cache is not None and cache.length) else self.front.lay(ids, mask, segments)
+        )
         mask, segments = (mask, segments) if laid is None else (laid.mask, laid.segments)  # [b, n] each
         across = Sight(mask=share_source(source_mask, segments, source_segments))
         segments = told_apart(segments, mask, cache)  # [b, s]

@@ -315,17 +315,19 @@ class Tokenizer:
         return [text[begin:end] for begin, end in pairwise([0, *cuts, len(text)])]
 
     def _located(self, text: str, found: Encoding) -> tuple[list[int], list[tuple[int, int]]]:
-        ids, spans, place = [], [], 0
-        parts = self._parts(text, found.ids)
+        ids: list[int] = []
+        spans: list[tuple[int, int]] = []
+        place, parts = 0, self._parts(text, found.ids)
         for number, part in enumerate(parts):
             if len(parts) > 1:
                 found = (self._joined if number else self._rust).encode(part, add_special_tokens=False)
             for token, (begin, end) in zip(found.ids, found.offsets, strict=True):
-                if token in self.control_ids and self._stand_in is None:
+                known = self._stand_in if token in self.control_ids else token
+                if known is None:
                     continue
                 held = part[begin:end]
                 begin += len(held) - len(held.lstrip())
-                ids.append(self._stand_in if token in self.control_ids else token)
+                ids.append(known)
                 spans.append((place + begin, place + max(begin, begin + len(held.strip()))))
             place += len(part)
         return ids, spans

@@ -1,4 +1,4 @@
-"""What adapters add to the matrices of a net that is shared: one update for a whole batch, or one for each row of it."""
+"""What adapters add to the matrices of a shared net: one update for a whole batch, or one for each row of it."""
 
 import copy
 from collections.abc import Mapping, Sequence

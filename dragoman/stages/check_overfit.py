@@ -39,6 +39,7 @@ def overfit(
     how: How,
     reading: Reading,
     tick: Tick = silent,
+    steps: int = STEPS,
 ) -> list[Finding]:
     """Train a copy of `net` on the four shortest examples and let it answer them.
 
@@ -56,25 +57,27 @@ def overfit(
         if row.stop is not None:
             tokenizer.stop_on(row.stop)
     plain = _without_noise(objective)
-    best: tuple[float, float] | None = None
-    tried: list[str] = []
+    best = (float("nan"), float("inf"))
+    first, last, made, found, tried = float("nan"), float("nan"), None, list[Finding](), list[str]()
     for number, faster in enumerate(FASTER):
         rate = (how.rate or tuning.rate) * faster
-        short = replace(how, steps=STEPS, batch=ROWS, accumulation=1, average=0.0, decay=0.0, rate=rate, warmup=0.05)
+        short = replace(how, steps=steps, batch=ROWS, accumulation=1, average=0.0, decay=0.0, rate=rate, warmup=0.05)
         tried.append(f"{rate:g}")
         try:
             made, labels, first, last = _learn(net, tokenizer, plain, tuning, rows, short, tick, number)
         except UserError as error:
+            if number:  # the higher rate broke it, which says nothing about the lower one
+                continue
             return [Finding("does-not-learn", "error", ROWS, f"four rows cannot be learnt: {error}", hint=error.hint)]
         found = compare_labels(tokenizer, rows, labels) if len(labels) == len(rows) else []
-        best = (first, last) if best is None or last < best[1] else best
+        best = min(best, (first, last), key=lambda losses: losses[1])
         if found or last <= FALL * first:
             break
     if found:
         return found
     if not last <= FALL * first:
-        fell = f"from {best[0]:.2f} to {best[1]:.2f}" if best else ""
-        said = f"{STEPS} steps on {len(rows)} rows took the loss {fell} only, at rates {_and(tried)}"
+        fell = f"from {best[0]:.2f} to {best[1]:.2f}"
+        said = f"{steps} steps on {len(rows)} rows took the loss {fell} only, at rates {_and(tried)}"
         hint = "a higher rate, or more that learns: train.rate=1e-3 tuning=full"
         return [Finding("does-not-learn", "error", len(rows), said, sample_of(rows[0].example), hint)]
     tick(0.9, "asking for the four rows")
@@ -118,7 +121,7 @@ def _learn(
     first = last = float("nan")
     for step in fit(training):
         first, last = (step.loss if step.number == 1 else first), step.loss
-        share = (number + step.number / STEPS) / len(FASTER)
+        share = (number + step.number / how.steps) / len(FASTER)
         tick(0.9 * share, f"{len(rows)} rows by heart: loss {last:.2f} from {first:.2f}, step {step.number}")
         if last < BY_HEART / 2:
             break

@@ -69,7 +69,7 @@ def inspect_writing(
     examples = taught(gathered.source.examples, instruction_of(project))
     tick(0.3, "looking at tokens, masks and the chat template")
     found = inspect_tokens(tokenizer, examples, reading)
-    views = []
+    views: list[dict[str, Any]] = []
     for example in examples[:: max(1, len(examples) // max(wanted.rows, 1))]:
         made = rows_of(tokenizer, example, reading) if len(views) < wanted.rows else []
         if not isinstance(made, Failed):

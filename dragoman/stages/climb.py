@@ -162,7 +162,8 @@ def _trained(
     """Train with each learning rate of the plan; the one that does best on validation is the rung."""
     watch = watched(project)
     objective = aimed_at(project, base.spec)
-    plans = [Plan(base.spec, plan.rung, how_of(project, plan, rate), objective=objective) for rate in plan.rates]
+    aim: dict[str, Any] = {"objective": objective, "objective_settings": project.objective}
+    plans = [Plan(base.spec, plan.rung, how_of(project, plan, rate), **aim) for rate in plan.rates]
     trials: list[Run] = []
     for number, one in enumerate(plans):
 
@@ -258,7 +259,8 @@ def advice(project: Project, prepared: Run, base: Candidate, climbed: Climbed, s
                 tick((number + done) / 2, f"learning curve, {count:,} rows: {text}")
 
             how = how_of(project, best.plan, best.run.settings["train"]["rate"])
-            plan = Plan(base.spec, best.plan.rung, how, objective=aimed_at(project, base.spec), rows=count)
+            aim: dict[str, Any] = {"objective": aimed_at(project, base.spec), "objective_settings": project.objective}
+            plan = Plan(base.spec, best.plan.rung, how, rows=count, **aim)
             smaller = train(project, prepared, plan, say, drawing)
             measured = measure(open_assistant(smaller), part(prepared, "validation"), "validation", requests=0)
             points.append((count, measured.estimates[target.metric]))

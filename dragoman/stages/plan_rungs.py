@@ -15,8 +15,9 @@ from dragoman.core.runs import Run
 from dragoman.core.show import Tick
 from dragoman.core.sizing import parse_bytes, show_bytes, show_seconds
 from dragoman.stages.assistants import PROMPTED
-from dragoman.stages.train import planned, usual_rate
+from dragoman.stages.train import batched, planned, usual_rate
 from dragoman.stages.tune_plan import METHODS, Method, methods_of
+from dragoman.stages.writing import tokens_an_example
 from dragoman.train.doors import TUNINGS
 
 __all__ = ["GRID", "RungPlan", "plan_rungs"]
@@ -49,10 +50,12 @@ def plan_rungs(
 
     arch, card = read_arch(folder), prepared.results["card"]
     rows, held = card["parts"]["train"], card["parts"]["validation"]
-    tokens = int(rows * float(card.get("length", {}).get("tokens", {}).get("mean", 100)))
+    tokens = int(rows * tokens_an_example(card))
     memory = parse_bytes(project.scope.budget.memory, "scope.budget.memory")
     tick(0.3, "measuring this machine")
-    how = planned(project, {"epochs": project.ladder.epochs} if project.ladder.epochs else {})
+    how = batched(
+        project, prepared, planned(project, {"epochs": project.ladder.epochs} if project.ladder.epochs else {})
+    )
     methods = {one.name: one for one in methods_of(arch, how, tokens, memory)}
     tick(0.6, "timing an answer")
     answering = (held + TIMED) * _seconds_an_answer(project, prepared, folder, arch.kind)

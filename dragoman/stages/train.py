@@ -20,7 +20,7 @@ from dragoman.stages.assistants import MODEL
 from dragoman.stages.language import KINDS
 from dragoman.stages.plugs import plug
 from dragoman.stages.prepare import gather, part, prepare
-from dragoman.stages.writing import model_kind, objective_of, writes
+from dragoman.stages.writing import model_kind, objective_of, tokens_an_example, writes
 from dragoman.train.doors import OBJECTIVES, TUNINGS, How
 
 __all__ = [
@@ -29,6 +29,7 @@ __all__ = [
     "Plan",
     "Settings",
     "aimed_at",
+    "batched",
     "discard",
     "planned",
     "run",
@@ -40,6 +41,7 @@ __all__ = [
 
 PLACES = ("project",)
 SECTIONS = True
+EXAMPLES = 16  # of a step, of a model that writes
 
 
 @dataclass(frozen=True)
@@ -138,12 +140,8 @@ def aimed_at(project: Project, model: str) -> str:
 
 
 def planned(project: Project, own: Mapping[str, Any]) -> How:
-    """The settings of the loop: the project's [train], then what the rung was planned with.
-
-    A row of a model that writes holds several examples, so eight of them are a batch.
-    """
-    writing = {} if project.scope.task in ("classify", "tag") else {"batch": 8}
-    table = {"max_length": project.models.max_length, **writing, **project.train, **own}
+    """The settings of the loop: the project's [train], then what the rung was planned with."""
+    table = {"max_length": project.models.max_length, **project.train, **own}
     how: How = build(How, table, "train")
     return how
 
@@ -178,6 +176,7 @@ def train(
 
     objective, tuning = _made(plan)
     base = resolve(project.place(plan.model))
+    plan = replace(plan, how=batched(project, prepared, plan.how))
     watch = watched(project)
     settings = {
         "tuning": {"name": plan.tuning, **dump(tuning)},
@@ -220,6 +219,18 @@ def train(
     run = run.finish({**facts, "project": stored_project(project), "base": plan.model}, published=published)
     shutil.rmtree(run.folder / "training", ignore_errors=True)
     return run
+
+
+def batched(project: Project, prepared: Run, how: How) -> How:
+    """The settings with the rows of a step that suit these examples, where none were given.
+
+    A row of a model that writes is packed with as many examples as fit, and a step has about sixteen of them: with a
+    fixed number of rows, short examples would leave a few steps an epoch, in which little can be learnt.
+    """
+    if project.scope.task in ("classify", "tag") or "batch" in project.train:
+        return how
+    each = min(tokens_an_example(prepared.results["card"]), how.max_length)
+    return replace(how, batch=min(16, max(1, round(EXAMPLES * each / how.max_length))))
 
 
 def usual_rate(tuning: str, base: Path) -> float:

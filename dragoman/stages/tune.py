@@ -24,11 +24,11 @@ from dragoman.stages.check import tell
 from dragoman.stages.evaluate import Measured, measure
 from dragoman.stages.prepare import counter, gather, inspect, part, prepare, seal_of
 from dragoman.stages.report import write_report
-from dragoman.stages.train import Plan, aimed_at, planned, train
+from dragoman.stages.train import Plan, aimed_at, batched, planned, train
 from dragoman.stages.tune_plan import Method, choose_method, methods_of, rows_of
 from dragoman.stages.tune_record import Pair, card_of, record_of
 from dragoman.stages.writers import prompted
-from dragoman.stages.writing import writes
+from dragoman.stages.writing import model_kind, tokens_an_example, writes
 from dragoman.train.doors import OBJECTIVES, TUNINGS, How
 
 __all__ = ["PLACES", "SECTIONS", "Settings", "run"]
@@ -131,8 +131,9 @@ def _project(settings: Settings, tick: Any) -> tuple[Project, tuple[str, ...]]:
     asked = {"shape": settings.shape, "task": settings.task, "template": settings.prompt}
     first = load(settings.data, **asked, columns=None)  # type: ignore[arg-type]
     require(first, keep_going=True)
-    task = settings.task or guess_task(first)
-    said = [*first.said, f"task {task}" + ("" if settings.task else ", guessed from the rows: task=... says another")]
+    task = settings.task or _suited(guess_task(first), first.shape, settings.model)
+    guessed = [text.replace("data.shape", "shape").replace("data.columns", "columns") for text in first.said]
+    said = [*guessed, f"task {task}" + ("" if settings.task else ", guessed from the rows: task=... says another")]
     name = settings.name or Path(settings.data.removeprefix("hf:")).name.partition(".")[0]
     table: dict[str, Any] = {
         "scope": {
@@ -165,6 +166,15 @@ def _project(settings: Settings, tick: Any) -> tuple[Project, tuple[str, ...]]:
     return overlay(table, ()), tuple(said)
 
 
+def _suited(task: str, shape: str, model: str) -> str:
+    """The task that was guessed, or, where its answers look like labels and the model is one that writes, chat."""
+    from dragoman.models.source import resolve
+
+    if task in ("classify", "tag") and shape != "tag" and model_kind(resolve(model)) != "encoder":
+        return "chat"
+    return task
+
+
 def _planned(settings: Settings, project: Project, prepared: Run, said: tuple[str, ...]) -> _Work:
     """The method, checked with all its settings before anything learns."""
     from dragoman.models.source import resolve
@@ -173,7 +183,7 @@ def _planned(settings: Settings, project: Project, prepared: Run, said: tuple[st
 
     folder = resolve(project.place(settings.model))
     arch = read_arch(folder)
-    how = planned(project, {})
+    how = batched(project, prepared, planned(project, {}))
     how = replace(how, max_length=min(how.max_length, arch.longest or how.max_length))
     objective = aimed_at(project, settings.model)
     aimed = dict(settings.objective)
@@ -182,8 +192,8 @@ def _planned(settings: Settings, project: Project, prepared: Run, said: tuple[st
             raise UserError(f"{objective} replays no texts", "leave replay out, or tune a decoder")
         aimed["replay"] = settings.replay
     OBJECTIVES.make(objective, aimed, "objective")
-    lengths = prepared.results["card"].get("length", {}).get("tokens", {})
-    tokens = int(prepared.results["card"]["parts"]["train"] * float(lengths.get("mean", lengths.get("median", 100))))
+    card = prepared.results["card"]
+    tokens = int(card["parts"]["train"] * tokens_an_example(card))
     memory = parse_bytes(settings.memory, "memory") if settings.memory else free_memory()
     seconds = 2.0 if settings.method == "auto" or settings.dry else 0.0
     methods = methods_of(arch, how, tokens, memory, seconds)

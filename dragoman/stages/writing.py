@@ -1,6 +1,6 @@
 """What a task asks of a model that writes: its instruction, its objective, its tokenizer, its general texts."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -24,6 +24,7 @@ __all__ = [
     "objective_of",
     "open_tokenizer",
     "taught",
+    "tokens_an_example",
     "writes",
 ]
 
@@ -34,6 +35,8 @@ INSTRUCTIONS = {
 }
 OBJECTIVE_OF = {"decoder": "sft", "encoder-decoder": "seq2seq"}
 "the objective by which a kind of model learns to write"
+TEMPLATE = 12
+"tokens that a chat template writes around an example, about"
 HELD = 5
 "of the general texts every so manieth is measured on, and never replayed"
 
@@ -66,6 +69,12 @@ def objective_of(task: str, kind: str) -> str:
 def writes(objective: str) -> bool:
     """Whether what learns by this objective answers in its own words."""
     return objective not in ("classify", "tag", "extract")
+
+
+def tokens_an_example(card: Mapping[str, Any]) -> float:
+    """About how many tokens an example has, prompt, answer and template, by the data card."""
+    sizes = [card.get(part, {}).get("tokens", {}).get("median", 0) for part in ("length", "answers")]
+    return float(sum(sizes)) + TEMPLATE if any(sizes) else 100.0
 
 
 def instruction_of(project: Project) -> str:

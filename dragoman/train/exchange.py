@@ -18,7 +18,7 @@ from dragoman.train.tuning._thin import thin_scale
 
 __all__ = ["Thin", "gains_from_peft", "gains_to_peft", "thin_from_peft", "thin_to_peft"]
 
-_MERGE = "merge it instead: an adapter is merged when it is opened beside its model"
+_MERGE = "open it merged into its model, or train one here with: dragoman train tuning=lora"
 
 
 @dataclass(frozen=True)

@@ -33,7 +33,7 @@ class _Beside(torch.autograd.Function):
         said = functional.linear(flat, weight, bias).addmm_(thin, up.t())  # [n, out]
         ctx.save_for_backward(flat, thin, weight, down, up)
         ctx.scale = scale
-        return said.view(*states.shape[:-1], -1)
+        return said.view(*states.shape[:-1], len(weight))
 
     @staticmethod
     @once_differentiable
@@ -45,7 +45,7 @@ class _Beside(torch.autograd.Function):
         for_up = (thin.t() @ slope).t()  # [out, r]; this way round a third of the time
         for_states = None
         if ctx.needs_input_grad[0]:  # not in the lowest block, whose words do not learn
-            for_states = (slope @ weight).addmm_(pulled, down).view(*outer.shape[:-1], -1)
+            for_states = (slope @ weight).addmm_(pulled, down).view(*outer.shape[:-1], down.shape[1])
         return for_states, None, None, for_down, for_up, None
 
 

@@ -38,6 +38,8 @@ class FourBitLinear(nn.Module):
         bits = _library()
         self.in_features, self.out_features = plain.in_features, plain.out_features
         weight = plain.weight.detach().float()
+        if self.in_features % 2:  # two numbers share a byte: bitsandbytes compiles a kernel, for seconds, for odd rows
+            weight = functional.pad(weight.flatten(), (0, weight.numel() % 2))
         packed, state = bits.quantize_4bit(weight, blocksize=BLOCK, compress_statistics=True, quant_type=_KIND)
         self.register_buffer("packed", packed)
         self.register_buffer("scales", state.absmax)
@@ -49,7 +51,7 @@ class FourBitLinear(nn.Module):
         self.outer: Tensor
         self.steps: Tensor
         self.mean: Tensor
-        self.bias = plain.bias
+        self.bias: nn.Parameter | None = plain.bias
 
     @property
     def weight(self) -> Float[Tensor, "o i"]:
@@ -71,17 +73,19 @@ class FourBitLinear(nn.Module):
             blocksize=_OUTER,
             dtype=torch.float32,
         )
+        size = self.out_features * self.in_features
+        odd = self.in_features % 2 == 1
         state = bits.QuantState(
             absmax=self.scales,
-            shape=torch.Size((self.out_features, self.in_features)),
+            shape=torch.Size((size + size % 2,) if odd else (self.out_features, self.in_features)),
             blocksize=BLOCK,
             quant_type=_KIND,
             dtype=dtype,
             offset=self.mean.view(torch.float32),
             state2=outer,
         )
-        made: Tensor = bits.dequantize_4bit(self.packed, state)
-        return made
+        made: Tensor = bits.dequantize_4bit(self.packed, state)  # [o, i], or all numbers in a row
+        return made.flatten()[:size].view(self.out_features, self.in_features) if odd else made
 
     def forward(self, states: Float[Tensor, "*b i"]) -> Float[Tensor, "*b o"]:
         """W x + bias."""
@@ -118,7 +122,7 @@ class _Product(torch.autograd.Function):
         return functional.linear(states, layer.dense(states.dtype))
 
     @staticmethod
-    @once_differentiable  # type: ignore[untyped-decorator]
+    @once_differentiable
     def backward(ctx: Any, outer: Tensor) -> tuple[Tensor, None]:
         return outer @ ctx.layer.dense(outer.dtype), None
 
@@ -170,13 +174,10 @@ def merge_onto(learnt: nn.Module, original: nn.Module) -> nn.Module:
 
 
 def _rounds_to(plain: nn.Linear, layer: FourBitLinear) -> bool:
-    packed, state = _library().quantize_4bit(
-        plain.weight.detach().float().to(layer.packed.device),
-        blocksize=BLOCK,
-        compress_statistics=True,
-        quant_type=_KIND,
-    )
-    return torch.equal(packed, layer.packed) and torch.equal(state.absmax, layer.scales)
+    if (plain.out_features, plain.in_features) != (layer.out_features, layer.in_features):
+        return False
+    again = FourBitLinear(copy.deepcopy(plain).to(layer.packed.device))
+    return torch.equal(again.packed, layer.packed) and torch.equal(again.scales, layer.scales)
 
 
 def _as_bits(numbers: Tensor) -> Tensor:

@@ -3,6 +3,7 @@ one made up for every other."""
 
 import json
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -112,6 +113,7 @@ def made(dataset: str) -> Iterator[dict[str, Any]]:
         yield {**EVERY, **own}
 
 
+@cache
 def real(dataset: str, subset: str, folder: Path) -> list[dict[str, Any]]:
     """The first rows of a data set that lies in `folder`, with the columns that PromptSource knows."""
     if dataset == "imdb":

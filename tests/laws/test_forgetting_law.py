@@ -25,7 +25,7 @@ from dragoman.train.packing import Texts
 
 LENGTH = 64
 ARCH = Arch(
-    "qwen3", 100, 64, 2, 2, 160, LENGTH, kind="decoder", attention_bias=False, output_bias=False,
+    "qwen3", 100, 96, 2, 2, 256, LENGTH, kind="decoder", attention_bias=False, output_bias=False,
     feed_forward_bias=False, norm="rms", norm_place="before", norm_eps=1e-6, final_norm=True, position="rotary",
     head_norm=True, token_types=0, embedding_norm=False, activation="silu", gated=True, tied=False, dropout=0.0,
     attention_dropout=0.0,

@@ -85,9 +85,11 @@ def test_the_gradients_are_those_beside_the_full_matrices() -> None:
             module.up.requires_grad_(True)
         one(IDS).log_softmax(-1)[..., 7].sum().backward()
         found.append({name: weight.grad for name, weight in one.named_parameters() if weight.grad is not None})
-    assert found[0].keys() == found[1].keys() == {
-        f"{name}.{half}" for name in low_rank_modules(net) for half in ("down", "up")
-    }
+    assert (
+        found[0].keys()
+        == found[1].keys()
+        == {f"{name}.{half}" for name in low_rank_modules(net) for half in ("down", "up")}
+    )
     for name, gradient in found[0].items():
         wanted = found[1][name]
         assert float((gradient - wanted).norm()) <= 1e-5 * float(wanted.norm()), name
@@ -96,9 +98,9 @@ def test_the_gradients_are_those_beside_the_full_matrices() -> None:
 @pytest.mark.parametrize("precision", ["fp32", "bf16"])
 def test_training_leaves_the_base_as_it_was(precision: str) -> None:
     with one_thread():
-        training = started(Qlora(rank=2), "clm", precision)
+        training = started(Qlora(rank=4), "clm", precision, rate=0.01)
         held = {name: tensor.clone() for name, tensor in training.net.state_dict().items()}
-        losses = [step.loss for _, step in zip(range(6), fit(training), strict=False)]
+        losses = [step.loss for step in fit(training)]
     assert losses[-1] < losses[0]
     moved = {name for name, tensor in training.net.state_dict().items() if not torch.equal(tensor, held[name])}
     assert moved == {f"{name}.{half}" for name in low_rank_modules(training.net) for half in ("down", "up")}

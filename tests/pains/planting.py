@@ -21,7 +21,7 @@ def example(asked: str, answer: str, system: str = "", place: str = "rows.jsonl:
     return Example((*before, Message("user", asked)), (answer,), meta={"place": place})
 
 
-def examples(count: int = 60) -> list[Example]:
+def examples(count: int = 50) -> list[Example]:
     """Healthy rows, none like another."""
     return [
         example(f"say {WORDS[n % 6]} {n}", f"the {WORDS[n % 6]} is number {n}", place=f"rows.jsonl:{n + 1}:1")

@@ -28,14 +28,14 @@ def test_healthy_rows_are_left_alone(name: str, tmp_path: Path) -> None:
 
 def test_a_template_that_ends_no_answer(tmp_path: Path) -> None:
     found = names(tokenizer(tmp_path, template=ENDLESS), examples())["stop-token-untrained"]
-    assert (found.severity, found.count) == ("error", 60)
+    assert (found.severity, found.count) == ("error", 50)
     assert "never stop" in found.message
 
 
 def test_every_end_cut_off(tmp_path: Path) -> None:
     found = names(tokenizer(tmp_path), examples(), reading=Reading(24, cut="right"))
     assert found["stop-token-untrained"].severity == "error"
-    assert found["answer-truncated"].count == 60
+    assert found["answer-truncated"].count == 50
 
 
 def test_a_stop_on_which_nothing_stops(tmp_path: Path) -> None:
@@ -74,18 +74,18 @@ def test_padding_that_is_the_end(tmp_path: Path) -> None:
 
 
 def test_answers_cut_away(tmp_path: Path) -> None:
-    long = [example(f"tell {n}", "hello you " * 90 + str(n)) for n in range(60)]
+    long = [example(f"tell {n}", "hello you " * 90 + str(n)) for n in range(50)]
     found = names(tokenizer(tmp_path), [*examples(40), *long], 128)["answer-truncated"]
-    assert (found.severity, found.count) == ("warning", 60)
-    assert "60 a part of it" in found.message
+    assert (found.severity, found.count) == ("warning", 50)
+    assert "50 a part of it" in found.message
     told = names(tokenizer(tmp_path), [*examples(40), example("hello you " * 90, "yes")], 128)["answer-truncated"]
     assert (told.severity, told.count) == ("note", 1)  # the beginning of a prompt
 
 
 def test_a_cut_that_leaves_nothing_to_learn(tmp_path: Path) -> None:
-    long = [example("hello you " * 60 + str(n), "yes") for n in range(60)]
+    long = [example("hello you " * 60 + str(n), "yes") for n in range(50)]
     found = names(tokenizer(tmp_path), long, reading=Reading(128, cut="right"))["labels-all-masked"]
-    assert (found.severity, found.count) == ("error", 60)
+    assert (found.severity, found.count) == ("error", 50)
     assert "labels-all-masked" not in names(tokenizer(tmp_path), long, 128)  # cut on the left the answers stay
 
 
@@ -99,7 +99,7 @@ def test_a_prompt_that_is_learnt_too(tmp_path: Path) -> None:
 
 def test_two_beginnings_and_none(tmp_path: Path) -> None:
     twice = tokenizer(tmp_path / "two", "llama", "{{ bos_token }}" + LLAMA)
-    assert names(twice, examples())["double-bos"].count == 60
+    assert names(twice, examples())["double-bos"].count == 50
     folder = write_chat("llama", tmp_path / "none", LLAMA.replace("{{- bos_token }}", ""))
     content = json.loads((folder / "tokenizer.json").read_text())
     begin = {"SpecialToken": {"id": "<|begin_of_text|>", "type_id": 0}}
@@ -112,27 +112,33 @@ def test_two_beginnings_and_none(tmp_path: Path) -> None:
         },
     }
     (folder / "tokenizer.json").write_text(json.dumps(content))
-    assert names(Tokenizer(folder), examples())["no-bos"].count == 60
+    assert names(Tokenizer(folder), examples())["no-bos"].count == 50
 
 
 def test_a_template_that_rewrites_what_was_said(tmp_path: Path) -> None:
     turns = [
         chat(("user", "hi"), ("assistant", "<think>hm</think>yo"), ("user", f"and {n}?"), ("assistant", f"no {n}"))
-        for n in range(60)
+        for n in range(50)
     ]
     given = tokenizer(tmp_path, template=THINKING)
     found = names(given, turns)["template-drift"]
-    assert (found.severity, found.count) == ("warning", 60)
+    assert (found.severity, found.count) == ("warning", 50)
     rows = rows_of(given, turns[0], Reading(256))
     assert isinstance(rows, list)
     assert len(rows) == 2  # each answer behind the prompt that serving gives it
     assert "template-drift" not in names(given, turns, reading=Reading(256, turns="last"))
 
 
+def test_a_template_that_opens_an_answer_as_it_never_was_learnt(tmp_path: Path) -> None:
+    opened = CHATML.replace("<|im_start|>assistant\n' }}", "<|im_start|>assistant\n<think>\n' }}")
+    found = names(tokenizer(tmp_path, template=opened), examples())["template-drift"]
+    assert (found.severity, found.count) == ("error", 50)
+
+
 def test_a_template_that_takes_words_out_of_answers(tmp_path: Path) -> None:
-    rows = [example(f"say {n}", f"<think>so {n}</think>it is {n}") for n in range(60)]
+    rows = [example(f"say {n}", f"<think>so {n}</think>it is {n}") for n in range(50)]
     found = names(tokenizer(tmp_path, template=THOUGHTLESS), rows)["answer-altered"]
-    assert found.count == 60
+    assert found.count == 50
     assert "'it is 0'" in found.message
     assert "answer-altered" not in names(tokenizer(tmp_path), rows)
 
@@ -152,10 +158,10 @@ def test_messages_that_a_template_leaves_out(tmp_path: Path) -> None:
         "{{ '<|im_start|>' + message", "{% if message['role'] != 'system' %}{{ '<|im_start|>' + message"
     )
     silent = silent.replace("+ '\n' }}{% endfor %}", "+ '\n' }}{% endif %}{% endfor %}")
-    told = [example(f"say {n}", f"no {n}", system=f"be brief {n}") for n in range(60)]
+    told = [example(f"say {n}", f"no {n}", system=f"be brief {n}") for n in range(50)]
     assert names(tokenizer(tmp_path / "a", template=silent), told)["system-dropped"].count == 50
     tools = CHATML.replace("message['content'] +", "(message['content'] if message['role'] != 'tool' else '') +")
-    called = [chat(("user", f"add {n}"), ("tool", f"{n}"), ("assistant", f"it is {n}")) for n in range(60)]
+    called = [chat(("user", f"add {n}"), ("tool", f"{n}"), ("assistant", f"it is {n}")) for n in range(50)]
     assert names(tokenizer(tmp_path / "b", template=tools), called)["tool-dropped"].severity == "warning"
     assert names(tokenizer(tmp_path / "c"), [*told, *called]) == {}
 
@@ -197,13 +203,13 @@ def test_answers_that_teach_nothing(tmp_path: Path) -> None:
     assert names(given, [*examples(), *same])["answers-alike"].count == 30
     empty = [example(f"say {n}", " ") for n in range(30)]
     assert names(given, [*examples(), *empty])["answer-empty"].severity == "warning"
-    copied = [example(f"Answer: the cat is number {n} of all", f"the cat is number {n} of all") for n in range(60)]
-    assert names(given, copied)["answer-in-prompt"].count == 60
+    copied = [example(f"Answer: the cat is number {n} of all", f"the cat is number {n} of all") for n in range(50)]
+    assert names(given, copied)["answer-in-prompt"].count == 50
     assert names(given, examples(4))["few-examples"].count == 4
 
 
 def test_a_language_that_the_tokenizer_does_not_know(tmp_path: Path) -> None:
-    rows = [example(f"что это {n}", f"это кот и человек номер {n}") for n in range(60)]
+    rows = [example(f"что это {n}", f"это кот и человек номер {n}") for n in range(50)]
     assert "another language" in names(tokenizer(tmp_path), rows)["unknown-tokens"].message
 
 
@@ -213,5 +219,5 @@ def test_a_token_across_the_border_is_told(tmp_path: Path) -> None:
         "{{ eos_token }}{% endif %}{% endfor %}"
     )
     given = tokenizer(tmp_path, template=open_ended)
-    rows = [example(f"{n} the c", "at is here") for n in range(60)]
+    rows = [example(f"{n} the c", "at is here") for n in range(50)]
     assert names(given, rows)["border-joined"].severity == "note"

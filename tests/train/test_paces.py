@@ -1,23 +1,8 @@
 """Lower layers learn slower, the head at a pace of its own."""
 
-import pytest
-
-from dragoman.train.paces import by_depth, depth
+from dragoman.train.paces import by_depth
+from tests.nn.tiny_lm import writer
 from tests.train.small import net
-
-
-@pytest.mark.parametrize(
-    ("name", "level"),
-    [
-        ("encoder.embeddings.words.rows", 0),
-        ("encoder.embeddings.norm.weight", 0),
-        ("encoder.blocks.0.attention.query.weight", 1),
-        ("encoder.blocks.11.feed_forward.up.bias", 12),
-        ("head.out.weight", 13),
-    ],
-)
-def test_depth(name: str, level: int) -> None:
-    assert depth(name, 12) == level
 
 
 def test_by_depth_gives_every_learning_weight_a_pace() -> None:
@@ -29,3 +14,12 @@ def test_by_depth_gives_every_learning_weight_a_pace() -> None:
     assert {pace.factor for name, pace in paces.items() if "embeddings" in name} == {0.125}
     assert {pace.factor for name, pace in paces.items() if name.startswith("head.")} == {4.0}
     assert {pace.opens for pace in paces.values()} == {0.0}
+
+
+def test_a_decoder_stands_on_its_encoder_and_no_part_of_a_language_model_is_fresh() -> None:
+    paces = by_depth(writer("t5").requires_grad_(True), 0.5, 4.0)
+    assert paces["decoder.blocks.1.attention.query.weight"].factor == 1.0
+    assert paces["decoder.blocks.0.cross.key.weight"].factor == 0.5
+    assert paces["encoder.blocks.0.attention.query.weight"].factor == 0.125
+    assert paces["encoder.embeddings.words.weight"].factor == 0.0625
+    assert by_depth(writer("llama").requires_grad_(True), 0.5, 4.0)["head.weight"].factor == 1.0

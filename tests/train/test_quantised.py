@@ -27,7 +27,7 @@ def layer(rows: int = 24, columns: int = 40, bias: bool = True) -> tuple[nn.Line
 
 
 @pytest.mark.parametrize("bias", [True, False])
-@pytest.mark.parametrize("size", [(24, 40), (7, 3), (64, 64), (1, 1)])
+@pytest.mark.parametrize("size", [(24, 40), (7, 3), (7, 6), (1, 1)])
 def test_it_answers_as_its_matrix_in_full(size: tuple[int, int], bias: bool) -> None:
     plain, four = layer(*size, bias=bias)
     states = torch.randn(2, 5, size[1], requires_grad=True)
@@ -35,8 +35,8 @@ def test_it_answers_as_its_matrix_in_full(size: tuple[int, int], bias: bool) -> 
     assert torch.equal(wanted.weight, four.weight)
     assert torch.allclose(four(states), wanted(states), atol=1e-6)
     assert torch.allclose(four(states.detach()), wanted(states), atol=1e-6)
-    steps = plain.weight.abs().max() * 0.16  # half of the widest step of the table, and the rounding of the scale
-    assert float((four.weight - plain.weight).abs().max()) <= float(steps)
+    with torch.no_grad():  # half of the widest step of the table, and the rounding of the scale
+        assert float((four.weight - plain.weight).abs().max()) <= 0.16 * float(plain.weight.abs().max())
     slopes = [torch.autograd.grad(one(states).square().sum(), states)[0] for one in (four, wanted)]
     assert torch.allclose(slopes[0], slopes[1], rtol=1e-4, atol=1e-5)
     assert not [name for name, weight in four.named_parameters() if name != "bias" and weight.requires_grad]

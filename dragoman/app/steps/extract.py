@@ -28,5 +28,7 @@ class Extract:
         for turn, one in zip(turns, written, strict=True):
             context = turn.question.rpartition("\n\n")[0]
             sources = (*turn.sources, context) if one.text and one.text in context else turn.sources
-            found.append(replace(turn, answer=Answer(one.text), sources=sources, trace=(*turn.trace, "extract")))
+            found.append(
+                replace(turn, answer=Answer(one.text, finish="stop"), sources=sources, trace=(*turn.trace, "extract"))
+            )
         return found

@@ -6,8 +6,9 @@ from typing import ClassVar, Self
 from dragoman.core.project import Columns
 from dragoman.core.types import Example
 from dragoman.data.columns import Schema, identify
+from dragoman.data.plain import plain
 from dragoman.data.problems import Problem, Row
-from dragoman.data.shaping import Shaped, Wanted, cell, choose_column, facts, found_column, tidy
+from dragoman.data.shaping import Shaped, Wanted, cell, choose_column, facts, found_column
 
 __all__ = ["Plain"]
 
@@ -16,7 +17,8 @@ TEXTS = ("text", "content", "document", "body", "article", "story", "code", "raw
 
 @dataclass(frozen=True, slots=True)
 class Plain:
-    """A text without a prompt: the answer is the whole text."""
+    """A text without a prompt: the answer is the whole text, as plain text for pretraining is made, control characters
+    left in."""
 
     text: str = "text"
     "The column with the text."
@@ -46,11 +48,11 @@ class Plain:
 
     def __call__(self, row: Row) -> Shaped:
         """The example of a row. Problems: missing-column, missing-value, wrong-type, empty-text."""
-        found: list[str] = []
         text = cell(row, self.text)
         if isinstance(text, Problem):
             return text
-        text = tidy(text, found)
-        if not text:
+        # White space at the ends stays: the first line of a program may be indented.
+        text, found = plain(text, control=False)
+        if not text.strip():
             return Problem("empty-text", row.place, f"the column '{self.text}' is empty")
-        return Example((), (text,), meta=facts(row, self.used())), tuple(found)
+        return Example((), (text,), meta=facts(row, self.used())), found

@@ -119,6 +119,7 @@ class Tag:
                     f"word {number} is {word!r:.40} with the tag {tag!r:.40}: a text and a name or number are meant"
                 )
                 return Problem("wrong-type", row.place, reason)
+            found += ["unnamed-tag"] * (isinstance(tag, int) and not self.labels)
             plain = tidy(word, found)
             if plain:
                 pairs.append((plain, named))

@@ -106,7 +106,9 @@ class Prefix:
         found = prompt_of_peft(config, tensors, "PREFIX_TUNING")
         count = int(config["num_virtual_tokens"])
         if isinstance(net, EncoderDecoder) or tuple(found.shape) != (count, 2 * layers * groups * size):
-            raise UserError(f"the prefix is {tuple(found.shape)} and does not fit this model's layers and heads", _AGAIN)
+            raise UserError(
+                f"the prefix is {tuple(found.shape)} and does not fit this model's layers and heads", _AGAIN
+            )
         halves = found.view(count, 2 * layers, groups, size).unbind(1)  # [k, g, d] each
         made: dict[str, Tensor] = {}
         for layer in range(layers):

@@ -18,6 +18,19 @@ def test_texts_numbers_and_several_answers() -> None:
     assert "number-as-text" in notes(Completion(), {**ROW, "completion": 4.0})
 
 
+@pytest.mark.parametrize(
+    ("given", "made"),
+    [
+        ("    if x:\n        y()\n", "    if x:\n        y()"),
+        ("\n \n\tx\n\ty", "\tx\n\ty"),
+        (" Two\nlines. ", "Two\nlines."),
+        ("   one line", "one line"),
+    ],
+)
+def test_a_program_keeps_its_indentation(given: str, made: str) -> None:
+    assert shaped(Completion(), {**ROW, "completion": given}).answers == (made,)
+
+
 def test_messages() -> None:
     example = shaped(Completion(), {"prompt": ASKED, "completion": [{"role": "assistant", "content": "Four."}]})
     assert (turns(example), example.answers) == ([("system", "Count."), ("user", "Two and two?")], ("Four.",))

@@ -9,8 +9,8 @@ from tests.data.shapes.reading import refused, schema, shaped
 
 
 def test_the_text_is_the_answer() -> None:
-    example = shaped(Plain(), {"text": "One line.\n\nAnother. "})
-    assert (example.prompt, example.answers) == ((), ("One line.\n\nAnother.",))
+    example = shaped(Plain(), {"text": "    One line.\r\n\nCafe\u0301. "})
+    assert (example.prompt, example.answers) == ((), ("    One line.\n\nCaf\u00e9. ",))
 
 
 def test_what_is_refused() -> None:

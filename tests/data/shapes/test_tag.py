@@ -42,6 +42,7 @@ def test_numbers_are_named_in_order() -> None:
     assert shaped(shape, {"tokens": ["x", "y"], "tags": [1, 2]}).answers == ("B-a", "I-a")
     assert refused(shape, {"tokens": ["x"], "tags": [3]}) == "label-outside-scope"
     assert shaped(Tag(), {"tokens": ["x"], "tags": [3]}).answers == ("3",)
+    assert notes(Tag(), {"tokens": ["x"], "tags": [3]}) == ("unnamed-tag",)
 
 
 def test_the_scope_may_name_kinds_of_entity() -> None:

@@ -8,7 +8,9 @@ import pytest
 import torch
 
 from dragoman.core.errors import UserError
+from dragoman.core.sampling import Sampling
 from dragoman.core.types import Example, Message
+from dragoman.models.extractor import LocalExtractor
 from dragoman.nn.encoder import fresh_encoder, initialise
 from dragoman.nn.heads import Extractor, TokenHead
 from dragoman.nn.questions import Pairing, join_prompt
@@ -17,6 +19,7 @@ from dragoman.train.batching import parts
 from dragoman.train.doors import Encoded, How, Kit
 from dragoman.train.loop import begin, fit
 from dragoman.train.objectives.extract import Extract
+from dragoman.train.rows import fold
 from dragoman.train.tuning.full import Full
 from tests.nn.tiny import ARCHES, tokenizer
 
@@ -106,7 +109,7 @@ def test_the_loss_is_the_mean_of_two_choices_among_the_context(words: Tokenizer)
     assert types is not None
     expected = 0.0
     for number, ids in enumerate(encoded.ids):  # alone, without padding
-        logits = model(torch.tensor([ids]), None, types[number : number + 1, : len(ids)])[0]
+        logits = model(torch.tensor([ids]), None, types[number : number + 1, : len(ids)])[0].detach()
         first = list(ids).index(3) + 1
         open_places = [0, *range(first, len(ids) - 1)]
         for side in (0, 1):
@@ -121,6 +124,10 @@ def test_it_learns(words: Tokenizer) -> None:
     training = begin(net(), words, Extract(), Full(), rows(), HOW)
     losses = [step.loss for step in fit(training)]
     assert losses[-1] < 0.3 * losses[0]
+    fold(training.net)
+    model = LocalExtractor(training.net, words, max_length=HOW.max_length)
+    said = model.generate([one.prompt for one in rows()], Sampling())
+    assert sum(one.text == row.answers[0] for one, row in zip(said, rows(), strict=True)) >= 22
 
 
 def test_a_wrong_setting() -> None:

@@ -7,7 +7,9 @@ import pytest
 import torch
 
 from dragoman.core.errors import UserError
+from dragoman.core.sampling import Sampling
 from dragoman.core.types import Example, Message
+from dragoman.models.tagger import LocalTagger
 from dragoman.nn.encoder import fresh_encoder, initialise
 from dragoman.nn.heads import Tagger, TokenHead
 from dragoman.nn.tokenizer import Tokenizer
@@ -122,6 +124,8 @@ def test_it_learns(tuning: Full | Lora | Head, words: Tokenizer) -> None:
     assert logits.shape == (1, 5, 3)
     if isinstance(tuning, Full):
         assert logits[0, 1:4].argmax(1).tolist() == [0, 1, 0]
+        said = LocalTagger(plain, words, max_length=20).generate([one.prompt for one in rows()], Sampling())
+        assert [tuple(one.text.split(" ")) for one in said] == [one.answers for one in rows()]
         assert isinstance(plain.encoder.embeddings.words, torch.nn.Embedding)  # the learnt rows are back in their table
 
 

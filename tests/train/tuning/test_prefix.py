@@ -1,4 +1,4 @@
-"""A prefix is attention with more keys and values: it begins as words that were read, learns alone, and stays in front."""
+"""A prefix is attention with more keys and values: it begins as words that were read, and learns alone."""
 
 from dataclasses import replace
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""What a tuning of a model that writes must hold, whichever it is: packed as alone, learning alone, resumed as whole."""
+"""What any tuning of a model that writes must hold: packed as alone, learning alone, resumed as whole."""
 
 from pathlib import Path
 from typing import Any
@@ -76,10 +76,10 @@ def answers_anew(tuning: Tuning, name: str, folder: Path) -> None:
     assert lm.longest < longest
 
 
-def started(tuning: Tuning, kind: str = "clm", precision: str = "fp32") -> Training:
+def started(tuning: Tuning, kind: str = "clm", precision: str = "fp32", rate: float = 0.1) -> Training:
     """A training on packed rows before its first step."""
     objective = Clm() if kind == "clm" else Span()
-    changes = {"precision": precision, "steps": 12, "rate": 0.1, "average": 0.0, "warmup": 0.0, "schedule": "constant"}
+    changes = {"precision": precision, "steps": 12, "rate": rate, "average": 0.0, "warmup": 0.0}
     return begun(Trial("tried", objective, tuning, changes))
 
 

@@ -1,0 +1,28 @@
+"""The step that lets a model write the answer."""
+
+from dragoman.app.steps.write import Write
+from dragoman.app.turn import Turn
+from dragoman.core.sampling import Completion
+from dragoman.core.types import Message
+from tests.app.scribe import Scribe
+
+
+def test_the_answer_says_whether_it_ended_and_how_long_it_is() -> None:
+    lm = Scribe({"long": Completion(" and so on ", 256, "length")})
+    turns = Write()([Turn("short", (Message("system", "go"),), trace=("tidy",)), Turn("long")], lm)
+    assert [(one.answer.text, one.answer.finish, one.answer.tokens) for one in turns] == [
+        ("short", "stop", 3),
+        ("and so on", "length", 256),
+    ]
+    assert turns[0].trace == ("tidy", "write")
+    assert lm.asked[0][0] == (Message("system", "go"), Message("user", "short"))
+
+
+def test_it_is_greedy_unless_told_otherwise() -> None:
+    lm = Scribe()
+    Write()([Turn("a")], lm)
+    Write(max_tokens=9, temperature=0.5, stop=("\n",))([Turn("a")], lm)
+    Write(beams=4)([Turn("a")], lm)
+    plain, warm, wide = (how for _, how in lm.asked)
+    assert (plain.temperature, plain.beams, plain.max_tokens) == (0.0, 1, 256)
+    assert (warm.temperature, warm.stop, warm.max_tokens, wide.beams) == (0.5, ("\n",), 9, 4)
