@@ -41,7 +41,7 @@ VERBS = (
         "judge",
         "serve",
     ),
-    *("generate", "chat", "explain", "models", "runs", "report", "push", "verify", "doctor"),
+    *("ask", "generate", "chat", "explain", "models", "runs", "report", "push", "verify", "doctor"),
 )
 # Names joined by dots and then "=", no space among them: a sentence that holds a "=" is no setting.
 _SETTING = re.compile(r"[A-Za-z_]\w*(\.[^=\s]+)*=")

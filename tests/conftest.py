@@ -5,6 +5,7 @@ import os
 # Set before anything imports torch or tokenizers: they read these once. Two workers share two cores (`make test`), and
 # the nets of the tests are too small to gain from a second thread. A test that needs threads sets them itself.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # two threads that spin beside others: 40 s for 9 s of work
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
 os.environ["HF_HUB_OFFLINE"] = "1"
 os.environ["HF_HUB_DISABLE_TELEMETRY"] = "1"

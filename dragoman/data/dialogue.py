@@ -124,7 +124,9 @@ def tools_of(value: Any, place: Place) -> str | Problem:
 
 def _parsed(text: str, place: Place, what: str) -> Any:
     try:
-        return json.loads(text)
+        value = json.loads(text)
+        json.dumps(value, ensure_ascii=False, allow_nan=False).encode()  # half a surrogate pair or NaN is no JSON
+        return value
     except (ValueError, RecursionError) as error:
         return Problem("broken-json", place, f"{what} are no JSON: {error}")
 

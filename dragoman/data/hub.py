@@ -13,8 +13,8 @@ __all__ = ["hub_rows"]
 def hub_rows(spec: str) -> Iterator[Row | Problem]:
     """Each row of `owner/name`, `owner/name:config` or `owner/name:config#split` (the split is train where not given).
 
-    Integer classes that the set names become their names, also in lists. Raises UserError when the set, the configuration or the
-    split is not there, or the library is not installed.
+    Integer classes that the set names become their names, also in lists. Raises UserError when the set, the
+    configuration or the split is not there, or the library is not installed.
     """
     try:
         import datasets

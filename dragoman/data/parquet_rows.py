@@ -15,12 +15,21 @@ BATCH = 1024
 def checked(place: Place, values: Mapping[str, Any]) -> Row | Problem:
     """The row, unless a text in it holds a character no tokenizer takes: NUL or half of a surrogate pair."""
     for column, value in values.items():
-        if isinstance(value, str):
-            if "\x00" in value:
+        for text in _texts(value):
+            if "\x00" in text:
                 return Problem("nul", place, f"a NUL character stands in the column '{column}'")
-            if not value.isascii() and any("\ud800" <= character <= "\udfff" for character in value):
+            if not text.isascii() and any("\ud800" <= character <= "\udfff" for character in text):
                 return Problem("surrogate", place, f"half of a surrogate pair stands in the column '{column}'")
     return Row(place, values)
+
+
+def _texts(value: Any) -> Iterator[str]:
+    """A text, or every text inside a list or an object, such as the messages of a dialogue."""
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, list | dict):
+        for one in value.values() if isinstance(value, dict) else value:
+            yield from _texts(one)
 
 
 def parquet_rows(stream: BinaryIO, name: str, max_line: int = LINE_LIMIT) -> Iterator[Row | Problem]:

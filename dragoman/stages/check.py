@@ -9,11 +9,8 @@ from typing import Any
 
 from dragoman.core.config import dump
 from dragoman.core.show import Show, many
-from dragoman.data.check import Finding
+from dragoman.data.check import ORDER, Finding
 from dragoman.evals.task import check_names
-from dragoman.stages.check_tokens import ORDER
-from dragoman.stages.check_view import draw
-from dragoman.stages.check_writing import Lookout, inspect_writing, is_writing
 from dragoman.stages.prepare import counter, gather, inspect, labels_of
 from dragoman.stages.settled import command, settled
 
@@ -42,6 +39,9 @@ class Settings:
 
 def run(settings: Settings, words: tuple[str, ...], show: Show) -> int:
     """Check a project and show the findings."""
+    from dragoman.stages.check_view import draw
+    from dragoman.stages.check_writing import Lookout, inspect_writing, is_writing
+
     project = settled(settings.project, words)
     with show.board(project.scope.name) as board, board.step("check") as tick:
         gathered = gather(project, tick)

@@ -7,16 +7,15 @@ from collections.abc import Sequence
 
 from dragoman.core.show import many
 from dragoman.core.types import Example
-from dragoman.data.check import Finding, Severity
+from dragoman.data.check import ORDER, Finding, Severity
 from dragoman.nn.templates import TEMPLATES
 from dragoman.nn.tokenizer import Tokenizer
 from dragoman.stages.check_marks import Failed, Reading, Taught, dialogue_of, drifts, rows_of, sample_of
 from dragoman.stages.check_texts import inspect_texts, known_roles
 
-__all__ = ["ORDER", "compare_labels", "compare_reading", "inspect_tokens", "sampled"]
+__all__ = ["compare_labels", "compare_reading", "inspect_tokens", "sampled"]
 
 MOST = 4000  # examples that are looked at token by token: a chat template takes about 1 ms each
-ORDER = {"error": 0, "warning": 1, "note": 2}
 ROOM = "models.max_length=NUMBER gives it more room"
 TEMPLATE = "choose another chat template: models.template=instruct"
 FEW = 50

@@ -112,6 +112,11 @@ def _whole(project: Project, show: Show, given: tuple[str, str]) -> tuple[dict[s
     return record, page
 
 
+def _next(project: Project, made: Run) -> str:
+    """What is done with the rung that was taken."""
+    return f"dragoman serve {made.id}" if project.scope.task == "classify" else f'dragoman ask {made.id} "..."'
+
+
 def _record(
     project: Project,
     this: Run,
@@ -149,5 +154,5 @@ def _record(
         "warnings": warnings(project, prepared, climbed, judgement),
         "lineage": lineage([prepared, planned, *(rung.run for rung in climbed.rungs), judgement.run]),
         "environment": environment(),
-        "commands": [f"dragoman serve {chosen.run.id}", f"dragoman evaluate {chosen.run.id} data=PATH"],
+        "commands": [_next(project, chosen.run), f"dragoman evaluate {chosen.run.id} data=PATH"],
     }

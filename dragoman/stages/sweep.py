@@ -42,6 +42,8 @@ class Settings:
     "The project file or its folder; empty is the folder you stand in. With corpus=FOLDER no project is needed."
     over: Mapping[str, Any] = field(default_factory=dict)
     """What to try: over.train.rate="1e-4..1e-1 log", over.tuning.rank="4..64 int", over.train.batch=8,16,32."""
+    rank: str = ""
+    "Short for over.tuning.rank: rank=2,4,8,16,32 draws quality against rank."
     method: Method = "asha"
     """How to choose: asha (TPE suggests, and whoever is behind at a rung is stopped), tpe (nobody is stopped), random,
     or grid."""
@@ -109,6 +111,8 @@ class _Work:
 
 def run(settings: Settings, words: tuple[str, ...], show: Show) -> int:
     """Try the settings, prove the best ones, say which command trains with them."""
+    ranks = {"tuning": {"rank": settings.rank}} if settings.rank else {}
+    settings = replace(settings, over={**ranks, **settings.over}, rank="")
     space = read_space(settings.over)
     if not space and not settings.range_test:
         raise UserError("nothing is said to try", 'say what: over.train.rate="1e-4..1e-1 log", or range_test=true')

@@ -15,7 +15,7 @@ from dragoman.stages.plugs import plug
 from dragoman.stages.prepare import part
 from dragoman.stages.sweep_space import Value, shown
 from dragoman.stages.sweep_trials import Ready
-from dragoman.stages.train import planned, watched
+from dragoman.stages.train import aimed_at, batched, planned, watched
 from dragoman.stages.train_classifier import measure_of
 from dragoman.train.doors import OBJECTIVES, TUNINGS, How, Tuning
 
@@ -38,13 +38,17 @@ class OnProject:
 
     @property
     def metric(self) -> str:
-        """The first target of the project."""
-        return watched(self.project).metric
+        """The first target of the project; of a model that writes its loss on the answers of validation."""
+        return "loss" if self._writes else watched(self.project).metric
 
     @property
     def higher(self) -> bool:
         """Whether more of it is better."""
-        return watched(self.project).higher
+        return not self._writes and watched(self.project).higher
+
+    @property
+    def _writes(self) -> bool:
+        return self.project.scope.task not in ("classify", "tag")
 
     def check(self, chosen: Mapping[str, Value], units: int) -> None:
         """Raise UserError where a trial could not have these settings."""
@@ -65,6 +69,8 @@ class OnProject:
         assert self.prepared is not None
         table = self._with(chosen)
         objective, tuning, how = self._made(table)
+        if self._writes:
+            return self._ready_to_write(table, objective, tuning, how, seed, units)
         labels, several = tuple(self.prepared.results["labels"]), self.project.scope.multi_label
         rows, validation = part(self.prepared, "train"), part(self.prepared, "validation")
         base = resolve(self.project.place(table["model"] or self.project.models.candidates[0]))
@@ -79,6 +85,33 @@ class OnProject:
         return Ready(
             net, tokenizer, objective, tuning, rows, how, measure, lambda net: float(measure(net)[self.metric])
         )
+
+    def _ready_to_write(
+        self, table: Mapping[str, Any], objective: Any, tuning: Tuning, how: How, seed: int, units: int
+    ) -> Ready:
+        """The same where answers are written: rows are packed, and a unit is a share of the steps they make."""
+        from dragoman.models.source import resolve
+        from dragoman.nn.store import load_lm
+        from dragoman.stages.train_writer import lessons_of, loss_of
+        from dragoman.stages.writing import instruction_of, open_tokenizer, taught
+        from dragoman.train.doors import Kit
+        from dragoman.train.fitting import Lesson
+
+        assert self.prepared is not None
+        rows, validation = part(self.prepared, "train"), part(self.prepared, "validation")
+        base = resolve(self.project.place(table["model"] or self.project.models.candidates[0]))
+        net = load_lm(base)
+        first = taught(rows[:1], instruction_of(self.project))
+        tokenizer = open_tokenizer(base, net.arch, self.project, first, _unheard)
+        how = batched(self.project, self.prepared, how)
+        how = replace(how, max_length=min(how.max_length, net.arch.longest or how.max_length), seed=seed)
+        lessons = lessons_of(self.project, rows, validation, tokenizer, net.arch.kind)
+        lesson = Lesson(lessons.train, lessons.replayed if getattr(objective, "replay", 0.0) else None)
+        epoch = objective.encode(net, lesson, Kit(how, tokenizer)).steps_an_epoch(how.batch)
+        steps = max(units, how.steps or round((how.epochs or tuning.epochs) * epoch))
+        how = replace(how, steps=steps, every=steps / units / epoch, patience=0)
+        measure = loss_of(net, objective, lessons, tokenizer, how)
+        return Ready(net, tokenizer, objective, tuning, lesson, how, measure, lambda now: float(measure(now)["loss"]))
 
     def command(self, chosen: Mapping[str, Value]) -> str:
         """The words that train with these settings."""
@@ -99,6 +132,9 @@ class OnProject:
 
     def _made(self, table: Mapping[str, Any]) -> tuple[Any, Tuning, How]:
         objective, tuning = (plug(table[noun], noun) for noun in ("objective", "tuning"))
+        if self._writes and objective[0] == "classify":
+            aimed = aimed_at(self.project, table["model"] or self.project.models.candidates[0])
+            objective = (aimed, {**self.project.objective, **objective[1]})
         how = planned(self.project, table.get("train", {}))
         made = OBJECTIVES.make(*objective, "objective"), TUNINGS.make(*tuning, "tuning")
         return made[0], made[1], how
@@ -106,6 +142,8 @@ class OnProject:
     def _steps(self, how: How, rows: int, units: int) -> int:
         """The budget is counted in examples: a larger batch has fewer steps of them."""
         _, tuning, base = self._made(self.table)
+        if self._writes:
+            return units  # the rows are not packed yet: `ready` counts them
         budget = base.steps * base.batch or (base.epochs or tuning.epochs) * rows
         steps = math.ceil(budget / how.batch - 1e-9)
         if steps < units:
@@ -114,3 +152,7 @@ class OnProject:
                 "give it more: train.epochs=5, or measure less often: least=0.3",
             )
         return steps
+
+
+def _unheard(text: str) -> None:
+    """What every trial would say again."""

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from dragoman.train.packing import Texts
     from dragoman.train.session import Outcome
 
-__all__ = ["Lessons", "lessons_of", "train_writer"]
+__all__ = ["Lessons", "lessons_of", "loss_of", "train_writer"]
 
 PROBE = 8  # prompts that every form of the model must answer with the same tokens
 WRITTEN = 24  # tokens of each of these answers
@@ -97,7 +97,7 @@ def train_writer(
         lesson,
         how,
         run.folder / "training",
-        _measure(net, objective, lessons, tokenizer, how),
+        loss_of(net, objective, lessons, tokenizer, how),
         Watch("loss", higher=False),
         said,
         tick,
@@ -108,7 +108,7 @@ def train_writer(
     return {**facts, **kept}, published
 
 
-def _measure(
+def loss_of(
     net: Any, objective: Any, lessons: Lessons, tokenizer: "Tokenizer", how: How
 ) -> Callable[[Any], Mapping[str, float]]:
     """What a measurement shows while it learns: nats for each token of the answers of validation."""

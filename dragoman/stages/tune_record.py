@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Any
 
 from dragoman.core.project import Project
@@ -78,10 +79,10 @@ class Pair:
     @property
     def served(self) -> str:
         """The command that talks to the tuned model."""
-        where = self.made.folder / MODEL
-        if writes(self.plan.objective):
-            return f"dragoman chat {where}" if not self.made.results.get("adapter_only") else _evaluate(self.made)
-        return f"dragoman serve {self.made.id} runs={self.made.folder.parent}"
+        where = "" if self.made.folder.parent == Path("runs") else f" runs={self.made.folder.parent}"
+        if self.plan.objective == "classify":
+            return f"dragoman serve {self.made.id}{where}"
+        return f'dragoman ask {self.made.id} "..."{where}'
 
     def result(self, page: str) -> dict[str, Any]:
         """The one JSON object for programs."""

@@ -108,26 +108,24 @@ def levels(net: nn.Module) -> dict[str, int]:
     numbers = {name: number + 1 for number, name in enumerate(blocks(net))}
     top = len(numbers)
     fresh = tuple(f"{name}." for name in fresh_parts(net))
-    lowest, highest = {}, {}
+    ends: list[tuple[str, int, int]] = []  # of each stack: how its weights' names begin, its lowest and highest level
     for place, stack in stacks(net).items():
         own = [numbers[_joined(place, f"blocks.{number}")] for number in range(len(stack.blocks))]
-        lowest[place], highest[place] = own[0], own[-1]
-    found: dict[str, int] = {}
-    for name, _ in net.named_parameters():
-        inside = next((each for each in numbers if name.startswith(f"{each}.")), None)
-        place = next((each for each in lowest if name.startswith(_joined(each, ""))), None)
-        rest = name if place is None else name.removeprefix(_joined(place, ""))
+        ends.append((_joined(place, ""), own[0], own[-1]))
+
+    def level(name: str) -> int:
         if name.startswith(fresh):
-            found[name] = top + 1
-        elif inside is not None:
-            found[name] = numbers[inside]
-        elif place is None:
-            found[name] = top
-        elif rest.startswith("embeddings."):
-            found[name] = 0
-        else:
-            found[name] = lowest[place] if rest.startswith("sights.") else highest[place]
-    return found
+            return top + 1
+        for place, number in numbers.items():
+            if name.startswith(f"{place}."):
+                return number
+        for front, lowest, highest in ends:
+            if name.startswith(front):
+                rest = name.removeprefix(front)
+                return 0 if rest.startswith("embeddings.") else lowest if rest.startswith("sights.") else highest
+        return top
+
+    return {name: level(name) for name, _ in net.named_parameters()}
 
 
 def describe_learning(net: nn.Module) -> list[tuple[str, tuple[int, ...]]]:

@@ -144,11 +144,11 @@ def _columns(rows: Sequence[Tensor], held: int, rank: int) -> dict[int, slice]:
     blocks = [slice(first, first + rank) for first in range(0, held, rank)]
     found: dict[int, slice] = {}
     for member, part in enumerate(rows):
-        used = [block for block in blocks if bool(part[:, block].any())]
-        if len(used) > 1:
+        heard = [block for block in blocks if bool(part[:, block].any())]
+        if len(heard) > 1:
             return dict.fromkeys(range(len(rows)), slice(0, held))
-        if used:
-            found[member] = used[0]
+        if heard:
+            found[member] = heard[0]
     free = [block for block in blocks if block not in found.values()]
     still = [member for member in range(len(rows)) if member not in found]
     return found | dict(zip(still, free, strict=False))

@@ -204,11 +204,12 @@ def stream_fitted(fitted: Stepped, kit: Kit, start: int) -> Iterator[tuple[Token
     while True:
         rows = fitted.batch(start, how.batch)
         places = np.array_split(np.array_split(np.arange(len(rows)), kit.ranks)[kit.rank], count)
-        # The last step of an epoch may have fewer rows than there are parts: who has none reads one and learns nothing.
-        parts = [[rows[int(place)] for place in part] or [_silent(rows[0])] for part in places]
-        yield tuple(filled(part, fill, kit.device) for part in parts)
+        parts = [[rows[int(place)] for place in part] for part in places]
+        yield tuple(filled(part, fill, kit.device) if part else _silent(rows[0], fill, kit.device) for part in parts)
         start += 1
 
 
-def _silent(row: Row) -> Row:
-    return replace(row, labels=np.full_like(row.labels, IGNORED))
+def _silent(row: Row, fill: int, device: str) -> TokenBatch:
+    """What a part reads that has no row, as in the last step of an epoch: it learns nothing and counts for nothing."""
+    batch = filled([replace(row, labels=np.full_like(row.labels, IGNORED))], fill, device)
+    return replace(batch, names=(), tokens=0)

@@ -104,7 +104,8 @@ class LowRank(nn.Module):
         total = changed_weight(weight, self.down, self.up, self.scale, self.magnitude)
         plain = nn.Linear(self.whole.in_features, self.whole.out_features, self.whole.bias is not None, weight.device)
         plain.weight = nn.Parameter(total)
-        plain.bias = self.whole.bias
+        if self.whole.bias is not None:
+            plain.bias = self.whole.bias
         return plain.requires_grad_(True)
 
     def _decomposed(self, states: Tensor, magnitude: Tensor) -> Tensor:
@@ -116,7 +117,9 @@ class LowRank(nn.Module):
 
     @torch.no_grad()
     def _lengths(self) -> Tensor:
-        return torch.linalg.vector_norm(torch.addmm(self.whole.weight, self.up, self.down, alpha=self.scale), dim=1)
+        total = torch.addmm(self.whole.weight, self.up, self.down, alpha=self.scale)  # [out, in]
+        lengths: Tensor = torch.linalg.vector_norm(total, dim=1)  # [out]
+        return lengths
 
 
 def low_rank_modules(net: nn.Module) -> dict[str, LowRank]:

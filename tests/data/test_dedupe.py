@@ -10,7 +10,7 @@ import pytest
 from dragoman.core.project import Columns
 from dragoman.core.types import Example, Message
 from dragoman.data.builtin import stdlib
-from dragoman.data.dedupe import canonical, conflicts, exact, groups, near, overlap, similarity, unique
+from dragoman.data.dedupe import canonical, conflicts, exact, groups, near, overlap, similarity, unique, words_of
 from dragoman.data.load import load, require
 
 
@@ -135,3 +135,20 @@ def test_conflicts_and_unique() -> None:
     assert conflicts(rows) == [[0, 1]]
     assert unique(rows) == ([rows[0], rows[1], rows[2], rows[4]], 1)
     assert conflicts([example("c", "x", "y"), example("c", "y", "x")]) == []
+
+
+def test_what_an_example_is_told_apart_by() -> None:
+    asked = Message("user", "Well?")
+    plain = [Example((), ("One text.",)), Example((), ("Another.",)), Example((), ("one  TEXT.",))]
+    assert [words_of(one) for one in (*plain, Example((asked,), ("x",)))] == [
+        "One text.",
+        "Another.",
+        "one  TEXT.",
+        "Well?",
+    ]
+    assert unique(plain)[1] == 0  # the answers differ in their case
+    assert unique([plain[0], plain[0]])[1] == 1
+    kind, rude = (Example((Message("system", how), asked), ("x",)) for how in ("Be kind.", "Be rude."))
+    assert unique([kind, rude])[1] == 0
+    tags = [Example((asked,), tags, meta={"words": ["a", "b"]}) for tags in (("O", "B-a"), ("B-a", "O"))]
+    assert unique(tags)[1] == 0

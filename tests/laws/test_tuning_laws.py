@@ -12,6 +12,7 @@ from dragoman.core.errors import UserError
 from dragoman.train.adapter import is_plain, read_adapter, write_adapter
 from dragoman.train.anatomy import count_learning, describe_learning, fresh_parts
 from dragoman.train.doors import TUNINGS
+from dragoman.train.low_rank import LowRank
 from dragoman.train.tuning.adapter import Adapter
 from dragoman.train.tuning.bitfit import Bitfit
 from dragoman.train.tuning.dora import Dora
@@ -83,9 +84,10 @@ def test_the_merge_is_made_from_the_untouched_base() -> None:
     Lora(rank=2).merge(tuned)
     name = "blocks.1.attention.query"
     layer = kept.get_submodule(name)
+    assert isinstance(layer, LowRank)
     exact = layer.whole.weight.double() + layer.scale * layer.up.double() @ layer.down.double()
-    assert torch.equal(tuned.get_submodule(name).weight, exact.float())
-    assert torch.equal(layer.whole.weight, made("llama").get_submodule(name).weight)
+    assert torch.equal(tuned.get_parameter(f"{name}.weight"), exact.float())
+    assert torch.equal(layer.whole.weight, made("llama").get_parameter(f"{name}.weight"))
 
 
 def test_a_bottleneck_is_no_matrix() -> None:
@@ -116,7 +118,7 @@ def test_the_number_of_weights_is_exact(net: str) -> None:
     head, ways = HEAD.get(net, 0), 2 if net == "llama" else 1
     outputs = 2 * d + 2 * k + ways * f + d  # of query, output, key, value, gate and up, down
     ends = outputs + 4 * d + ways * d + f  # and their inputs
-    expected = {
+    expected: dict[Any, int] = {
         Lora(rank=5): layers * 5 * ends + head,
         Dora(rank=5): layers * (5 * ends + outputs) + head,
         Ia3(): layers * (k + k + f) + head,

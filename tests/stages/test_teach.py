@@ -18,6 +18,7 @@ from dragoman.stages import teach as module
 from dragoman.stages.teach import Said, fault, teach, teacher_answers
 from dragoman.train.objectives.distill_text import DistillText
 from dragoman.train.objectives.sft import Sft
+from tests.nn.tiny_lm import folder_of
 
 
 @dataclass
@@ -50,9 +51,7 @@ class Teacher:
 
 
 def asked(*questions: str, answers: tuple[str, ...] = ()) -> list[Example]:
-    return [
-        Example((Message("user", one),), answers, "worse", {"id": f"e{row}"}) for row, one in enumerate(questions)
-    ]
+    return [Example((Message("user", one),), answers, "worse", {"id": f"e{row}"}) for row, one in enumerate(questions)]
 
 
 def scored(text: str, *logprobs: float) -> Completion:
@@ -120,8 +119,8 @@ def test_the_same_call_goes_on_after_a_kill(tmp_path: Path, monkeypatch: pytest.
     whole = Teacher()
     assert found == taught(examples, whole, tmp_path / "fresh")[0]
     assert taught(examples, Teacher(lives=0), tmp_path)[0] == found  # all is there
-    for line in (tmp_path / "answers.jsonl").read_text().splitlines():
-        json.loads(line) if line.endswith("]}") else None
+    lines = (tmp_path / "answers.jsonl").read_bytes()
+    assert [len(json.loads(line)["answers"]) for line in lines.splitlines() if line.endswith(b"]}")] == [1] * 7
 
 
 def test_another_teacher_or_setting_is_asked_anew(tmp_path: Path) -> None:
@@ -165,3 +164,11 @@ def test_only_an_objective_with_a_teacher_asks_one(tmp_path: Path) -> None:
     found = teacher_answers(DistillText(teacher="fake:"), examples, tmp_path, said.append)
     assert [one.answers for one in found] == [("a fake answer",)] * 2
     assert (tmp_path / "answers.jsonl").is_file()
+
+
+def test_a_model_in_a_folder_is_asked_in_its_own_words(tmp_path: Path) -> None:
+    teacher = folder_of("llama", tmp_path / "model", "{% for m in messages %}{{ m.content }}{% endfor %}")
+    objective, said = DistillText(teacher=str(teacher), max_tokens=3), list[str]()
+    with pytest.raises(UserError, match="left out: 2 that did not end"):  # it has learnt nothing
+        teacher_answers(objective, asked("a", "b"), tmp_path / "kept", said.append)
+    assert len((tmp_path / "kept" / "answers.jsonl").read_text().splitlines()) == 2

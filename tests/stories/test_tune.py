@@ -64,6 +64,14 @@ def test_the_template_trained_with_is_saved_and_written_with(place: Path, tuned:
     assert said.code == 0 and "dog" in said.out, said
 
 
+def test_it_is_asked_as_it_was_measured(place: Path, tuned: Said) -> None:
+    one = dragoman("ask", tuned.json["tuned"], "say dog 201", "runs=runs", folder=place)
+    assert one.code == 0 and one.out.splitlines()[0] == "dog", one
+    several = dragoman("ask", tuned.json["tuned"], "runs=runs", "--json", folder=place, said="say sun 7\nsay cat 9\n")
+    assert [row["answer"] for row in several.json["answers"]] == ["sun", "cat"]
+    assert all(row["finish"] == "stop" for row in several.json["answers"])
+
+
 def test_the_run_is_evaluated_like_any_other(place: Path, tuned: Said) -> None:
     write_rows(place / "more.jsonl", 16)
     said = dragoman("evaluate", tuned.json["tuned"], "data=more.jsonl", "runs=runs", "--json", folder=place)
@@ -121,3 +129,29 @@ pack = false
     assert climbed == ["zero_shot", "few_shot", "chain_of_thought", "full"]
     assert record["ladder"][0]["estimate"]["value"] < record["ladder"][-1]["estimate"]["value"]
     assert record["rung"] == "full" and record["test"]["openings"] == 1
+
+
+def test_quality_against_rank(place: Path) -> None:
+    (place / "ranks.toml").write_text(
+        """
+[scope]
+task = "chat"
+target = { exact_match = ">= 0.60" }
+[data]
+source = "rows.jsonl"
+[models]
+candidates = ["base"]
+max_length = 64
+[train]
+device = "cpu"
+precision = "fp32"
+epochs = 2
+rate = 3e-3
+average = 0.0
+""",
+        encoding="utf-8",
+    )
+    words = ("rank=1,4", "method=grid", "seeds=2", "runs=ranks", "--json")
+    said = dragoman("sweep", "ranks.toml", *words, folder=place)
+    assert said.code == 0, said
+    assert said.json["best"]["settings"]["tuning.rank"] in (1, 4) and said.json["best"]["again"]["n"] == 2

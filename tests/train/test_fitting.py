@@ -140,9 +140,10 @@ def test_every_process_and_part_has_its_rows_of_each_step(ranks: int, accumulati
             mine = next(stream_fitted(made, replace(kit(), how=how, rank=rank, ranks=ranks), step))
             assert len(mine) == min(accumulation, 6 // ranks)
             parts += mine
-        wanted = Counter(row.name for row in made.batch(step, 6))
-        assert Counter(name for part in parts for name in part.names if part.weight) == wanted
-        assert sum(part.weight for part in parts) == sum(wanted.values())
+        rows = made.batch(step, 6)
+        assert Counter(name for part in parts for name in part.names) == Counter(row.name for row in rows)
+        assert sum(part.weight for part in parts) == len(rows)
+        assert sum(part.tokens for part in parts) == sum(len(row.ids) for row in rows)
 
 
 def test_a_lesson_has_the_length_of_its_examples() -> None:

@@ -31,6 +31,7 @@ class Prefix:
 
     rate: ClassVar[float] = 1e-2
     epochs: ClassVar[float] = 10.0
+    merges: ClassVar[bool] = False
 
     tokens: int = 20
     "How many keys and values a layer gets; each takes the place of a token of the text."

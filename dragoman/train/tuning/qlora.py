@@ -28,6 +28,7 @@ class Qlora:
 
     rate: ClassVar[float] = 1e-3
     epochs: ClassVar[float] = 6.0
+    rounds: ClassVar[bool] = True
 
     rank: int = 8
     "Rows of the thin matrices."

@@ -28,6 +28,7 @@ class SoftPrompt:
 
     rate: ClassVar[float] = 3e-2
     epochs: ClassVar[float] = 10.0
+    merges: ClassVar[bool] = False
 
     tokens: int = 20
     "How many vectors; each takes the place of a token of the text."

@@ -71,6 +71,7 @@ def test_parts_of_text_are_joined_and_what_follows_is_counted() -> None:
         ({"messages": "hello"}, "wrong-type"),
         ({"messages": ["hello"]}, "wrong-type"),
         ({"messages": "[{"}, "broken-json"),
+        ({"messages": '[{"role": "user", "content": "\\ud800"}]'}, "broken-json"),
         ({"messages": []}, "no-answer"),
         ({"messages": [ASKED]}, "no-answer"),
         ({"messages": [ANSWERED]}, "no-question"),

@@ -74,7 +74,9 @@ def test_an_example_that_is_too_long() -> None:
     assert words().decode(learnt(cut)) != "yes and no" and learnt(cut)[-1] not in words().eos_ids
 
 
-@pytest.mark.parametrize(("examples", "cut"), [((), "left"), ((Example((Message("user", "x" * 40),), ("y",)),), "drop")])
+@pytest.mark.parametrize(
+    ("examples", "cut"), [((), "left"), ((Example((Message("user", "x" * 40),), ("y",)),), "drop")]
+)
 def test_nothing_to_learn_is_refused_by_name(examples: tuple[Example, ...], cut: Any) -> None:
     with pytest.raises(UserError, match="^labels-all-masked"):
         encoded(Sft(cut=cut), *examples, room=20)

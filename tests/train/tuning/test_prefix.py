@@ -122,3 +122,4 @@ def test_mistakes_are_told() -> None:
         Prefix(tokens=64).apply(writer("gpt2"), 0)
     net = writer("llama")
     assert Prefix().merge(net) is net
+    assert not Prefix.merges

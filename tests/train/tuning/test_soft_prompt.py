@@ -97,3 +97,4 @@ def test_mistakes_are_told() -> None:
 def test_merging_leaves_the_net_as_it_is() -> None:
     net = SoftPrompt(tokens=2).apply(writer("llama"), 0)
     assert SoftPrompt(tokens=2).merge(net) is net
+    assert not SoftPrompt.merges
