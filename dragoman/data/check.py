@@ -16,7 +16,7 @@ from dragoman.data.private import SECRETS, hints, mask
 from dragoman.data.problems import Problem
 from dragoman.data.split import NEAR_ALLOWED
 
-__all__ = ["Finding", "Sample", "Severity", "preflight"]
+__all__ = ["ORDER", "Finding", "Sample", "Severity", "preflight"]
 
 Count = Callable[[Sequence[str]], list[int]]
 ORDER: dict[str, int] = {"error": 0, "warning": 1, "note": 2}

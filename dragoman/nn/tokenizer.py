@@ -265,13 +265,19 @@ class Tokenizer:
 
     def _unmarked(self, *schemes: str) -> Rust:
         """A tokenizer that puts no space in front of a first word where it did so by one of these schemes."""
-        splitter = self._rust.pre_tokenizer.__getstate__().decode() if self._rust.pre_tokenizer else ""
-        if not any(f'"prepend_scheme":"{scheme}"' in splitter for scheme in schemes):
-            return self._rust
         content = json.loads(self._rust.to_str())
-        for step in content["pre_tokenizer"].get("pretokenizers", [content["pre_tokenizer"]]):
-            if step.get("prepend_scheme") in schemes:
-                step["prepend_scheme"] = "never"
+        splitter, normalizer = content["pre_tokenizer"] or {}, content["normalizer"] or {}
+        marking = [one for one in splitter.get("pretokenizers", [splitter]) if one.get("prepend_scheme") in schemes]
+        for step in marking:
+            step["prepend_scheme"] = "never"
+        # Llama 2 and those made of it mark the first word of every text in their normalizer.
+        prepends = [one for one in normalizer.get("normalizers", [normalizer]) if one.get("type") == "Prepend"]
+        for step in prepends if "always" in schemes else ():
+            step.clear()
+            step.update({"type": "Sequence", "normalizers": []})
+            marking.append(step)
+        if not marking:
+            return self._rust
         other = Rust.from_str(json.dumps(content))
         other.encode_special_tokens = True
         return other

@@ -33,6 +33,8 @@ __all__ = ["PLACES", "SECTIONS", "Measured", "Settings", "criteria_rows", "measu
 PLACES = ("run",)
 SECTIONS = True
 ROWS = "predictions"
+TABLES = (".jsonl", ".json", ".csv", ".tsv", ".parquet", ".conll", ".gz")
+"endings of files whose first row tells their columns"
 WRITTEN = 40  # single answers that are timed of a model that writes: each takes a thousand times a label's time
 
 
@@ -202,7 +204,10 @@ def views(report: Report, labels: Sequence[str]) -> dict[str, Any]:
     facts = report.summary()
     if report.task.kind != "classify":
         return {
-            "samples": {"best": [_sample(one) for one in report.best], "worst": [_sample(one) for one in report.worst]}
+            "samples": {
+                name: [{**_sample(one), "confidence": None, "score": one.confidence} for one in found]
+                for name, found in (("best", report.best), ("worst", report.worst))
+            }
         }
     counts = [row[: len(labels)] for row in facts["confusion"]] if not report.task.multi_label else []
     held = [sum(label in one.references for one in report.predictions) for label in labels]

@@ -20,6 +20,7 @@ from dragoman.stages.writing import writes
 __all__ = ["Pair", "card_of", "record_of"]
 
 ANSWERS = 4  # rows shown of each end: those the tuning mended most, and those it spoilt most
+NEUTRAL = ("answer_length",)
 TOLD = ("stopped", "repetition", "answer_length")
 "figures of how answers look, whatever they say"
 
@@ -133,7 +134,7 @@ def _shown(pair: Pair) -> list[tuple[str, Any]]:
 def record_of(pair: Pair, why: str, said: Sequence[str], methods: list[dict[str, Any]]) -> dict[str, Any]:
     """Everything the page shows, as JSON types."""
     facts, report = pair.made.results, pair.tuned.report
-    order = [pair.name, *(name for name in report.task.metrics if name != pair.name)]
+    order = [pair.name, *(name for name in report.task.metrics if name not in (pair.name, *NEUTRAL))]
     chosen = next((one for one in methods if one["name"] == pair.plan.tuning), None)
     warned = [f"{text}." if not text.endswith(".") else text for text in said]
     if pair.openings > 1:
@@ -196,10 +197,17 @@ def _paired(pair: Pair) -> list[dict[str, Any]]:
             "p": one.p,
             "test": one.test,
             "detectable": one.detectable,
-            "outcome": {"b": "better", "a": "worse", "tie": "tie"}[one.better],
+            "outcome": _outcome(name, one),
         }
         for name, one in pair.comparisons.items()
     ]
+
+
+def _outcome(name: str, one: Comparison) -> str:
+    """In words what a comparison showed; a length is neither better nor worse."""
+    if name in NEUTRAL and one.better != "tie":
+        return "changed"
+    return {"b": "better", "a": "worse", "tie": "tie"}[one.better]
 
 
 def _answers(pair: Pair) -> list[dict[str, Any]]:

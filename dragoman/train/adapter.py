@@ -116,8 +116,8 @@ def is_plain(net: nn.Module) -> bool:
 def read_adapter(net: nn.Module, folder: Path, name: str = "") -> Any:
     """Put an adapter beside the weights of its base model, unmerged, and return the tuning it was made with.
 
-    `name` is that tuning's where PEFT's format cannot tell it: qlora's adapters are LoRA's there. Raises UserError where the adapter is of another kind, or does not fit the net tensor by tensor; the net is then
-    as it was.
+    `name` is that tuning's where PEFT's format cannot tell it: qlora's adapters are LoRA's there. Raises UserError
+    where the adapter is of another kind, or does not fit the net tensor by tensor; the net is then as it was.
     """
     config, tensors = read_json(folder / CONFIG), read_tensors(folder, WEIGHTS)
     if OWN in config:

@@ -1,4 +1,4 @@
-"""Every tuning on every net: nothing changes at the start, the base never, the merge says what was learnt, all counted."""
+"""Every tuning on every net: nothing changes at the start, the base never, merged says the same, all is counted."""
 
 import copy
 import dataclasses

@@ -135,6 +135,16 @@ def test_a_template_that_opens_an_answer_as_it_never_was_learnt(tmp_path: Path) 
     assert (found.severity, found.count) == ("error", 50)
 
 
+def test_a_first_word_that_is_marked_where_no_text_begins(shared_data: Path) -> None:
+    """Llama 2's tokenizer puts a space before every text: an answer apart would begin otherwise than in the whole."""
+    given = Tokenizer(shared_data / "models" / "stories260K")
+    turns = [
+        chat(("user", f"hi {n}"), ("assistant", "a cat"), ("user", "and more"), ("assistant", "a dog"))
+        for n in range(50)
+    ]
+    assert "template-drift" not in names(given, turns)
+
+
 def test_a_template_that_takes_words_out_of_answers(tmp_path: Path) -> None:
     rows = [example(f"say {n}", f"<think>so {n}</think>it is {n}") for n in range(50)]
     found = names(tokenizer(tmp_path, template=THOUGHTLESS), rows)["answer-altered"]

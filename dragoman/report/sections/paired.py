@@ -11,6 +11,7 @@ __all__ = ["view"]
 OUTCOMES = {
     "better": ("✓ better", "met"),
     "worse": ("✗ worse", "missed"),
+    "changed": ("↔ changed", ""),
     "tie": ("≈ no difference proven", "unproven"),
 }
 

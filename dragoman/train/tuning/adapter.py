@@ -25,6 +25,7 @@ class Adapter:
 
     rate: ClassVar[float] = 1e-3
     epochs: ClassVar[float] = 6.0
+    merges: ClassVar[bool] = False
 
     width: int = 64
     "The width m of a bottleneck."

@@ -47,7 +47,7 @@ class Dora:
         return thin_scale(self.rank, self.alpha, self.stabilised)
 
     def apply(self, net: Any, seed: int) -> Any:
-        """Put a thin pair and lengths beside each matrix named in `where`. Raises UserError where a name matches none."""
+        """Put a thin pair and lengths beside each matrix in `where`. Raises UserError where a name matches none."""
         from dragoman.train.low_rank import put_low_rank
 
         put_low_rank(net, self.where, "dora", self.rank, self.scale, self.dropout, seed, decomposed=True)
