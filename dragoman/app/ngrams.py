@@ -32,4 +32,5 @@ class Ngrams:
                     found[row, zlib.crc32(piece.encode()) % self.width] += 1.0
         found = np.sqrt(found)
         lengths = np.linalg.norm(found, axis=1, keepdims=True)
-        return np.divide(found, lengths, out=np.zeros_like(found), where=lengths > 0)
+        unit: NDArray[np.float32] = np.divide(found, lengths, out=np.zeros_like(found), where=lengths > 0)
+        return unit

@@ -26,7 +26,7 @@ def send(files: Mapping[str, Path | bytes], name: str, public: bool, message: st
     though `public` was not asked for.
     """
     from huggingface_hub import CommitOperationAdd, HfApi
-    from huggingface_hub.utils import are_progress_bars_disabled, disable_progress_bars, enable_progress_bars
+    from huggingface_hub.utils.tqdm import are_progress_bars_disabled, disable_progress_bars, enable_progress_bars
 
     api, quiet = HfApi(endpoint=endpoint()), are_progress_bars_disabled()
     disable_progress_bars()  # the board draws its own

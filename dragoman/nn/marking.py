@@ -101,5 +101,5 @@ def _answer(tokenizer: Tokenizer, messages: Sequence[Message]) -> tuple[list[int
 def _no_stop() -> UserError:
     return UserError(
         "stop-token-untrained: nothing ends an answer, so a model trained on it would never stop",
-        "choose a chat template that ends answers: template=instruct",
+        "choose a chat template that ends answers: models.template=instruct",
     )

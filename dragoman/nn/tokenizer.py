@@ -134,7 +134,7 @@ class Tokenizer:
         if rest is None:
             raise UserError(
                 "template-drift: the chat template writes a prompt otherwise once its answer is there",
-                "choose another one: template=instruct",
+                "choose another one: models.template=instruct",
             )
         goes_on = bool(rest) and isinstance(rest[0], str) and bool(asked) and isinstance(asked[-1], str)
         return self._numbered(rest, self._joined if goes_on else self._inside)
@@ -265,19 +265,21 @@ class Tokenizer:
 
     def _unmarked(self, *schemes: str) -> Rust:
         """A tokenizer that puts no space in front of a first word where it did so by one of these schemes."""
+        parts = (self._rust.pre_tokenizer, self._rust.normalizer)
+        states = "".join(part.__getstate__().decode() for part in parts if part)
+        # Llama 2 and those made of it mark the first word of every text in their normalizer.
+        prepends = "always" in schemes and '"type":"Prepend"' in states
+        if not prepends and not any(f'"prepend_scheme":"{scheme}"' in states for scheme in schemes):
+            return self._rust
         content = json.loads(self._rust.to_str())
         splitter, normalizer = content["pre_tokenizer"] or {}, content["normalizer"] or {}
-        marking = [one for one in splitter.get("pretokenizers", [splitter]) if one.get("prepend_scheme") in schemes]
-        for step in marking:
-            step["prepend_scheme"] = "never"
-        # Llama 2 and those made of it mark the first word of every text in their normalizer.
-        prepends = [one for one in normalizer.get("normalizers", [normalizer]) if one.get("type") == "Prepend"]
-        for step in prepends if "always" in schemes else ():
-            step.clear()
-            step.update({"type": "Sequence", "normalizers": []})
-            marking.append(step)
-        if not marking:
-            return self._rust
+        for step in splitter.get("pretokenizers", [splitter]):
+            if step.get("prepend_scheme") in schemes:
+                step["prepend_scheme"] = "never"
+        for step in normalizer.get("normalizers", [normalizer]) if prepends else ():
+            if step["type"] == "Prepend":
+                step.clear()
+                step.update({"type": "Sequence", "normalizers": []})  # one that does nothing
         other = Rust.from_str(json.dumps(content))
         other.encode_special_tokens = True
         return other

@@ -89,7 +89,9 @@ def _header(facts: CardFacts) -> list[str]:
             lines += [f"    - type: {_yaml(name)}", f"      value: {found.value!r}", f"      name: {_yaml(name)}"]
             if found.wide:
                 args = {"low": found.low, "high": found.high, "rows": found.n, "level": 0.95}
-                lines.append(f"      args: {json.dumps({key: value for key, value in args.items() if value})}")
+                lines.append(
+                    f"      args: {json.dumps({key: value for key, value in args.items() if value is not None})}"
+                )
     return [*lines, "---", ""]
 
 

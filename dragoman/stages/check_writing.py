@@ -19,12 +19,12 @@ from dragoman.stages.check_marks import Failed, Reading, rows_of
 from dragoman.stages.check_tokens import inspect_tokens
 from dragoman.stages.check_view import view
 from dragoman.stages.plugs import plug
-from dragoman.stages.prepare import Gathered
+from dragoman.stages.prepare import Gathered, counter, inspect
 from dragoman.stages.train import planned
 from dragoman.stages.writing import instruction_of, objective_of, taught, writes
 from dragoman.train.doors import OBJECTIVES, TUNINGS
 
-__all__ = ["Lookout", "inspect_writing", "is_writing"]
+__all__ = ["Lookout", "inspect_writing", "inspected", "is_writing"]
 
 
 @dataclass(frozen=True)
@@ -84,6 +84,21 @@ def inspect_writing(
         short = replace(how, max_length=room)
         found += overfit(load_lm(folder), tokenizer, objective, tuning, examples, short, reading, tick)
     return found, views
+
+
+def inspected(project: Project, gathered: Gathered, tick: Tick = silent) -> tuple[list[Finding], list[dict[str, Any]]]:
+    """Every finding about a project, and of a model that writes some rows token by token.
+
+    Raises UserError at an error in the tokens, the mask or the template: what would be learnt is not what is meant.
+    """
+    found = inspect(project, gathered, counter(project))
+    if not is_writing(project):
+        return found, []
+    more, views = inspect_writing(project, gathered, Lookout(), tick)
+    wrong = next((one for one in more if one.severity == "error"), None)
+    if wrong is not None:
+        raise UserError(f"{wrong.name}: {wrong.message}", wrong.hint)
+    return [*found, *more], views
 
 
 def _objective(given: str | Mapping[str, Any], usual: str) -> Any:

@@ -24,7 +24,7 @@ from dragoman.stages.train import Plan, aimed_at, discard, train, watched
 from dragoman.stages.writers import prompted
 from dragoman.stages.writing import model_kind, objective_of
 
-__all__ = ["Climbed", "Rung", "advice", "climb", "ladder_rows", "pick_base"]
+__all__ = ["Climbed", "Rung", "advice", "asked", "climb", "ladder_rows", "pick_base"]
 
 Say = Callable[[str], None]
 COMPARED = 50  # rows of validation on which untouched models are compared

@@ -100,7 +100,7 @@ def _free(project: Project, words: Sequence[str]) -> Project:
     if any(word.startswith("data.columns") for word in words):
         return project
     path = project.data.source
-    if path.endswith((".jsonl", ".json", ".csv", ".tsv", ".parquet", ".gz")) and Path(project.place(path)).is_file():
+    if path.endswith(TABLES) and Path(project.place(path)).is_file():
         from dragoman.data.problems import Row
         from dragoman.data.read import scan
 

@@ -19,7 +19,7 @@ from dragoman.stages.climb import Climbed, advice, climb, ladder_rows, pick_base
 from dragoman.stages.evaluate import criteria_rows, shown, views
 from dragoman.stages.judge import Judgement, judge_rung
 from dragoman.stages.plan import plan, plans_of
-from dragoman.stages.prepare import counter, gather, inspect, prepare
+from dragoman.stages.prepare import gather, prepare
 from dragoman.stages.record import baseline, data_card, lineage, warnings
 from dragoman.stages.report import write_report
 from dragoman.stages.settled import settled
@@ -75,7 +75,9 @@ def _whole(project: Project, show: Show, given: tuple[str, str]) -> tuple[dict[s
     with show.board(project.scope.name) as board:
         with board.step("check") as tick:
             gathered = gather(project, tick)
-            found = inspect(project, gathered, counter(project))
+            from dragoman.stages.check_writing import inspected
+
+            found, views = inspected(project, gathered, tick)
             tick(1.0, f"{many(len(gathered.source.examples), 'row')}, {many(len(found), 'finding')}")
         with board.step("prepare") as tick:
             prepared = prepare(project, gathered, tick)
@@ -103,7 +105,12 @@ def _whole(project: Project, show: Show, given: tuple[str, str]) -> tuple[dict[s
             with board.step("report") as tick:
                 record = _record(project, this, prepared, planned, climbed, judgement, helped)
                 record["commands"] = [given[0], *(f"{one}{given[1]}" for one in record["commands"])]
-                record |= {"baseline": floor, "candidates": candidates, "seconds": time.monotonic() - begun}
+                record |= {
+                    "tokens": views,
+                    "baseline": floor,
+                    "candidates": candidates,
+                    "seconds": time.monotonic() - begun,
+                }
                 page = write_report(this, record)
                 if not this.finished:
                     this.finish({**record, "rung_run": climbed.chosen.run.id})

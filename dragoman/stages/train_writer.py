@@ -202,6 +202,9 @@ def _keep(
     net = outcome.net.cpu().eval()
     probe = _Probe(tokenizer, lessons.validation[:PROBE] or lessons.train[:PROBE])
     forms = {"trained": probe.logits(net)}
+    rounded = bool(getattr(made, "rounds", False))
+    if rounded:  # what was learnt joins the weights of before the rounding
+        made = replace(made, base=str(base[1]))
     thin, whole = name not in ("full", "scratch", "layers", "head"), getattr(made, "merges", True)
     card = {"kind": "writer", "labels": [], "multi_label": False, "base": base[0], "tuning": name, **known(project)}
     card |= {"adapter": not whole, "fingerprint": "" if whole else fingerprint(base[1])}
@@ -217,6 +220,8 @@ def _keep(
     if whole:
         net = made.merge(net).eval()
         forms["merged"] = probe.logits(net)
+    # In four bits it learnt beside rounded weights: what is kept, measured and served is the merged model.
+    rounding = _gap(forms.pop("trained"), forms["merged"]) if rounded else None
 
     def fill(stage: Path) -> None:
         if whole:
@@ -231,7 +236,8 @@ def _keep(
     words = probe.words(copy.deepcopy(net))
     parity = _parity(run, forms, words, probe, base[1], thin, whole)
     size = sum(file.stat().st_size for file in (run.folder / MODEL).iterdir())
-    return {"parity": parity, "forgetting": _forgotten(project, before, after), "bytes": size}, tuple(published)
+    facts = {"parity": parity, "forgetting": _forgotten(project, before, after), "bytes": size, "rounding": rounding}
+    return facts, tuple(published)
 
 
 @dataclass(frozen=True)
@@ -289,13 +295,16 @@ def _parity(
         again = tuned.merge(again) if whole else again
         answers["adapter"] = probe.said(LocalLM(again, probe.tokenizer))
     found = []
-    first = forms["trained"]
-    for name, other in forms.items():
-        if name == "trained":
-            continue
-        gap = float((first - other).abs().max() / first.abs().max())
+    (leader, first), *others = forms.items()
+    for name, other in others:
+        gap = _gap(first, other)
         same = answers.get(name, words) == words
-        found.append({"pair": f"trained = {name}", "difference": gap, "tolerance": PARITY, "same_answers": same})
+        found.append({"pair": f"{leader} = {name}", "difference": gap, "tolerance": PARITY, "same_answers": same})
         if gap > PARITY:
-            raise RuntimeError(f"parity broke: trained and {name} differ by {gap:.2g} of the largest logit")
+            raise RuntimeError(f"parity broke: {leader} and {name} differ by {gap:.2g} of the largest logit")
     return found
+
+
+def _gap(one: Any, other: Any) -> float:
+    """How far logits lie apart, over the largest."""
+    return float((one - other).abs().max() / one.abs().max())

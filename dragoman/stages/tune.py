@@ -5,7 +5,7 @@ what was forgotten is measured too. `--dry` shows the plan alone. Exit code 0 wh
 the untouched one, 1 when it is not.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -22,7 +22,7 @@ from dragoman.data.seal import open_sealed, read_again
 from dragoman.stages.assistants import open_assistant
 from dragoman.stages.check import tell
 from dragoman.stages.evaluate import Measured, measure
-from dragoman.stages.prepare import counter, gather, inspect, part, prepare, seal_of
+from dragoman.stages.prepare import gather, part, prepare, seal_of
 from dragoman.stages.report import write_report
 from dragoman.stages.train import Plan, aimed_at, batched, planned, train
 from dragoman.stages.tune_plan import Method, choose_method, methods_of, rows_of
@@ -108,13 +108,17 @@ def run(settings: Settings, words: tuple[str, ...], show: Show) -> int:
             project, said = _project(settings, tick)
         with board.step("prepare") as tick:
             gathered = gather(project, tick)
-            found = inspect(project, gathered, counter(project))
             prepared = prepare(project, gathered, tick)
+        with board.step("check") as tick:
+            from dragoman.stages.check_writing import inspected
+
+            found, views = inspected(project, gathered, tick)
+            tick(1.0, many(len(found), "finding"))
         with board.step("plan") as tick:
             tick(0.2, "measuring this machine")
             work = _planned(settings, project, prepared, said)
             tick(1.0, f"{work.plan.tuning}: {work.why}")
-        proven = None if settings.dry else _proven(work, prepared, board, show)
+        proven = None if settings.dry else _proven(work, prepared, views, board, show)
     tell([one for one in found if one.severity != "note"], show)
     show.table("methods", ("method", "learns", "memory", "time", ""), rows_of(work.methods))
     if proven is None:
@@ -208,7 +212,9 @@ def _planned(settings: Settings, project: Project, prepared: Run, said: tuple[st
     return _Work(project, plan, why, methods, said)
 
 
-def _proven(work: _Work, prepared: Run, board: Board, show: Show) -> tuple[Pair, str]:
+def _proven(
+    work: _Work, prepared: Run, views: Sequence[Mapping[str, Any]], board: Board, show: Show
+) -> tuple[Pair, str]:
     """Train, and let the untouched and the tuned model answer the same sealed rows."""
     project, plan = work.project, work.plan
     settings = {"scope": dump(project.scope), "plan": dump(plan), "data": project.data.general}
@@ -231,6 +237,7 @@ def _proven(work: _Work, prepared: Run, board: Board, show: Show) -> tuple[Pair,
         with board.step("report") as tick:
             pair = Pair(project, plan, prepared, made, tuned, base, old, openings, this)
             record = record_of(pair, work.why, work.said, [dump(one) for one in work.methods])
+            record["tokens"] = list(views)
             page = write_report(this, record)
             if not this.finished:
                 this.finish({**record, "rung_run": made.id})

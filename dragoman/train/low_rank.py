@@ -20,8 +20,8 @@ __all__ = ["LowRank", "low_rank_modules", "merge_low_rank", "put_low_rank"]
 class _Beside(torch.autograd.Function):
     """W x + b + B A x s with a frozen W, each state read once a product and nothing wide made that is not given back.
 
-    Of 1,024 states, 512 wide, rank 8, forward and backward on one core in float32: the thin part takes 1.6 ms beside
-    the 11.5 of W, where the same sum written out takes 3.5; the gradient of W, which full tuning needs, takes 5.8.
+    Of 1,024 states, 512 wide, rank 8, forward and backward on one core in float32: 12.3 ms with a frozen W alone, 14.2
+    with this beside it, 16.7 with the same sum written out, and 18.5 where W learns.
     """
 
     @staticmethod

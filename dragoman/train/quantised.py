@@ -98,7 +98,7 @@ class FourBitLinear(nn.Module):
         """The same as an ordinary layer in float32."""
         made = nn.Linear(self.in_features, self.out_features, self.bias is not None, self.packed.device)
         made.weight = nn.Parameter(self.weight)
-        made.bias = self.bias
+        made.bias = self.bias  # type: ignore[assignment]
         return made
 
     def __deepcopy__(self, memo: dict[int, Any]) -> nn.Module:

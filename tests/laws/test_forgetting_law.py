@@ -5,7 +5,6 @@ import copy
 import inspect
 import pickletools
 import tarfile
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any

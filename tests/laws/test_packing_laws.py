@@ -111,7 +111,7 @@ def _seen_by_all(asking: Tensor, answering: Tensor) -> Tensor:
     return torch.ones(len(asking), 1, asking.shape[1], answering.shape[1], dtype=torch.bool)
 
 
-def _on_and_on(segments: Tensor, arch: object) -> Tensor:
+def _on_and_on(segments: Tensor, arch: object, front: int = 0) -> Tensor:
     return torch.arange(segments.shape[1]).expand_as(segments)
 
 

@@ -1,4 +1,4 @@
-"""What is learnt of a dialogue is what the assistant said and the token that ends it, behind what serving would read."""
+"""What is learnt of a dialogue is what the assistant said and the token that ends it, behind what serving reads."""
 
 from collections.abc import Sequence
 from functools import cache
@@ -136,7 +136,7 @@ def test_system_tool_and_a_greeting_are_read_and_not_learnt() -> None:
 def test_a_template_that_forgets_thoughts_gives_a_row_for_each_answer(tmp_path: Path) -> None:
     given = Tokenizer(write_chat("chatml", tmp_path, THINKING))
     messages = said("one", "hm</think>two", "three", "so</think>four")
-    with pytest.raises(UserError, match="^template-drift"):
+    with pytest.raises(UserError, match=r"^template-drift"):
         mark(given, messages)
     first, second = mark_turns(given, messages)
     assert [given.decode(one.answers) for one in (first, second)] == ["hm</think>two", "so</think>four"]
@@ -149,19 +149,19 @@ def test_a_template_that_forgets_thoughts_gives_a_row_for_each_answer(tmp_path: 
 
 def test_a_template_that_ends_no_answer_is_refused_by_name(tmp_path: Path) -> None:
     endless = "{% for m in messages %}{{ m.role }}: {{ m.content }}\n{% endfor %}"
-    with pytest.raises(UserError, match="^stop-token-untrained"):
+    with pytest.raises(UserError, match=r"^stop-token-untrained"):
         mark(Tokenizer(write_chat("llama", tmp_path, endless)), said("a", "b"))
 
 
 def test_a_template_that_rewrites_the_prompt_is_refused_by_name(tmp_path: Path) -> None:
     late = "{{ messages | length }}{% for m in messages %}{{ m.content }}<|eot_id|>{% endfor %}"
-    with pytest.raises(UserError, match="^template-drift"):
+    with pytest.raises(UserError, match=r"^template-drift"):
         mark(Tokenizer(write_chat("llama", tmp_path, late)), said("a", "b"), every=False)
 
 
 @pytest.mark.parametrize("messages", [[], said("a"), said("a", "b", "c"), [Message("assistant", "a")]])
 def test_a_dialogue_without_an_answer_at_its_end(messages: list[Message]) -> None:
-    with pytest.raises(UserError, match="^no-answer"):
+    with pytest.raises(UserError, match=r"^no-answer"):
         mark(opened("chatml"), messages)
 
 
@@ -178,5 +178,5 @@ def test_a_pair_is_what_the_encoder_reads_and_the_decoder_writes(name: str, lead
 def test_a_pair_without_an_end_is_refused_by_name(tmp_path: Path) -> None:
     given = tokens("t5", tmp_path)
     given.eos_ids = frozenset()
-    with pytest.raises(UserError, match="^stop-token-untrained"):
+    with pytest.raises(UserError, match=r"^stop-token-untrained"):
         mark_pair(given, said("a"), "b")

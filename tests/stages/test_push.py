@@ -23,7 +23,7 @@ from tests.report.sample_training import pretraining
 # The library hands a file to httpx as `data`, which warns.
 pytestmark = pytest.mark.filterwarnings("ignore:Use 'content=:DeprecationWarning")
 
-BASE = "/home/someone/secret place/model"
+BASE = "/srv/someone/secret place/model"
 ROW = "a sealed sentence nobody may read"
 
 
@@ -62,7 +62,7 @@ def made_once(tmp_path_factory: pytest.TempPathFactory) -> Path:
     durable.publish(made.folder / "adapter", beside)
     project = {"scope": {"name": "notes | of <ours>", "objective": "Tell a from b.", "task": "classify",
                          "labels": {"a": "the first", "b": "the second"}},
-               "data": {"source": "/home/someone/rows.jsonl"}}  # fmt: skip
+               "data": {"source": "/srv/someone/rows.jsonl"}}  # fmt: skip
     made = made.finish({"base": BASE, "project": project, "learnt": 10, "weights": 100}, ("model", "adapter"))
     Run.begin(root, "run", {}, {"rung": made}).finish({**record(), "rung_run": made.id, "samples": [{"text": ROW}]})
     bare = Run.begin(root, "zero_shot", {}, {})
@@ -82,7 +82,7 @@ def nothing_private(files: dict[str, bytes]) -> None:
     """No row, no path of this machine, no journal."""
     assert not {"examples.json", "optimizer.bin", "manifest.json", "run.json"} & files.keys()
     for name, content in files.items():
-        for never in (BASE, "/home/", ROW, TOKEN):
+        for never in (BASE, "/srv/", ROW, TOKEN):
             assert never.encode() not in content, (name, never)
 
 
@@ -213,7 +213,7 @@ def test_a_model_that_nobody_judged_says_so(runs: Path) -> None:
 def test_a_language_model_has_a_card_of_its_training(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     sample = pretraining()
-    made = Run.begin(tmp_path / "runs", "pretrain", {"source": "/home/someone/texts"}, {"corpus": "c" * 64})
+    made = Run.begin(tmp_path / "runs", "pretrain", {"source": "/srv/someone/texts"}, {"corpus": "c" * 64})
     durable.publish(made.folder / "model", lambda stage: folder_of("llama", stage) and None)
     made.finish({"record": sample}, ("model",))
     told = dragoman("push", "pretrain", "to=./out", "runs=runs", "--json")
@@ -223,11 +223,11 @@ def test_a_language_model_has_a_card_of_its_training(tmp_path: Path, monkeypatch
     assert next(one.dataset_name for one in card.data.eval_results) == "texts"
     for part in ("Measured on held-out text", "dragoman generate hf:out", "parameters"):
         assert part in card.text, part
-    assert "/home/" not in card.content
+    assert "/srv/" not in card.content
 
 
 def test_public_names_stay_in_the_files(tmp_path: Path) -> None:
-    settings: dict[str, Any] = {"_name_or_path": "owner/base", "chat_template": "/{{ x }}", "cache": "/root/.cache/x"}
+    settings: dict[str, Any] = {"_name_or_path": "owner/base", "chat_template": "/{{ x }}", "cache": "/srv/own/x"}
     (tmp_path / "config.json").write_text(json.dumps(settings))
     (tmp_path / "dragoman.json").write_text(json.dumps({"base": "hf:owner/base"}))
     (tmp_path / "training_args.bin").write_bytes(b"")

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from dragoman.core.doors import Per, Prompt
 from dragoman.core.errors import UserError
 from dragoman.core.sampling import Completion, Sampling, Token
+from dragoman.core.show import silent
 from dragoman.core.types import Example, Message
 from dragoman.stages import teach as module
 from dragoman.stages.teach import Said, fault, teach, teacher_answers
@@ -60,7 +61,7 @@ def scored(text: str, *logprobs: float) -> Completion:
 
 def taught(examples: list[Example], lm: Any, folder: Path, how: Sampling | None = None, **settings: Any) -> Any:
     said: list[str] = []
-    found = teach(examples, lm, how or Sampling(), folder, lambda share, text="": None, said.append, **settings)
+    found = teach(examples, lm, how or Sampling(), folder, silent, said.append, **settings)
     return found, said[-1]
 
 

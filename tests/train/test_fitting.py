@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from dragoman.core.shards import Documents
 from dragoman.train.fitting import Fitted, Lesson, Written, best_fit, fit_rows, replayed_rows, shorten, stream_fitted
 from dragoman.train.packing import Rows, Stream
-from dragoman.train.token_batches import IGNORED
+from dragoman.train.token_batches import IGNORED, TokenBatch
 from tests.train.lessons import HOW, kit, lessons
 
 
@@ -135,7 +135,7 @@ def test_what_is_too_long_loses_its_beginning_its_end_or_all() -> None:
 def test_every_process_and_part_has_its_rows_of_each_step(ranks: int, accumulation: int) -> None:
     made, how = fitted(9, pack=False), replace(HOW, batch=6, accumulation=accumulation)
     for step in range(4):  # the second of an epoch has three rows
-        parts = []
+        parts = list[TokenBatch]()
         for rank in range(ranks):
             mine = next(stream_fitted(made, replace(kit(), how=how, rank=rank, ranks=ranks), step))
             assert len(mine) == min(accumulation, 6 // ranks)

@@ -1,4 +1,4 @@
-"""The shares of tasks, exact; the draw, a pure function of the seed and the number; the rows, each task's own epochs."""
+"""Shares of tasks, exact; draws, a pure function of seed and number; rows, each task's own epochs."""
 
 import math
 from collections import Counter
@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from scipy.stats import chisquare
+from scipy import stats
 
 from dragoman.core.errors import UserError
 from dragoman.train.fitting import Fitted, fit_rows
@@ -44,9 +44,9 @@ def test_what_cannot_be_mixed(given: tuple[int, float]) -> None:
 def test_a_hundred_thousand_draws_have_the_shares() -> None:
     mixing = Mixing(SHARES, 5)
     counts = np.bincount([mixing.draw(number) for number in range(100_000)], minlength=4)
-    assert chisquare(counts, np.array(SHARES) * 100_000).pvalue > 1e-3
+    assert stats.chisquare(counts, np.array(SHARES) * 100_000).pvalue > 1e-3
     wrong = np.array(mixed_rates([10, 400, 90, 5000], 3000, 1.1)) * 100_000
-    assert chisquare(counts, wrong).pvalue < 1e-6
+    assert stats.chisquare(counts, wrong).pvalue < 1e-6
 
 
 def test_a_draw_needs_none_of_those_before_it() -> None:

@@ -29,7 +29,7 @@ class Prefix:
     has them in the self-attention of both halves. They cannot be merged: the model is its base and them.
     """
 
-    rate: ClassVar[float] = 1e-2
+    rate: ClassVar[float] = 3e-2
     epochs: ClassVar[float] = 10.0
     merges: ClassVar[bool] = False
 

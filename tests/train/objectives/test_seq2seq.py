@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 
@@ -14,6 +14,7 @@ from dragoman.train.objectives.seq2seq import Seq2seq
 from tests.nn.tiny_lm import tokens
 from tests.train.lessons import HOW, begun, kit, lessons, model, steps, words
 
+SIDES: tuple[Literal["right", "left", "drop"], ...] = ("right", "left", "drop")
 LONG = Example((Message("user", "abcdefgh" * 5),), ("yes",), meta={"id": "long"})
 
 
@@ -42,7 +43,7 @@ def test_what_it_writes_by_itself_is_not_learnt(tmp_path: Path) -> None:
 def test_a_source_that_is_too_long_keeps_what_stands_around_it() -> None:
     given = words("seq2seq")
     short = lessons(1)[0]
-    right, left, drop = (encoded(Seq2seq(cut=side), short, LONG, room=12) for side in ("right", "left", "drop"))  # type: ignore[arg-type]
+    right, left, drop = (encoded(Seq2seq(cut=side), short, LONG, room=12) for side in SIDES)
     assert (right.cut, right.dropped, left.cut, left.dropped) == (1, 0, 1, 0)
     assert (drop.cut, drop.dropped, len(drop.examples)) == (1, 1, 1)
     for made, kept in ((right, "abcdefghabc"), (left, "fghabcdefgh")):
@@ -59,7 +60,7 @@ def test_an_answer_that_was_cut_does_not_teach_to_stop() -> None:
 
 def test_nothing_to_learn_is_refused_by_name() -> None:
     for examples in ((), (Example((), ("plain",)),), (Example(LONG.prompt, ()),)):
-        with pytest.raises(UserError, match="^labels-all-masked"):
+        with pytest.raises(UserError, match=r"^labels-all-masked"):
             encoded(Seq2seq(), *examples)
 
 

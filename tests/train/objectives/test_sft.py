@@ -1,7 +1,7 @@
 """Instructions and dialogues in tokens: what is learnt of each, what a cut does, what is refused."""
 
 from dataclasses import replace
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 
@@ -16,6 +16,10 @@ from tests.train.lessons import HOW, begun, kit, lessons, model, steps, words
 DIALOGUE = Example(
     (Message("user", "one"), Message("assistant", "two"), Message("user", "three")), ("four",), meta={"id": "d"}
 )
+
+
+SIDES: tuple[Literal["left", "right", "drop"], ...] = ("left", "right", "drop")
+LONG = Example((Message("user", "x" * 40),), ("y",))
 
 
 def encoded(objective: Sft, *examples: Example, room: int = 96, replay: Texts | None = None) -> Any:
@@ -33,7 +37,7 @@ def test_at_each_place_the_token_behind_it_is_learnt() -> None:
     whole = given.dialogue([*DIALOGUE.prompt, Message("assistant", "four")])
     end = given.number("</s>")
     assert [*one.ids, end] == [*whole, end]
-    assert [given.decode([label for label in labels]) for labels in _parts(learnt(one), end)] == ["two", "four"]
+    assert [given.decode(labels) for labels in _parts(learnt(one), end)] == ["two", "four"]
     for place, label in enumerate(one.labels[:-1]):
         assert label in (-100, one.ids[place + 1])
     assert one.labels[-1] == end
@@ -63,7 +67,7 @@ def test_plain_text_is_learnt_whole() -> None:
 def test_an_example_that_is_too_long() -> None:
     long = Example((Message("user", "x" * 40),), ("yes and no",), meta={"id": "long"})
     short = lessons(1)[0]
-    left, right, drop = (encoded(Sft(cut=side), short, long, room=20) for side in ("left", "right", "drop"))  # type: ignore[arg-type]
+    left, right, drop = (encoded(Sft(cut=side), short, long, room=20) for side in SIDES)
     assert (left.cut, left.dropped, len(left.examples)) == (1, 0, 2)
     assert words().decode(learnt(left.examples[1])) == "yes and no"
     assert learnt(left.examples[1])[-1] in words().eos_ids
@@ -74,11 +78,9 @@ def test_an_example_that_is_too_long() -> None:
     assert words().decode(learnt(cut)) != "yes and no" and learnt(cut)[-1] not in words().eos_ids
 
 
-@pytest.mark.parametrize(
-    ("examples", "cut"), [((), "left"), ((Example((Message("user", "x" * 40),), ("y",)),), "drop")]
-)
+@pytest.mark.parametrize(("examples", "cut"), [((), "left"), ((LONG,), "drop")])
 def test_nothing_to_learn_is_refused_by_name(examples: tuple[Example, ...], cut: Any) -> None:
-    with pytest.raises(UserError, match="^labels-all-masked"):
+    with pytest.raises(UserError, match=r"^labels-all-masked"):
         encoded(Sft(cut=cut), *examples, room=20)
 
 
@@ -110,6 +112,6 @@ def test_it_learns_and_goes_on_where_it_stood() -> None:
     whole = steps(begun(Sft(), how))
     assert whole[-1].loss < 0.3 * whole[0].loss
     training = begun(Sft(), how)
-    training.step = 9
-    rows = [batch.names for batch in next(Sft().stream(training.net, training.encoded, training.kit, 9))]
+    fitted: Any = training.encoded
+    rows = [batch.names for batch in next(Sft().stream(training.net, fitted, training.kit, 9))]
     assert tuple(name for names in rows for name in names) == whole[9].examples
