@@ -13,6 +13,7 @@ SHAPED = (
     "dragoman.train.cross_entropy",
     "dragoman.train.low_rank",
     "dragoman.train.muon",
+    "dragoman.train.neftune",
     "dragoman.train.prompts",
     "dragoman.train.quantised",
     "dragoman.train.rescaled",

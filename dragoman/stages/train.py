@@ -198,6 +198,11 @@ def train(
     if run.finished:
         tick(1.0, "found again")
         return run
+    if not writes(plan.objective) and not getattr(tuning, "merges", True):
+        raise UserError(
+            f"what {plan.tuning} learns cannot be merged, and a model that {project.scope.task}s is saved whole",
+            "choose another one: tuning=lora",
+        )
     rows = (part(prepared, "train")[: plan.rows or None], part(prepared, "validation"))
     how = plan.how if plan.how.rate else replace(plan.how, rate=usual_rate(plan.tuning, base))
     named, tuned = (plan.model, base), (plan.tuning, tuning)

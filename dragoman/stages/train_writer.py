@@ -290,7 +290,7 @@ def _parity(
         answers["saved"] = probe.said(LocalLM(saved, probe.tokenizer))
     if thin:
         again: Any = load_lm(base)
-        tuned = read_adapter(again, run.folder / ("adapter" if whole else MODEL))
+        tuned = read_adapter(again, run.folder / ("adapter" if whole else MODEL))  # over the base as it was published
         forms["adapter"] = probe.logits(again.eval())
         again = tuned.merge(again) if whole else again
         answers["adapter"] = probe.said(LocalLM(again, probe.tokenizer))

@@ -144,8 +144,8 @@ def record_of(pair: Pair, why: str, said: Sequence[str], methods: list[dict[str,
             warned.append(f"{one['name']}: {one['message']}")
     if facts.get("rounding"):
         warned.append(
-            f"In four bits it learnt beside rounded weights; what is kept is merged with the unrounded ones, whose logits"
-            f" differ from those it learnt with by {facts['rounding']:.2g} of the largest."
+            "In four bits it learnt beside rounded weights; what is kept is merged with the unrounded ones, whose logits "
+            f"differ from those it learnt with by {facts['rounding']:.2g} of the largest."
         )
     if facts.get("cut"):
         warned.append(f"{facts['cut']:,} training examples were longer than {pair.plan.how.max_length} tokens.")

@@ -1,4 +1,4 @@
-"""Noise on the vectors of words while a model learns instructions, so that it does not learn them by heart (NEFTune)."""
+"""Noise on the vectors of words while a model learns instructions, lest it learn them by heart (NEFTune)."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -40,7 +40,7 @@ def noisy(net: nn.Module, segments: Int[Tensor, "b s"] | None, alpha: float) -> 
         yield
         return
 
-    def disturb(module: nn.Module, given: tuple[Tensor, ...], states: Tensor) -> Tensor:
+    def disturb(module: nn.Module, given: tuple[Any, ...], states: Tensor) -> Tensor:
         return states + draw_noise(states, segments, alpha)
 
     hook = reader.embeddings.register_forward_hook(disturb)
