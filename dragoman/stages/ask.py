@@ -51,6 +51,8 @@ def run(settings: Settings, words: tuple[str, ...], show: Show) -> int:
 
 def _said(turn: Turn, task: str) -> str:
     """An answer for people: tags stand beside their words."""
+    if turn.answer.finish == "refused":
+        return "(no answer: this is longer than the model reads)"
     if task == "tag":
         pairs = zip(turn.question.split(" "), turn.answer.labels, strict=False)
         return " ".join(f"{word}/{tag}" if tag != "O" else word for word, tag in pairs)

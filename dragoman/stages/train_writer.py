@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from dragoman.app.steps.write import written
 from dragoman.core import durable
 from dragoman.core.config import dump
 from dragoman.core.project import Project
@@ -272,7 +273,7 @@ class _Probe:
     def said(self, lm: Any) -> list[str]:
         """What a model behind the door answers to each prompt."""
         prompts = [example.prompt for example in self.examples]
-        return [one.text for one in lm.generate(prompts, Sampling(max_tokens=WRITTEN))]
+        return [one.text for one in written(prompts, lm, Sampling(max_tokens=WRITTEN))]
 
 
 def _parity(

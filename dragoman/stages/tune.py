@@ -25,7 +25,7 @@ from dragoman.stages.evaluate import Measured, measure
 from dragoman.stages.prepare import gather, part, prepare, seal_of
 from dragoman.stages.report import write_report
 from dragoman.stages.train import Plan, aimed_at, batched, planned, train
-from dragoman.stages.tune_plan import Method, choose_method, methods_of, rows_of
+from dragoman.stages.tune_plan import Method, choose_method, methods_of, own_words, rows_of
 from dragoman.stages.tune_record import Pair, card_of, record_of
 from dragoman.stages.writers import prompted
 from dragoman.stages.writing import model_kind, tokens_an_example, writes
@@ -99,7 +99,14 @@ class _Work:
 
 
 def run(settings: Settings, words: tuple[str, ...], show: Show) -> int:
-    """Tune, prove, report."""
+    """Tune, prove, report; what is said of a project's settings is said in the words of this verb."""
+    try:
+        return _run(settings, show)
+    except UserError as wrong:
+        raise type(wrong)(own_words(wrong.problem), own_words(wrong.hint)) from wrong
+
+
+def _run(settings: Settings, show: Show) -> int:
     for name, what in (("model", "model is"), ("data", "rows are")):
         if not getattr(settings, name):
             raise UserError(f"no {what} named", "name both: dragoman tune MODEL rows.jsonl")
@@ -119,7 +126,8 @@ def run(settings: Settings, words: tuple[str, ...], show: Show) -> int:
             work = _planned(settings, project, prepared, said)
             tick(1.0, f"{work.plan.tuning}: {work.why}")
         proven = None if settings.dry else _proven(work, prepared, views, board, show)
-    tell([one for one in found if one.severity != "note"], show)
+    told = [one for one in found if one.severity != "note"]
+    tell([replace(one, message=own_words(one.message), hint=own_words(one.hint)) for one in told], show)
     show.table("methods", ("method", "learns", "memory", "time", ""), rows_of(work.methods))
     if proven is None:
         return _dry(work, prepared, show)
@@ -136,7 +144,7 @@ def _project(settings: Settings, tick: Any) -> tuple[Project, tuple[str, ...]]:
     first = load(settings.data, **asked, columns=None)  # type: ignore[arg-type]
     require(first, keep_going=True)
     task = settings.task or _suited(guess_task(first), first.shape, settings.model)
-    guessed = [text.replace("data.shape", "shape").replace("data.columns", "columns") for text in first.said]
+    guessed = [own_words(text) for text in first.said]
     said = [*guessed, f"task {task}" + ("" if settings.task else ", guessed from the rows: task=... says another")]
     name = settings.name or Path(settings.data.removeprefix("hf:")).name.partition(".")[0]
     table: dict[str, Any] = {
@@ -200,7 +208,7 @@ def _planned(settings: Settings, project: Project, prepared: Run, said: tuple[st
     tokens = int(card["parts"]["train"] * tokens_an_example(card))
     memory = parse_bytes(settings.memory, "memory") if settings.memory else free_memory()
     seconds = 2.0 if settings.method == "auto" or settings.dry else 0.0
-    methods = methods_of(arch, how, tokens, memory, seconds)
+    methods = methods_of(arch, how, tokens, memory, seconds, settings.tuning)
     if writes(objective):
         method, why = choose_method(settings.method, methods, count(arch).total)
     else:
@@ -224,7 +232,7 @@ def _proven(
             base = _base(work, prepared, tick)
             tick(1.0, "the untouched model is asked as it stands" if base else "the untouched model cannot answer")
         with board.step(plan.tuning) as tick:
-            made = train(project, prepared, plan, show.say, tick)
+            made = train(project, prepared, plan, lambda text: show.say(own_words(text)), tick)
         with board.step("test") as tick:
             seal = seal_of(prepared)
             rows, openings = read_again(seal) if this.finished else open_sealed(seal, f"{this.id}: {made.id}")

@@ -1,9 +1,10 @@
 """Which method a tuning takes, and what each would cost on this machine in memory and time, before it runs."""
 
-from collections.abc import Sequence
+import re
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib.util import find_spec
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from dragoman.core.errors import UserError
 from dragoman.core.sizing import show_bytes, show_seconds
@@ -12,11 +13,22 @@ from dragoman.train.doors import TUNINGS, How
 if TYPE_CHECKING:
     from dragoman.nn.arch import Arch
 
-__all__ = ["METHODS", "Method", "choose_method", "methods_of", "rows_of"]
+__all__ = ["METHODS", "Method", "choose_method", "methods_of", "own_words", "rows_of"]
 
 METHODS = ("full", "lora", "qlora")
 SMALL = 50_000_000
 "parameters up to which all of them learn: a thin update saves little there, and learns less"
+OWN = (
+    (r"\bdata\.source=", "data="),
+    (r"\bdata\.template\b", "prompt"),
+    (r"\bdata\.(columns|shape|general|test|rows)\b", r"\1"),
+    (r"\bmodels\.(max_length|max_tokens|template)\b", r"\1"),
+    (r'\bmodels\.candidates=\["([^"]+)"\]', r"dragoman tune \1"),
+    (r"\bscope\.(task|instruction)\b", r"\1"),
+    (r"\btuning=(\w+)", r"method=\1"),
+    (r"mend them, or data\.keep_going=true .*", "mend them; rows that cannot be read are left out where others can be"),
+)
+"settings of a project file, and how the same is said to `dragoman tune`"
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,11 +45,13 @@ class Method:
     note: str = ""
 
 
-def methods_of(arch: "Arch", how: How, tokens: int, memory: int, seconds: float = 2.0) -> list[Method]:
+def methods_of(
+    arch: "Arch", how: How, tokens: int, memory: int, seconds: float = 2.0, tuning: Mapping[str, Any] | None = None
+) -> list[Method]:
     """What each method would take for `tokens` tokens an epoch, in `memory` bytes; the machine is measured for
-    `seconds`."""
+    `seconds`. `tuning` are the settings of the method as they were given: thin matrices have their rank and place."""
     from dragoman.nn.activations import Pass
-    from dragoman.nn.footprint import Learning
+    from dragoman.nn.footprint import MATRICES, Learning, pieces
     from dragoman.stages.predict import chunked, predict, speed_of
     from dragoman.train.machine import measure_machine
     from dragoman.train.precision import choose_device, choose_precision
@@ -55,9 +69,11 @@ def methods_of(arch: "Arch", how: How, tokens: int, memory: int, seconds: float 
         predicted=0.5,
         device="cuda" if device.startswith("cuda") else "cpu",
     )
+    known = tuple(name for name in MATRICES if name in {piece.name for piece in pieces(arch)})
     found = []
     for name in METHODS:
-        learning = chunked(arch, step, Learning(how.optimizer, name))  # type: ignore[arg-type]
+        learning = Learning(how.optimizer, name, rank=_rank(tuning), where=_where(tuning) or known)  # type: ignore[arg-type]
+        learning = chunked(arch, step, learning)
         epochs = how.epochs or TUNINGS.kind(name).epochs
         speed = speed_of(machine, precision) if machine else None
         passes = max(1, round(epochs * tokens / (rows * how.max_length)))
@@ -68,6 +84,18 @@ def methods_of(arch: "Arch", how: How, tokens: int, memory: int, seconds: float 
         note = f"needs {show_bytes(one.memory.total)} of {show_bytes(memory)}" if short else note
         found.append(Method(name, one.learnt, one.memory.total, one.seconds, not short and not missing, note))
     return found
+
+
+def _rank(tuning: Mapping[str, Any] | None) -> int:
+    """The rank of thin matrices that was given, else their own."""
+    given = (tuning or {}).get("rank")
+    return given if isinstance(given, int) and given > 0 else int(TUNINGS.kind("lora").rank)
+
+
+def _where(tuning: Mapping[str, Any] | None) -> tuple[str, ...]:
+    """The matrices that were named; none is all that there are."""
+    given = (tuning or {}).get("where") or ()
+    return (given,) if isinstance(given, str) else tuple(given)
 
 
 def choose_method(wanted: str, methods: Sequence[Method], parameters: int) -> tuple[str, str]:
@@ -87,6 +115,13 @@ def choose_method(wanted: str, methods: Sequence[Method], parameters: int) -> tu
     if "lora" in able:
         return "lora", "thin matrices learn nearly as well as all, at a fraction of the memory"
     return able[-1], f"{able[-1]} is what fits into the memory"
+
+
+def own_words(text: str) -> str:
+    """A text that names settings of a project file, with the words by which `dragoman tune` takes them."""
+    for pattern, said in OWN:
+        text = re.sub(pattern, said, text)
+    return text
 
 
 def rows_of(methods: Sequence[Method]) -> list[tuple[str, ...]]:

@@ -57,8 +57,11 @@ class Pair:
 
     @property
     def better(self) -> bool:
-        """Whether the tuned model is proven better on the leading metric, or answers where the other could not."""
-        return self.old is None or self.comparisons[self.name].better == "b"
+        """Whether the tuned model is proven better on the leading metric; where the untouched one cannot answer, which
+        is worth 0, whether it is proven above that."""
+        if self.old is None:
+            return self.tuned.estimates[self.name].low > 0
+        return self.comparisons[self.name].better == "b"
 
     @property
     def mark(self) -> str:
@@ -71,11 +74,17 @@ class Pair:
         found = self.tuned.estimates[self.name]
         told = f"{self.name} {figure(asdict(found))}"
         if self.old is None:
-            return f"{told}; the untouched model has no way to answer, so there is nothing to compare with"
+            verdict = "proven" if self.better else "not proven"
+            return f"{told}, {verdict} above 0: the untouched model has no way to answer"
         one = self.comparisons[self.name]
         before = figure(asdict(self.old.estimates[self.name]))
         verdict = {"b": "proven better than", "a": "proven worse than", "tie": "not proven better than"}[one.better]
         return f"{told}, {verdict} the untouched model ({before}) on the same {one.difference.n:,} rows"
+
+    @property
+    def unread(self) -> int:
+        """How many of the rows were more than the tuned model reads, so that it did not answer."""
+        return sum(one.answer.finish == "refused" for one in self.tuned.report.predictions)
 
     @property
     def served(self) -> str:
@@ -116,6 +125,8 @@ def card_of(pair: Pair, said: Sequence[str], page: str) -> list[tuple[str, str]]
             rows.append((name, f"{one.a:.3f} before, {one.b:.3f} after"))
     if pair.old is None:
         rows += [(name, figure(asdict(value))) for name, value in _shown(pair)]
+    if pair.unread:
+        rows.append(("too long", f"{pair.unread:,} of the rows are more than the model reads, and count as wrong"))
     lost = facts.get("forgetting")
     if lost:
         rows.append(("forgotten", f"{figure(lost['drop'])}: {lost['probe']}"))
@@ -139,13 +150,17 @@ def record_of(pair: Pair, why: str, said: Sequence[str], methods: list[dict[str,
     warned = [f"{text}." if not text.endswith(".") else text for text in said]
     if pair.openings > 1:
         warned.append(f"The sealed test was opened {pair.openings} times; each look more makes its figures too good.")
+    if pair.unread:
+        warned.append(
+            f"{pair.unread:,} test rows are more than the model reads; they have no answer and count as wrong."
+        )
     for one in pair.prepared.results["findings"]:
         if one["severity"] == "warning":
             warned.append(f"{one['name']}: {one['message']}")
     if facts.get("rounding"):
         warned.append(
-            "In four bits it learnt beside rounded weights; what is kept is merged with the unrounded ones, whose logits "
-            f"differ from those it learnt with by {facts['rounding']:.2g} of the largest."
+            "In four bits it learnt beside rounded weights; what is kept is merged with the unrounded ones, whose "
+            f"logits differ from those it learnt with by {facts['rounding']:.2g} of the largest."
         )
     if facts.get("cut"):
         warned.append(f"{facts['cut']:,} training examples were longer than {pair.plan.how.max_length} tokens.")

@@ -152,7 +152,10 @@ def general_texts(project: Project, tokenizer: "Tokenizer") -> tuple["Texts", "T
 def _read_texts(project: Project) -> list[str]:
     from dragoman.data.load import load
 
-    loaded = load(project.place(project.data.general), shape="plain")
+    try:
+        loaded = load(project.place(project.data.general), shape="plain")
+    except UserError as wrong:
+        raise UserError(f"the general texts: {wrong.problem}", "data.general=PATH names others") from wrong
     return [one.answers[0] for one in loaded.examples if one.answers]
 
 

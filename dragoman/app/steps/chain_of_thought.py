@@ -4,6 +4,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+from dragoman.app.steps.write import written
 from dragoman.app.turn import Turn
 from dragoman.core.doors import LM
 from dragoman.core.sampling import Sampling
@@ -38,12 +39,12 @@ class ChainOfThought:
     def __call__(self, turns: Sequence[Turn], lm: LM) -> list[Turn]:
         """Every turn with the answer alone; what was thought is not part of it."""
         asked = [replace(turn, question=f"{turn.question}\n\n{self.request}") for turn in turns]
-        written = lm.generate([turn.prompt for turn in asked], Sampling(max_tokens=self.max_tokens))
+        found = written([turn.prompt for turn in asked], lm, Sampling(max_tokens=self.max_tokens))
         return [
             replace(
                 turn,
                 answer=Answer(conclusion(one.text, self.marks), finish=one.finish, tokens=one.tokens),
                 trace=(*turn.trace, "chain_of_thought"),
             )
-            for turn, one in zip(turns, written, strict=True)
+            for turn, one in zip(turns, found, strict=True)
         ]

@@ -4,11 +4,36 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from dragoman.app.turn import Turn
-from dragoman.core.doors import LM
-from dragoman.core.sampling import Sampling
+from dragoman.core.doors import LM, Prompt, WritingLM
+from dragoman.core.errors import UserError
+from dragoman.core.sampling import Completion, Sampling
 from dragoman.core.types import Answer
 
-__all__ = ["Write"]
+__all__ = ["Write", "written"]
+
+REFUSED = Completion("", finish="refused")
+
+
+def written(prompts: Sequence[Prompt], lm: LM, how: Sampling) -> list[Completion]:
+    """One completion a prompt; one that is longer than the model reads gets none: `refused`.
+
+    So one row of a thousand that is too long costs its own answer and not the measurement of all others. Raises
+    UserError where a prompt is empty or cannot be written as the model's template has it.
+    """
+    able = [_readable(prompt, lm) for prompt in prompts]
+    made = iter(lm.generate([prompt for prompt, read in zip(prompts, able, strict=True) if read], how))
+    return [next(made) if read else REFUSED for read in able]
+
+
+def _readable(prompt: Prompt, lm: LM) -> bool:
+    if not isinstance(lm, WritingLM):
+        return True
+    lm.ids(prompt)  # an empty one, or one that the template refuses, is a mistake that is told
+    try:
+        lm.check(prompt)
+    except UserError:
+        return False
+    return True
 
 
 @dataclass(frozen=True)
@@ -30,12 +55,12 @@ class Write:
     def __call__(self, turns: Sequence[Turn], lm: LM) -> list[Turn]:
         """Every turn with its answer, and whether it stopped by itself."""
         how = Sampling(max_tokens=self.max_tokens, temperature=self.temperature, stop=self.stop, beams=self.beams)
-        written = lm.generate([turn.prompt for turn in turns], how)
+        found = written([turn.prompt for turn in turns], lm, how)
         return [
             replace(
                 turn,
                 answer=Answer(one.text.strip(), finish=one.finish, tokens=one.tokens),
                 trace=(*turn.trace, "write"),
             )
-            for turn, one in zip(turns, written, strict=True)
+            for turn, one in zip(turns, found, strict=True)
         ]
