@@ -43,7 +43,7 @@ class Answer:
     labels: tuple[str, ...] = ()
     scores: Mapping[str, float] = field(default_factory=dict)
     finish: str = ""
-    "why a written text ended: `stop`, `length` where it was cut off, `refused` where the prompt was too long to be read"
+    "why a written text ended: `stop`, `length` where it was cut off, `refused` where the prompt was too long"
     tokens: int = 0
     "tokens that were written"
 
