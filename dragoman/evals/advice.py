@@ -162,7 +162,7 @@ def _about_rows(criterion: Criterion, curve: Curve) -> str:
         )
     if math.isinf(low):
         return f"more rows alone do not reach {criterion.metric} {criterion.asked} on any curve that fits; {ahead}"
-    most = "never, on some curves that fit" if math.isinf(high) else f"{high:,.0f} at the most"
+    most = "on some curves that fit, never" if math.isinf(high) else f"{high:,.0f} at the most"
     middle_said = "no finite number" if math.isinf(middle) else f"about {middle:,.0f} rows"
-    reached = f"to reach {criterion.metric} {criterion.asked} ({low:,.0f} at the least, {most})"
+    reached = f"to reach {criterion.metric} {criterion.asked} ({low:,.0f} at the least; {most})"
     return f"more rows: {middle_said} {reached}; {ahead}"

@@ -40,7 +40,7 @@ class Settings:
 def run(settings: Settings, words: tuple[str, ...], show: Show) -> int:
     """Check a project and show the findings."""
     from dragoman.stages.check_view import draw
-    from dragoman.stages.check_writing import Lookout, inspect_writing, is_writing
+    from dragoman.stages.check_writing import Lookout, inspect_writing, is_writing, sideless
 
     project = settled(settings.project, words)
     with show.board(project.scope.name) as board, board.step("check") as tick:
@@ -55,7 +55,7 @@ def run(settings: Settings, words: tuple[str, ...], show: Show) -> int:
         if writing:
             lookout = Lookout(settings.objective, settings.tuning, settings.overfit, settings.tokens)
             more, views = inspect_writing(project, gathered, lookout, tick)
-            found = sorted([*found, *more], key=lambda one: ORDER[one.severity])
+            found = sorted([*sideless(found), *more], key=lambda one: ORDER[one.severity])
         counts = {"row": len(gathered.source.examples), "label": len(labels), "finding": len(found)}
         tick(1.0, ", ".join(many(count, noun) for noun, count in counts.items() if count or noun != "label"))
     draw(views, show)

@@ -1,7 +1,7 @@
 """What `dragoman check` adds for a model that writes: its tokens and its template looked at, and four rows learnt."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +24,7 @@ from dragoman.stages.train import planned
 from dragoman.stages.writing import instruction_of, objective_of, taught, writes
 from dragoman.train.doors import OBJECTIVES, TUNINGS
 
-__all__ = ["Lookout", "inspect_writing", "inspected", "is_writing"]
+__all__ = ["Lookout", "inspect_writing", "inspected", "is_writing", "sideless"]
 
 
 @dataclass(frozen=True)
@@ -75,8 +75,6 @@ def inspect_writing(
         if not isinstance(made, Failed):
             views += [view(tokenizer, row) for row in made[-1:]]
     if wanted.overfit and not any(one.severity == "error" for one in found):
-        from dataclasses import replace
-
         from dragoman.nn.store import load_lm
         from dragoman.stages.check_overfit import overfit
 
@@ -98,7 +96,13 @@ def inspected(project: Project, gathered: Gathered, tick: Tick = silent) -> tupl
     wrong = next((one for one in more if one.severity == "error"), None)
     if wrong is not None:
         raise UserError(f"{wrong.name}: {wrong.message}", wrong.hint)
-    return [*found, *more], views
+    return [*sideless(found), *more], views
+
+
+def sideless(found: Sequence[Finding]) -> list[Finding]:
+    """Findings about texts, for a model that writes: which end of a long one is lost depends on its objective, and
+    answer-truncated tells."""
+    return [replace(one, message=one.message.replace(" and lose their end", "")) for one in found]
 
 
 def _objective(given: str | Mapping[str, Any], usual: str) -> Any:

@@ -161,9 +161,11 @@ def _trained(
 ) -> tuple[Run, list[Run]]:
     """Train with each learning rate of the plan; the one that does best on validation is the rung."""
     watch = watched(project)
-    objective = aimed_at(project, base.spec)
-    aim: dict[str, Any] = {"objective": objective, "objective_settings": project.objective}
-    plans = [Plan(base.spec, plan.rung, how_of(project, plan, rate), **aim) for rate in plan.rates]
+    objective, own = aimed_at(project, base.spec)
+    plans = [
+        Plan(base.spec, plan.rung, how_of(project, plan, rate), objective=objective, objective_settings=own)
+        for rate in plan.rates
+    ]
     trials: list[Run] = []
     for number, one in enumerate(plans):
 
@@ -259,8 +261,8 @@ def advice(project: Project, prepared: Run, base: Candidate, climbed: Climbed, s
                 tick((number + done) / 2, f"learning curve, {count:,} rows: {text}")
 
             how = how_of(project, best.plan, best.run.settings["train"]["rate"])
-            aim: dict[str, Any] = {"objective": aimed_at(project, base.spec), "objective_settings": project.objective}
-            plan = Plan(base.spec, best.plan.rung, how, rows=count, **aim)
+            objective, own = aimed_at(project, base.spec)
+            plan = Plan(base.spec, best.plan.rung, how, objective=objective, objective_settings=own, rows=count)
             smaller = train(project, prepared, plan, say, drawing)
             measured = measure(open_assistant(smaller), part(prepared, "validation"), "validation", requests=0)
             points.append((count, measured.estimates[target.metric]))

@@ -19,6 +19,7 @@ from dragoman.core.show import Show, Tick, figure, silent
 from dragoman.core.sizing import peak_memory, reset_peak_memory
 from dragoman.core.types import Estimate, Example
 from dragoman.data.load import require
+from dragoman.data.split import sample
 from dragoman.evals.gate import judge
 from dragoman.evals.latency import REQUESTS
 from dragoman.evals.run import Report, evaluate, from_rows
@@ -68,14 +69,15 @@ def run(settings: Settings, words: tuple[str, ...], show: Show) -> int:
             "dragoman evaluate needs rows to measure on", f"name a file: dragoman evaluate {made.id} data=PATH"
         )
     known = {**made.results["project"], "runs": str(root.absolute()), "root": "."}
-    known["data"] = {**known["data"], "validation": "", "test": "", "keep_going": False}
+    known["data"] = {**known["data"], "validation": "", "test": "", "keep_going": False, "rows": 0}
     project = overlay(known, words)
     with show.board(f"evaluate {made.id}") as board, board.step("evaluate") as tick:
         opened = open_assistant(made)
         labelled = replace(project, scope=replace(project.scope, labels={label: label for label in opened.labels}))
         loaded = gather(_free(labelled, words), tick).source
         require(loaded, project.data.keep_going)
-        done = measure(opened, loaded.examples, loaded.source, tick)
+        rows = sample(loaded.examples, project.data.rows, project.data.seed)
+        done = measure(opened, rows, loaded.source, tick)
     verdict = judge(done.estimates, project.scope.criteria())
     record = {
         "name": project.scope.name,

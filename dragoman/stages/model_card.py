@@ -172,7 +172,9 @@ def _usage(facts: CardFacts, opens: str, made: Run) -> tuple[tuple[str, str], ..
         code = f'from transformers import pipeline\n\nask = pipeline("{facts.pipeline}", model="{facts.place}")\n'
         code += 'ask("a text")'
     rung = "parts" in made.record["inputs"]
-    here = f"dragoman serve {made.id}" if rung else f'dragoman generate hf:{facts.place} "..."'
+    labels = made.results.get("project", {}).get("scope", {}).get("task", "classify") == "classify"
+    own = f"dragoman serve {made.id}" if labels else f'dragoman ask {made.id} "..."'
+    here = own if rung else f'dragoman generate hf:{facts.place} "..."'
     return (("python", code), ("sh", here))
 
 

@@ -62,6 +62,11 @@ def run(settings: Settings, words: tuple[str, ...], show: Show) -> int:
     root = folder_of(settings.project, settings.runs, settings.run)
     made = pick(root, settings.run)
     opened = open_assistant(made)
+    if opened.task != "classify":
+        raise UserError(
+            f"{made.id} does not answer with labels, and labels are what this server answers with",
+            f'ask it with: dragoman ask {made.id} "..."',
+        )
     opened.assistant.answer(["a warm-up"])
     serve(
         opened.assistant,

@@ -26,7 +26,7 @@ def run(show: Show) -> int:
     project = load(file)
     runs = all_runs(project.runs_folder)
     last = next((one for one in reversed(runs) if one.verb == "run"), None)
-    step = _next(runs, last)
+    step = _next(runs, last, project.scope.task)
     rows = [("objective", project.scope.objective or "not written yet: scope.objective"), ("data", project.data.source)]
     rows += [(f"{one.kind} {one.metric}", one.asked) for one in project.scope.criteria()]
     rows.append(("runs", f"{len(runs)} in {project.runs_folder}"))
@@ -48,9 +48,9 @@ def run(show: Show) -> int:
     return 0
 
 
-def _next(runs: list[Run], last: Run | None) -> str:
+def _next(runs: list[Run], last: Run | None, task: str) -> str:
     if last and last.finished and last.results.get("verdict") in ("met", "no_adaptation_needed"):
-        return f"dragoman serve {last.id}"
+        return f"dragoman serve {last.id}" if task == "classify" else f'dragoman ask {last.id} "..."'
     if last and last.finished:
         return f"dragoman report {last.id}"
     if last or runs:

@@ -133,8 +133,8 @@ class OnProject:
     def _made(self, table: Mapping[str, Any]) -> tuple[Any, Tuning, How]:
         objective, tuning = (plug(table[noun], noun) for noun in ("objective", "tuning"))
         if self._writes and objective[0] == "classify":
-            aimed = aimed_at(self.project, table["model"] or self.project.models.candidates[0])
-            objective = (aimed, {**self.project.objective, **objective[1]})
+            aimed, own = aimed_at(self.project, table["model"] or self.project.models.candidates[0])
+            objective = (aimed, {**own, **objective[1]})
         how = planned(self.project, table.get("train", {}))
         made = OBJECTIVES.make(*objective, "objective"), TUNINGS.make(*tuning, "tuning")
         return made[0], made[1], how

@@ -89,7 +89,10 @@ def run(settings: Settings, words: tuple[str, ...], show: Show) -> int:
     tuning, tuned = plug(settings.tuning, "tuning")
     how = planned(project, {})
     model = settings.model or project.models.candidates[0]
-    plan = Plan(model, tuning, how, tuned, objective or aimed_at(project, model), aimed)
+    if not objective:
+        objective, usual = aimed_at(project, model)
+        aimed = {**usual, **aimed}
+    plan = Plan(model, tuning, how, tuned, objective, aimed)
     _made(plan)
     with show.board(project.scope.name) as board:
         with board.step("prepare") as tick:
@@ -130,13 +133,20 @@ def _on_texts(settings: Settings, words: tuple[str, ...], show: Show) -> int:
     return pretrain.run(build(pretrain.Settings, {**given, **table}), (), show)
 
 
-def aimed_at(project: Project, model: str) -> str:
-    """The objective by which a model learns the project's task. Raises UserError where it cannot."""
+def aimed_at(project: Project, model: str) -> tuple[str, dict[str, Any]]:
+    """The objective by which a model learns the project's task, and its settings: several sets are mixed.
+
+    Raises UserError where the model cannot learn it.
+    """
     from dragoman.models.source import resolve
 
+    own = dict(project.objective)
     if project.scope.task == "classify":
-        return "classify"
-    return objective_of(project.scope.task, model_kind(resolve(project.place(model))))
+        return "classify", own
+    found = objective_of(project.scope.task, model_kind(resolve(project.place(model))))
+    if writes(found) and project.data.source.endswith(".toml"):
+        return "multitask", {"of": found, **own}
+    return found, own
 
 
 def planned(project: Project, own: Mapping[str, Any]) -> How:
@@ -177,17 +187,19 @@ def train(
     objective, tuning = _made(plan)
     base = resolve(project.place(plan.model))
     plan = replace(plan, how=batched(project, prepared, plan.how))
-    watch = watched(project)
     settings = {
         "tuning": {"name": plan.tuning, **dump(tuning)},
         "objective": {"name": plan.objective, **dump(objective)},
         "train": dump(plan.how),
         "labels": prepared.results["labels"],
         "multi_label": project.scope.multi_label,
-        "watch": watch.metric,
+        "watch": watched(project).metric,
         "rows": plan.rows,
     }
     inputs: dict[str, Run | str | Path] = {"parts": prepared, plan.model: fingerprint(base)}
+    if teacher := str(getattr(objective, "teacher", "")):
+        away = teacher.startswith(("openai:", "fake:"))
+        inputs["teacher"] = teacher if away else fingerprint(resolve(teacher))
     if project.scope.task != "classify":
         settings |= {"task": project.scope.task, "instruction": project.scope.instruction}
         settings |= {"template": project.models.template, "general": project.data.general}
@@ -198,6 +210,20 @@ def train(
     if run.finished:
         tick(1.0, "found again")
         return run
+    return _learn(project, prepared, plan, run, base, said, tick)
+
+
+def _learn(
+    project: Project,
+    prepared: Run,
+    plan: Plan,
+    run: Run,
+    base: Path,
+    said: Callable[[str], None],
+    tick: Tick,
+) -> Run:
+    """Train by the road of the objective, and finish the run."""
+    objective, tuning = _made(plan)
     if not writes(plan.objective) and not getattr(tuning, "merges", True):
         raise UserError(
             f"what {plan.tuning} learns cannot be merged, and a model that {project.scope.task}s is saved whole",
@@ -214,6 +240,7 @@ def train(
         from dragoman.stages.train_classifier import train_classifier
 
         labels, several = tuple(prepared.results["labels"]), project.scope.multi_label
+        watch = watched(project)
         facts, published = train_classifier(rows, labels, several, watch, run, named, objective, tuned, how, said, tick)
     else:
         from dragoman.stages.train_reader import train_reader

@@ -22,8 +22,9 @@ from dragoman.core.sizing import reset_peak_memory
 from dragoman.core.types import Example
 from dragoman.evals.interval import student
 from dragoman.stages.assistants import MODEL, write_card
+from dragoman.stages.teach import teacher_answers
 from dragoman.stages.writing import general_texts, instruction_of, known, open_tokenizer, taught
-from dragoman.train.doors import How, Kit
+from dragoman.train.doors import OBJECTIVES, How, Kit
 
 if TYPE_CHECKING:
     from dragoman.nn.tokenizer import Tokenizer
@@ -86,6 +87,8 @@ def train_writer(
     tokenizer = open_tokenizer(base[1], net.arch, project, taught(rows[0][:1], instruction), said)
     how = replace(how, max_length=min(how.max_length, net.arch.longest or how.max_length))
     lessons = lessons_of(project, *rows, tokenizer, net.arch.kind)
+    answers = teacher_answers(objective, lessons.train, run.folder / "teacher", said, tick)
+    lessons = replace(lessons, train=answers)
     lesson = Lesson(lessons.train, lessons.replayed if getattr(objective, "replay", 0.0) else None)
     tick(0.0, "measuring the untouched model on general texts")
     before = _general(net, lessons, tokenizer, how)
@@ -116,6 +119,8 @@ def loss_of(
     from dragoman.train.fitting import Lesson
     from dragoman.train.held_out import hold_lesson
 
+    if hasattr(objective, "of"):  # how sets are mixed, or who answered, changes nothing of what is measured
+        objective = OBJECTIVES.make(objective.of, {}, "objective")
     plain = replace(objective, **{name: 0.0 for name in ("neftune", "replay", "smoothing") if hasattr(objective, name)})
     fitted = plain.encode(net, Lesson(lessons.validation), Kit(how, tokenizer))
 

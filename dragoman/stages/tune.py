@@ -197,10 +197,10 @@ def _planned(settings: Settings, project: Project, prepared: Run, said: tuple[st
     arch = read_arch(folder)
     how = batched(project, prepared, planned(project, {}))
     how = replace(how, max_length=min(how.max_length, arch.longest or how.max_length))
-    objective = aimed_at(project, settings.model)
-    aimed = dict(settings.objective)
+    objective, aimed = aimed_at(project, settings.model)
+    aimed |= settings.objective
     if settings.replay:
-        if objective != "sft":
+        if not writes(objective) or arch.kind != "decoder":
             raise UserError(f"{objective} replays no texts", "leave replay out, or tune a decoder")
         aimed["replay"] = settings.replay
     OBJECTIVES.make(objective, aimed, "objective")

@@ -151,9 +151,7 @@ def record_of(pair: Pair, why: str, said: Sequence[str], methods: list[dict[str,
     if pair.openings > 1:
         warned.append(f"The sealed test was opened {pair.openings} times; each look more makes its figures too good.")
     if pair.unread:
-        warned.append(
-            f"{pair.unread:,} test rows are more than the model reads: they count as answered wrong."
-        )
+        warned.append(f"{pair.unread:,} test rows are more than the model reads: they count as answered wrong.")
     for one in pair.prepared.results["findings"]:
         if one["severity"] == "warning":
             warned.append(f"{one['name']}: {one['message']}")

@@ -33,7 +33,7 @@ OLD = How(
     steps=300, rate=1e-2, batch=16, max_length=LENGTH, optimizer="muon", warmup=0.02, decay=0.0, average=0.0,
     precision="fp32", device="cpu",
 )  # fmt: skip
-NEW = replace(OLD, steps=200, rate=2e-3, batch=12, optimizer="adamw", warmup=0.05)
+NEW = replace(OLD, steps=200, rate=5e-3, batch=12, optimizer="adamw", warmup=0.05)
 LEARNT, MEASURED = 300_000, 12_000
 
 
@@ -100,6 +100,8 @@ def frontier(shakespeare: str, seed: int = 0) -> dict[str, tuple[float, float]]:
 
 @pytest.mark.slow
 def test_a_quarter_of_old_text_saves_most_of_what_would_be_forgotten(shared_data: Path) -> None:
+    """With three seeds 2.1 nats of old text become 3.0 to 3.3, and 2.2 with replay, which saves 85 to 95 % and
+    costs nothing on the new text (-0.01 to -0.08 nats at this rate, 0.02 to 0.04 at 2e-3), but a third more work."""
     found = frontier((shared_data / "pretrain" / "tinyshakespeare.txt").read_text())
     forgotten = found["after"][0] - found["before"][0]
     saved = found["after"][0] - found["replayed"][0]

@@ -155,3 +155,38 @@ average = 0.0
     said = dragoman("sweep", "ranks.toml", *words, folder=place)
     assert said.code == 0, said
     assert said.json["best"]["settings"]["tuning.rank"] in (1, 4) and said.json["best"]["again"]["n"] == 2
+
+
+def test_a_smaller_model_learns_a_teachers_answers(place: Path, tuned: Said) -> None:
+    teacher = place / tuned.json["model"]
+    (place / "pupil.toml").write_text(
+        """
+[scope]
+task = "chat"
+target = { exact_match = ">= 0.60" }
+[data]
+source = "rows.jsonl"
+[models]
+candidates = ["base"]
+max_length = 64
+[train]
+device = "cpu"
+precision = "fp32"
+steps = 4
+average = 0.0
+""",
+        encoding="utf-8",
+    )
+    words = ("tuning=full", "objective=distill_text", f"objective.teacher={teacher}", "objective.max_tokens=8")
+    said = dragoman("train", "pupil.toml", *words, "runs=pupil", "--json", folder=place)
+    assert said.code == 0, said
+    kept = (place / "pupil" / said.json["run"] / "teacher" / "answers.jsonl").read_text(encoding="utf-8")
+    assert len(kept.splitlines()) >= 60
+
+
+def test_several_sets_are_mixed(place: Path) -> None:
+    write_rows(place / "other.jsonl", 40)
+    (place / "mix.toml").write_text('[first]\nsource = "rows.jsonl"\n[second]\nsource = "other.jsonl"\n')
+    words = ("task=chat", "method=full", "objective.cap=30", "train.steps=3", *LOOP, "runs=mixed", "--json")
+    said = dragoman("tune", "base", "mix.toml", *words, folder=place)
+    assert said.code in (0, 1), said
