@@ -1,25 +1,38 @@
 """Each program's turn in benchmarks/sft.py: the same Llama, the same instructions, the same chat template."""
 
 import json
-import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-__all__ = ["EXAMPLES", "OURS", "ROOM", "TRAINER", "TRL", "WARM_UP", "prepare", "shape", "told", "turn"]
+__all__ = [
+    "COMPILING",
+    "EXAMPLES",
+    "OURS",
+    "PACKED_ROWS",
+    "ROOM",
+    "TRAINER",
+    "TRL",
+    "WARM_UP",
+    "prepare",
+    "shape",
+    "told",
+    "turn",
+]
 
 EXAMPLES, ROOM = 8, 512
 "examples of a step where each has a row of its own, and tokens of a row where they share one"
 PACKED_ROWS = 2
 "rows of a step where examples share them: about as many tokens as those examples have"
-WARM_UP = 2
-"the first steps pay for threads, kernels and memory, and are not counted"
+WARM_UP, COMPILING = 2, 6
+"the first steps pay for threads, kernels and memory, or for compilers that meet new lengths, and are not counted"
 OURS = {
     "dragoman, full": {},
     "dragoman, full, not packed": {"pack": False},
-    "dragoman, full, compiled": {"compile": True},
+    "dragoman, full, compiled": {"compiled": True},
     "dragoman, LoRA": {"tuning": "lora"},
 }
 TRL = {
@@ -40,18 +53,18 @@ def shape(vocabulary: int, width: int = 512, layers: int = 6) -> Any:
     from dragoman.nn.arch import Arch, Rope
 
     return Arch(
-        family="llama", kind="decoder", vocabulary=vocabulary, width=width, layers=layers, heads=width // 64, kv_heads=4,
-        feed_forward=width * 8 // 3 // 64 * 64, positions=2 * ROOM, attention_bias=False, output_bias=False,
-        feed_forward_bias=False, norm="rms", norm_place="before", norm_eps=1e-5, final_norm=True, position="rotary",
-        rope=Rope(10_000.0), token_types=0, embedding_norm=False, activation="silu", gated=True, tied=True,
-        dropout=0.0, attention_dropout=0.0,
+        family="llama", kind="decoder", vocabulary=vocabulary, width=width, layers=layers, heads=width // 64,
+        kv_heads=4, feed_forward=width * 8 // 3 // 64 * 64, positions=2 * ROOM, attention_bias=False,
+        output_bias=False, feed_forward_bias=False, norm="rms", norm_place="before", norm_eps=1e-5, final_norm=True,
+        position="rotary", rope=Rope(10_000.0), token_types=0, embedding_norm=False, activation="silu", gated=True,
+        tied=True, dropout=0.0, attention_dropout=0.0,
     )  # fmt: skip
 
 
 def prepare(folder: Path, data: Path, rows: int) -> dict[str, int]:
-    """Write the model, its tokenizer with the chat template, and the first `rows` dialogues; gives the sizes."""
+    """Write the model, its tokenizer with the chat template and the first `rows` dialogues that fit; the sizes."""
     from dragoman.core.types import Message
-    from dragoman.nn.marking import mark
+    from dragoman.nn.marking import Marked, mark
     from dragoman.nn.recipe import Training
     from dragoman.nn.store import fresh_lm, save_lm
     from dragoman.nn.templates import TEMPLATES
@@ -59,15 +72,20 @@ def prepare(folder: Path, data: Path, rows: int) -> dict[str, int]:
     from dragoman.nn.vocabulary import train, write
 
     read = [json.loads(line) for line in data.read_text(encoding="utf-8").splitlines() if line.strip()]
-    write(train((f"{row['instruction']}\n{row['input']}\n{row['output']}" for row in read), Training()), Training(), folder)
+    texts = (f"{row['instruction']}\n{row['input']}\n{row['output']}" for row in read)
+    write(train(texts, Training()), Training(), folder)
     tokenizer = Tokenizer(folder)
     tokenizer.use_template(TEMPLATES["instruct"])
     net = fresh_lm(shape(-(-tokenizer.size // 64) * 64))
     save_lm(net, tokenizer, folder)
     asked = ["\n\n".join(filter(None, (row["instruction"], row["input"]))) for row in read]
-    both = [[question, row["output"]] for question, row in zip(asked, read, strict=True)][:rows]
-    marked = [mark(tokenizer, [Message("user", one), Message("assistant", answer)]) for one, answer in both]
-    kept = [pair for pair, one in zip(both, marked, strict=True) if len(one.ids) <= ROOM]
+    both = [[question, row["output"]] for question, row in zip(asked, read, strict=True)]
+    kept, marked = list[list[str]](), list[Marked]()
+    for pair in both:
+        one = mark(tokenizer, [Message("user", pair[0]), Message("assistant", pair[1])])
+        if len(one.ids) <= ROOM and len(kept) < rows:
+            kept.append(pair)
+            marked.append(one)
     (folder / "rows.json").write_text(json.dumps(kept), encoding="utf-8")
     return {
         "rows": len(kept),
@@ -93,7 +111,7 @@ class _Clock:
     the memory of the process before the model was opened."""
 
     def __init__(self) -> None:
-        self.tokens = 0
+        self.tokens, self.skipped = 0, WARM_UP
         self.at: list[tuple[float, float, int]] = []
         self.idle = 0
 
@@ -113,26 +131,27 @@ class _Clock:
         """The figures of the run."""
         from dragoman.core.sizing import peak_memory
 
-        return told(self.at) | {"loss": loss, "idle": self.idle, "grown": peak_memory() - self.idle}
+        return told(self.at, self.skipped) | {"loss": loss, "idle": self.idle, "grown": peak_memory() - self.idle}
 
 
-def told(at: list[tuple[float, float, int]]) -> dict[str, float]:
+def told(at: list[tuple[float, float, int]], skipped: int = WARM_UP) -> dict[str, float]:
     """Useful tokens a second from the moments at which steps were done: (wall, processor, tokens read so far)."""
-    (wall, busy, before), (late, spent, after) = at[WARM_UP - 1], at[-1]
+    (wall, busy, before), (late, spent, after) = at[skipped - 1], at[-1]
     return {"tokens_per_second": (after - before) / (late - wall), "tokens_per_busy": (after - before) / (spent - busy)}
 
 
 def _warm() -> None:
-    """A product and its gradient in both precisions: the kernels' own memory is no model's."""
+    """A product, its gradient and a step of AdamW in both precisions: what they load is no model's."""
     import torch
 
     for dtype in (torch.float32, torch.bfloat16):
-        one = torch.randn(64, 64, dtype=dtype, requires_grad=True)
+        one = torch.nn.Parameter(torch.randn(64, 64, dtype=dtype))
         (one @ one).sum().backward()
+        torch.optim.AdamW([one], fused=True).step()
 
 
 def _ours(
-    folder: Path, steps: int, clock: _Clock, tuning: str = "full", pack: bool = True, compile: bool = False  # noqa: A002
+    folder: Path, steps: int, clock: _Clock, tuning: str = "full", pack: bool = True, compiled: bool = False
 ) -> dict[str, Any]:
     from dragoman.core.types import Example, Message
     from dragoman.nn.store import load_lm
@@ -142,17 +161,19 @@ def _ours(
     from dragoman.train.fitting import Lesson
     from dragoman.train.loop import begin, fit
 
+    clock.skipped = COMPILING if compiled else WARM_UP
     rows = json.loads((folder / "rows.json").read_text(encoding="utf-8"))
     data = Lesson([Example((Message("user", asked),), (answer,)) for asked, answer in rows])
     how = How(
-        steps=WARM_UP + steps, batch=PACKED_ROWS if pack else EXAMPLES, max_length=ROOM, compile=compile, precision="bf16",
-        device="cpu",
+        steps=clock.skipped + steps, batch=PACKED_ROWS if pack else EXAMPLES, max_length=ROOM, compile=compiled,
+        precision="bf16", device="cpu",
     )  # fmt: skip
     objective, made = OBJECTIVES.make("sft", {"pack": pack}), TUNINGS.make(tuning, {})
     clock.begin()
     net = load_lm(folder)
-    plan = next(one for one in methods_of(net.arch, how, 0, 2**40, 0.0) if one.name == tuning)
     training = begin(net, Tokenizer(folder), objective, made, data, how)
+    longest = replace(how, max_length=int(training.encoded.lengths.max()))
+    plan = next(one for one in methods_of(net.arch, longest, 0, 2**40, 0.0) if one.name == tuning)
     loss = 0.0
     for step in fit(training):
         clock.tokens += step.tokens

@@ -19,17 +19,19 @@ class Turn:
     sources: tuple[str, ...] = ()
     refused: bool = False
     trace: tuple[str, ...] = ()
+    role: str = "user"
+    "who asks: a user, or a tool whose result is to be answered"
 
     @staticmethod
     def of(prompt: Prompt) -> "Turn":
         """The turn that a prompt opens: its last message is the question. Raises ValueError where nothing is said."""
         *before, last = prompt
-        return Turn(last.content, tuple(before))
+        return Turn(last.content, tuple(before), role=last.role)
 
     @property
     def prompt(self) -> tuple[Message, ...]:
         """What a language model is given: what was said before, then the question as the user's message."""
-        return (*self.messages, Message("user", self.question))
+        return (*self.messages, Message(self.role, self.question))
 
 
 Step = Callable[[Sequence[Turn], LM], list[Turn]]

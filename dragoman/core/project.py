@@ -280,6 +280,9 @@ def _in_range(project: Project) -> None:
 
 def _from_here(path: tuple[str, ...], value: Any) -> Any:
     """A path in a word starts at the folder the person stands in, not at the project file."""
+    if path == ("models", "candidates") and isinstance(value, str | list):
+        named = [value] if isinstance(value, str) else value
+        return [str(Path(one).absolute()) if isinstance(one, str) and Path(one).is_dir() else one for one in named]
     places = (("data",), *(("data", name) for name in ("source", "validation", "test", "general")), ("runs",))
     if path not in places or not isinstance(value, str) or value in ("", "-") or value.startswith(("builtin:", "hf:")):
         return value

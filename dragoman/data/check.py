@@ -97,7 +97,7 @@ def _reading(loaded: Loaded, keep_going: bool) -> list[Finding]:
 
 
 DOUBTFUL = frozenset(
-    ("bidi", "invisible", "duplicate-id", "disliked-answer", "equal-answers", "mended-offset", "unnamed-tag")
+    ("bidi", "invisible", "duplicate-id", "disliked-answer", "equal-answers", "mended-offset")
 )
 NOTES = {
     **CHANGES,
@@ -115,9 +115,9 @@ NOTES = {
     "equal-answers": "the chosen answer is the rejected one: nothing is preferred",
     "number-as-text": "numbers were read as texts",
     "bio-scheme": "tags were turned into BIO",
-    "unnamed-tag": "tags are numbers; scope.labels names them in their order",
     "line-ends": "CRLF and CR became LF",
     "composed": "characters were composed (Unicode NFC)",
+    "blank-in-word": "words with a blank inside became words of their own",
     "blank-word": "words without a letter were left out",
     "span-inside-word": "words were cut where an entity begins or ends inside them",
     "mended-offset": "the place of an answer was wrong and was found nearby",

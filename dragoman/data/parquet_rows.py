@@ -1,5 +1,6 @@
 """Reads rows out of Parquet files, a small batch at a time."""
 
+import json
 from collections.abc import Iterator, Mapping
 from typing import Any, BinaryIO
 
@@ -32,6 +33,29 @@ def _texts(value: Any) -> Iterator[str]:
             yield from _texts(one)
 
 
+def _names(metadata: Mapping[bytes, bytes] | None) -> dict[str, list[str]]:
+    """What the numbers in a column of lists stand for, by the column, as the `datasets` library notes it in a file."""
+    try:
+        features = json.loads((metadata or {})[b"huggingface"])["info"]["features"]
+        lists = {name: one.get("feature") for name, one in features.items() if isinstance(one, dict)}
+        return {
+            name: [str(label) for label in one["names"]]
+            for name, one in lists.items()
+            if isinstance(one, dict) and one.get("_type") == "ClassLabel"
+        }
+    except (KeyError, ValueError, TypeError, AttributeError):  # a note of another kind says nothing of names
+        return {}
+
+
+def _named(values: Mapping[str, Any], names: Mapping[str, list[str]]) -> dict[str, list[Any]]:
+    """The lists of numbers that have names, with the names; a number without one stays."""
+    return {
+        column: [known[one] if isinstance(one, int) and 0 <= one < len(known) else one for one in values[column]]
+        for column, known in names.items()
+        if isinstance(values.get(column), list)
+    }
+
+
 def parquet_rows(stream: BinaryIO, name: str, max_line: int = LINE_LIMIT) -> Iterator[Row | Problem]:
     """Each row, its number in the place of the line. `max_line` bounds the longest text of a row, in characters."""
     try:
@@ -41,7 +65,7 @@ def parquet_rows(stream: BinaryIO, name: str, max_line: int = LINE_LIMIT) -> Ite
         raise UserError(f"{name} is Parquet and pyarrow is not installed", 'pip install "dragoman[data]"') from None
     try:
         file = parquet.ParquetFile(stream, pre_buffer=False)
-        number = 0
+        number, names = 0, _names(file.schema_arrow.metadata)
         for batch in file.iter_batches(batch_size=BATCH):
             for values in batch.to_pylist():
                 number += 1
@@ -52,6 +76,6 @@ def parquet_rows(stream: BinaryIO, name: str, max_line: int = LINE_LIMIT) -> Ite
                         "long-line", place, f"a text has {longest:,} characters and the limit is {max_line:,}"
                     )
                 else:
-                    yield checked(place, values)
+                    yield checked(place, {**values, **_named(values, names)})
     except (pyarrow.ArrowException, OSError) as error:
         yield Problem("malformed", Place(name), f"this is no readable Parquet file: {str(error).splitlines()[0]}")

@@ -223,7 +223,8 @@ def read_templates(path: Path) -> dict[str, Template]:
     Raises UserError with the line that is none.
     """
     every: dict[str, Template] = {}
-    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), start=1):
+    # Not by splitlines: a template may hold other ends of a line, such as U+2028, which JSON leaves as they are.
+    for number, line in enumerate(path.read_text(encoding="utf-8").removesuffix("\n").split("\n"), start=1):
         try:
             row = json.loads(line)
             parts = [row["dataset"], row.get("subset"), row["name"].strip()]

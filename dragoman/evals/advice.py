@@ -1,6 +1,5 @@
 """What would help when no rung meets the target: more rows, cleaner labels, or labels that are told apart better."""
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -15,6 +14,7 @@ from dragoman.evals.prediction import Prediction
 
 __all__ = ["Curve", "Doubt", "Noise", "advise", "learning_curve", "suspected_noise"]
 
+FEASIBLE = 1e9  # rows: a curve that is nearly flat asks for more than anybody has
 DRAWS = 4000
 
 
@@ -160,9 +160,9 @@ def _about_rows(criterion: Criterion, curve: Curve) -> str:
             f"{now:,} rows are likely enough for {criterion.metric} {criterion.asked}, but too few were measured to "
             f"prove it: more rows for the test part, by data.test or data.split; {ahead}"
         )
-    if math.isinf(low):
+    if low > FEASIBLE:
         return f"more rows alone do not reach {criterion.metric} {criterion.asked} on any curve that fits; {ahead}"
-    most = "on some curves that fit, never" if math.isinf(high) else f"{high:,.0f} at the most"
-    middle_said = "no finite number" if math.isinf(middle) else f"about {middle:,.0f} rows"
+    most = "on some curves that fit, never" if high > FEASIBLE else f"{high:,.0f} at the most"
+    middle_said = "no number that could be had" if middle > FEASIBLE else f"about {middle:,.0f} rows"
     reached = f"to reach {criterion.metric} {criterion.asked} ({low:,.0f} at the least; {most})"
     return f"more rows: {middle_said} {reached}; {ahead}"

@@ -11,12 +11,27 @@ from dragoman.core.errors import UserError
 from dragoman.core.project import LEADING
 from dragoman.core.registry import Registry
 from dragoman.core.types import Example
+from dragoman.metrics._tags import in_scheme
+from dragoman.metrics._text import warning
 
-__all__ = ["LIMITS", "METRICS", "Task", "check_names", "known_names", "leading", "make_metrics", "make_task"]
+__all__ = [
+    "LIMITS",
+    "METRICS",
+    "Task",
+    "check_names",
+    "known_names",
+    "leading",
+    "led_by",
+    "make_metrics",
+    "make_task",
+    "rouge_blind",
+]
 
 METRICS = Registry("dragoman.metrics", "metric")
-UNASKED = ("bits_per_byte", "perplexity", "valid_json")
-"metrics that are measured only where they are asked for: not every answer carries what they read"
+UNASKED = ("valid_json",)
+"metrics that are measured only where they are asked for: not every answer is meant to be what they read"
+UNTOLD = frozenset(("nats", "bytes"))
+"what a metric may need that no answer of an assistant carries: those figures are of texts, and measured by pretrain"
 LIMITS = ("forgetting", "memory_mb", "p50_ms", "p95_ms", "size_mb")
 
 
@@ -29,17 +44,37 @@ class Task:
     metrics: Mapping[str, Metric]
     multi_label: bool = False
     kind: str = "classify"
+    led: str = ""
+    "The metric that leads on these rows; empty takes the kind's own."
 
 
 def leading(task: Task) -> str:
-    """The metric by which answers of a task are ranked: the kind's own, else the first that is measured."""
-    wanted = LEADING[task.kind]
+    """The metric by which answers of a task are ranked: the rows' or the kind's own, else the first measured."""
+    wanted = task.led or LEADING[task.kind]
     return wanted if wanted in task.metrics else next(iter(task.metrics))
+
+
+def led_by(kind: str, examples: Sequence[Example]) -> str:
+    """The metric that leads a task of this kind on these rows.
+
+    Where the kind's own sees nothing another takes its place: chrf where ROUGE does not know the letters, and
+    token_accuracy where the tags, such as parts of speech, are no ends of entities.
+    """
+    if kind == "tag":
+        tags = {tag for example in examples for tag in example.answers} - {"O"}
+        return LEADING[kind] if not tags or any(map(in_scheme, tags)) else "token_accuracy"
+    usual = LEADING[kind]
+    return "chrf" if usual.startswith("rouge") and rouge_blind(examples) else usual
+
+
+def rouge_blind(examples: Sequence[Example]) -> str:
+    """Why ROUGE says nothing of these rows, from their references; empty where it does."""
+    return warning([answer for example in examples for answer in example.answers])
 
 
 def known_names(labels: Sequence[str], multi_label: bool = False, kind: str = "classify") -> tuple[str, ...]:
     """Every metric a task of this kind can be measured by; `f1:LABEL` is the F1 of one label."""
-    suited = [name for name in METRICS.names() if kind in _kinds(name) and name != "f1"]
+    suited = [name for name in METRICS.names() if kind in _kinds(name) and name != "f1" and not _untold(name)]
     if kind != "classify":
         return tuple(suited)
     plain = [name for name in suited if not (multi_label and name == "mcc")]
@@ -49,6 +84,10 @@ def known_names(labels: Sequence[str], multi_label: bool = False, kind: str = "c
 def _kinds(name: str) -> tuple[str, ...]:
     """The tasks a metric suits; one from another package that does not say suits classification."""
     return tuple(getattr(METRICS.kind(name), "kinds", ("classify",)))
+
+
+def _untold(name: str) -> bool:
+    return not UNTOLD.isdisjoint(getattr(METRICS.kind(name), "needs", ()))
 
 
 def check_names(names: Sequence[str], labels: Sequence[str], multi_label: bool = False, kind: str = "classify") -> None:
@@ -99,7 +138,7 @@ def make_task(
     if kind != "classify":
         usual = [name for name in known_names(labels, False, kind) if name not in UNASKED]
         made = make_metrics([*usual, *(name for name in names if name not in usual)], labels, False, kind)
-        return Task(tuple(examples), tuple(labels), made, False, kind)
+        return Task(tuple(examples), tuple(labels), made, False, kind, led_by(kind, examples))
     allowed = set(labels)
     for number, example in enumerate(examples, start=1):
         where = f"row {example.meta.get('id', number)}"

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from dragoman.core.types import Answer
 
-__all__ = ["entities", "tags_of"]
+__all__ = ["entities", "in_scheme", "tags_of"]
 
 OUTSIDE = "O"
 WITHIN = "BIES"
@@ -14,6 +14,12 @@ def tags_of(answer: Answer, count: int) -> tuple[str, ...]:
     """One tag a word: the labels of an answer, or the words of its text; what is missing is outside, the rest cut."""
     given = (answer.labels or tuple(answer.text.split()))[:count]
     return given + (OUTSIDE,) * (count - len(given))
+
+
+def in_scheme(tag: str) -> bool:
+    """Whether a tag says where an entity begins or goes on, as B-PER does; a part of speech or a number does not."""
+    letter, dash, _ = tag.partition("-")
+    return bool(dash) and letter in tuple(WITHIN)
 
 
 def entities(tags: Sequence[str]) -> set[tuple[str, int, int]]:

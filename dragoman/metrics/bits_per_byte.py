@@ -16,7 +16,8 @@ class BitsPerByte:
     """All nats of all rows over ln 2 and over all UTF-8 bytes: the one figure of surprise that compares tokenizers.
 
     An answer tells in its `scores` what its reference text cost the model: `nats`, and its length in `bytes`. A model
-    that holds all 256 bytes equally likely shows 8, however the text is cut into tokens.
+    that holds all 256 bytes equally likely shows 8, however the text is cut into tokens. No target can name it: what an
+    assistant answers does not tell it.
     """
 
     higher_is_better: ClassVar[bool] = False

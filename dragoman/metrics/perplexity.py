@@ -17,7 +17,8 @@ class Perplexity:
     """e to the nats a token: all nats of all rows over all tokens, never a mean of means.
 
     An answer tells in its `scores` what its reference text cost the model: `nats`, summed over its `tokens`. Two
-    tokenizers cut one text into different tokens: across models compare bits_per_byte.
+    tokenizers cut one text into different tokens: across models compare bits_per_byte. No target can name it: what an
+    assistant answers does not tell it.
     """
 
     higher_is_better: ClassVar[bool] = False

@@ -8,6 +8,7 @@ import torch
 
 from dragoman.core.doors import WritingLM
 from dragoman.core.errors import UserError
+from dragoman.models.adapters import AdaptedLM
 from dragoman.models.classifier import LocalClassifier
 from dragoman.models.device import Precision, auto_precision, choose_device
 from dragoman.models.encoder import LocalEncoder
@@ -17,7 +18,7 @@ from dragoman.models.local import LocalLM
 from dragoman.models.remote import RemoteLM, parse_remote
 from dragoman.models.source import resolve
 from dragoman.models.tagger import LocalTagger
-from dragoman.nn.adapter import merge_adapter
+from dragoman.nn.adapter import check_settings, merge_adapter
 from dragoman.nn.family import FAMILIES
 from dragoman.nn.headed import load_extractor, load_tagger
 from dragoman.nn.masked import MaskedLM
@@ -26,7 +27,7 @@ from dragoman.nn.store import family_of, load_classifier, load_encoder, load_lm
 from dragoman.nn.tokenizer import Tokenizer
 from dragoman.nn.weights import read_config, read_json
 
-__all__ = ["open_classifier", "open_embedder", "open_extractor", "open_lm", "open_tagger"]
+__all__ = ["open_adapted", "open_classifier", "open_embedder", "open_extractor", "open_lm", "open_tagger"]
 
 WeightsOrAuto = Literal["auto"] | Weights
 _KNOWN = ("auto", *get_args(Weights))
@@ -141,14 +142,54 @@ def open_lm(spec: str | Path, device: str = "auto", precision: WeightsOrAuto = "
     if family_of(name).kind == "encoder":
         said = f"{folder} is a {name}: it reads texts and fills masks, and does not write"
         raise UserError(said, 'look at what it fills in with: dragoman explain MODEL "a text with a [MASK]"')
-    weights: Weights = auto_precision(place) if precision == "auto" else precision
-    if weights == "int8_dynamic" and place.type != "cpu":
-        raise UserError("int8_dynamic is for CPUs", "say precision=int8, or device=cpu")
+    weights = _weights(precision, place)
     net = load_lm(folder, torch.bfloat16 if weights == "bf16" else torch.float32)
     assert not isinstance(net, MaskedLM)
     tokenizer = Tokenizer(folder)
     tokenizer.fit(net.arch)
     return LocalLM(net, tokenizer, device=place, weights=weights, raw=raw)
+
+
+def open_adapted(
+    spec: str | Path,
+    adapters: Sequence[Path],
+    device: str = "auto",
+    precision: WeightsOrAuto = "auto",
+    raw: bool = False,
+) -> AdaptedLM:
+    """The language model in a folder or behind a name with LoRA adapters beside it, each named by its folder as given.
+
+    The first adapter's tokenizer is taken where it brings one. Raises UserError as `open_lm` and `AdaptedLM.add`, and
+    where the model is none of ours.
+    """
+    if str(spec).partition(":")[0] in ("openai", "fake"):
+        raise UserError(f"{spec} takes no adapter: it does not run here", "name the folder of a model, or leave it out")
+    folder, place = resolve(spec), choose_device(device)
+    name = str(read_config(folder).get("model_type"))
+    if name not in FAMILIES.names() or family_of(name).kind == "encoder":
+        raise UserError(f"{folder} is a {name}, beside which no adapter can stand here", "leave out adapter=...")
+    rank = 1
+    for adapter in adapters:
+        settings = read_json(adapter / "adapter_config.json")
+        if check_settings(settings, adapter) == "LORA":
+            rank = max(rank, int(settings["r"]), *(int(one) for one in (settings.get("rank_pattern") or {}).values()))
+    weights = _weights(precision, place)
+    net = load_lm(folder, torch.bfloat16 if weights == "bf16" else torch.float32)
+    assert not isinstance(net, MaskedLM)
+    tokenizer = _words(folder, adapters[0] if adapters else None)
+    tokenizer.fit(net.arch)
+    made = AdaptedLM(net, tokenizer, device=place, weights=weights, raw=raw, rank=rank)
+    for adapter in adapters:
+        made.add(str(adapter), adapter)
+    return made
+
+
+def _weights(precision: WeightsOrAuto, place: torch.device) -> Weights:
+    """The numbers it runs in. Raises UserError where the device has no product of them."""
+    weights: Weights = auto_precision(place) if precision == "auto" else precision
+    if weights == "int8_dynamic" and place.type != "cpu":
+        raise UserError("int8_dynamic is for CPUs", "say precision=int8, or device=cpu")
+    return weights
 
 
 def _words(folder: Path, adapter: Path | None) -> Tokenizer:

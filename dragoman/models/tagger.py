@@ -19,16 +19,13 @@ from dragoman.nn.padding import pad
 from dragoman.nn.tokenizer import Tokenizer
 from dragoman.nn.words import read_words, words_of
 
-__all__ = ["LocalTagger", "mend_tags"]
+__all__ = ["LocalTagger"]
 
 OUTSIDE = "O"
 
 
 class LocalTagger:
-    """A tagger of `nn` behind the LM door. A text longer than it reads goes through it in windows that overlap.
-
-    With `mend` the tags it writes are legal BIO: an entity that goes on without having begun begins there.
-    """
+    """A tagger of `nn` behind the LM door. A text longer than it reads goes through it in windows that overlap."""
 
     def __init__(
         self,
@@ -38,7 +35,6 @@ class LocalTagger:
         device: torch.device | None = None,
         half: bool = False,
         max_length: int = 0,
-        mend: bool = False,
     ) -> None:
         """Take over `net` (it is moved and, with `half`, cast to bf16).
 
@@ -47,7 +43,6 @@ class LocalTagger:
         self.device = device or torch.device("cpu")
         self.labels = net.labels
         self.max_length = longest_text(net.arch, tokenizer, max_length)
-        self.mend = mend
         # A word that gives no token is outside of everything; of other tag sets the first tag stands for that.
         self._unread = self.labels.index(OUTSIDE) if OUTSIDE in self.labels else 0
         self._tokenizer = tokenizer
@@ -77,7 +72,7 @@ class LocalTagger:
         written = []
         for table in self.chances([text_of(prompt) for prompt in prompts]):
             tags = [self.labels[number] for number in table.argmax(1)]
-            written.append(Completion(" ".join(mend_tags(tags) if self.mend else tags), tokens=len(tags)))
+            written.append(Completion(" ".join(tags), tokens=len(tags)))
         return written
 
     def stream(self, prompt: Prompt, how: Sampling) -> Iterator[str]:
@@ -115,13 +110,3 @@ class LocalTagger:
         ids, mask = pad(rows, self._tokenizer.pad_id)  # [b, s], [b, s]
         ids, mask = ids.to(self.device), None if mask is None else mask.to(self.device)
         return log_softmax(self._net(ids, mask).cpu().double(), dim=2)  # [b, s, tags]
-
-
-def mend_tags(tags: Sequence[str]) -> list[str]:
-    """Legal BIO (Ramshaw and Marcus 1995): an I- tag behind no tag of its own kind becomes a B- tag."""
-    mended: list[str] = []
-    for tag in tags:
-        kind = tag[2:]
-        goes_on = bool(mended) and mended[-1] in (f"B-{kind}", f"I-{kind}")
-        mended.append(f"B-{kind}" if tag.startswith("I-") and not goes_on else tag)
-    return mended

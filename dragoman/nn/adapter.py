@@ -42,6 +42,11 @@ _CHANGES_THE_SUM = (
     "monteclora_config",
     "kasa_config",
 )
+_STARTS = (True, False, None, "gaussian", "eva", "orthogonal")
+"""where LoRA may begin so that it stands beside the weights as they were published; others (pissa, olora, corda, loftq)
+take their beginning out of the weights first, and the sum with the published ones is another model"""
+_TABLES = ("lm_head", "embed_out", "embed_tokens", "wte", "word_embeddings", "shared")
+"what the published models call the table of words, or the prediction that shares it"
 _TRAIN = "train it again with: dragoman train"
 
 
@@ -102,8 +107,9 @@ def merge_adapter(net: nn.Module, folder: Path) -> None:
             if not isinstance(net.get_submodule(each), nn.Linear):
                 raise UserError(f"the adapter changes {each}, which is not a linear layer", _TRAIN)
         joined = [f"{each}.{{}}" for each in ours[module]]
-        weight = torch.cat([held[each.format("weight")] for each in joined]).detach()  # [out, in]
-        biases = [held[each.format("bias")].detach() for each in joined if each.format("bias") in held]
+        now = {**held, **found}  # a bias that was learnt whole (bias="all") stays learnt
+        weight = torch.cat([now[each.format("weight")] for each in joined]).detach()  # [out, in]
+        biases = [now[each.format("bias")].detach() for each in joined if each.format("bias") in held]
         bias = torch.cat(biases) if len(biases) == len(joined) else None  # [out]
         if kind == "IA3":
             weight, bias = _rescaled(weight, bias, tensors, folder, module)
@@ -131,13 +137,20 @@ def split_adapter(
 ) -> tuple[dict[str, dict[str, Tensor]], dict[str, Tensor]]:
     """An adapter's tensors sorted: what stands beside each published module, by its kind; and those given whole.
 
-    Raises UserError where one stands beside a module that is not among the known ones.
+    Raises UserError where one stands beside a module that is not among the known ones, or beside the table of words.
     """
     parts: dict[str, dict[str, Tensor]] = {}
     rest: dict[str, Tensor] = {}
     for name, tensor in tensors.items():
-        plain = name.removeprefix(FRONT)
+        if ".original_module." in name:  # a bias of a head as it was before it learnt: PEFT keeps it with bias="all"
+            continue
+        # what PEFT put its own around, and the learnt copy of a head
+        plain = re.sub(r"\.(base_layer|modules_to_save\.\w+)\.", ".", name.removeprefix(FRONT))
         module, _, part = plain.removesuffix(".weight").rpartition(".")
+        table = part in _KINDS[kind] and module not in known and module.rpartition(".")[2] in _TABLES
+        if table or part.startswith("lora_embedding_"):
+            said = f"the adapter {folder} changes the table of words ({module}), which is tied and cannot be merged"
+            raise UserError(said, "train it without that one in target_modules, or with: dragoman train")
         if part not in _KINDS[kind]:
             rest[plain] = tensor
             continue
@@ -219,6 +232,10 @@ def check_settings(settings: Mapping[str, Any], folder: Path) -> str:
     for key in (*variants, *_CHANGES_THE_SUM):
         if settings.get(key):
             raise UserError(f"the adapter {folder} uses {key}, which is not built here", _TRAIN)
+    start = settings.get("init_lora_weights")
+    if kind == "LORA" and start not in _STARTS:
+        said = f"the adapter {folder} began as {start}, beside weights that were changed for it: not the published ones"
+        raise UserError(said, "save it from PEFT with path_initial_model_for_weight_conversion, which makes it a LoRA")
     for key in ("r", "lora_alpha") if kind == "LORA" else ():
         if isinstance(settings.get(key), bool) or not isinstance(settings.get(key), int | float) or settings[key] <= 0:
             raise UserError(f"{key} in {folder / 'adapter_config.json'} is not a number above zero", _TRAIN)

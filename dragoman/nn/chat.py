@@ -21,7 +21,7 @@ from dragoman.core.errors import UserError
 from dragoman.core.types import Message
 from dragoman.nn.specials import optional
 
-__all__ = ["Control", "Template", "read_template"]
+__all__ = ["Control", "Template", "Told", "read_template"]
 
 ROLES = ("system", "developer", "user", "assistant", "tool", "function")
 _PRIVATE = (range(0xE000, 0xF900), range(0xF0000, 0xFFFFE), range(0x100000, 0x10FFFE))  # means nothing in Unicode
@@ -73,67 +73,64 @@ class Template:
 
         Raises UserError where the template is broken or refuses the dialogue, a role is unknown, or nobody speaks.
         """
-        _check(messages)
-        mark, lone, stop = _unused(self.source, *(message.content for message in messages))
-        told = [{"role": one.role, "content": self._marked(one, mark, lone)} for one in messages]
-        continued = messages[-1].role == "assistant"
-        if continued:
-            told[-1]["content"] += f"{stop} "  # the space tells whether the template trims what it is given
-        text = self._render(told, continued)
-        if continued:
-            text, found, rest = text.rpartition(stop)
-            if not found:
-                raise UserError("the chat template leaves out the message that was to be continued", _MEND)
-            text = text if rest.startswith(" ") else text.rstrip()
-        return list(self._cut(text, mark, lone))
+        return Told(self, messages).sections(len(messages))
 
-    def closed(self, messages: Sequence[Message]) -> list[str | int]:
-        """A dialogue whose last message is over, with whatever the template writes behind it: what training learns.
+    def told(self, messages: Sequence[Message]) -> "Told":
+        """The dialogue, to be looked at after several of its messages. Raises UserError as `sections`."""
+        return Told(self, messages)
 
-        Raises UserError as `sections`.
-        """
-        _check(messages)
-        mark, lone, _ = _unused(self.source, *(message.content for message in messages))
-        told = [{"role": one.role, "content": self._marked(one, mark, lone)} for one in messages]
-        return list(self._cut(self._render(told, continued=True), mark, lone))
-
-    def _cut(self, text: str, mark: str, lone: str) -> Iterator[str | int]:
-        """Texts and control ids of what the template wrote, without the marks."""
-        place, clear = 0, {ord(mark): None, ord(lone): None}
-        for found in re.finditer(f"({_any(self._controls)})(?!{lone})", text):
+    def cut(self, text: str, place: int, lone: str) -> Iterator[tuple[str | int, int]]:
+        """Texts, marks included, and control ids of what the template wrote from `place` on; and where each ends."""
+        for found in re.compile(f"({self._every})(?!{lone})").finditer(text, place):
             control = self._controls[found[1]]
             begin = len(text[: found.start()].rstrip()) if control.eats_left else found.start()
-            if plain := text[place : max(begin, place)].translate(clear):
-                yield plain
-            yield control.id
+            if place < begin:
+                yield text[place:begin], begin
             place = found.end()
             while control.eats_right and text[place : place + 1].isspace():
                 place += 1
-        if plain := text[place:].translate(clear):
-            yield plain
+            yield control.id, place
+        if place < len(text):
+            yield text[place:], len(text)
 
-    def _marked(self, message: Message, mark: str, lone: str) -> str:
+    @cached_property
+    def longest(self) -> int:
+        """Characters of the longest control token."""
+        return max(map(len, self._controls), default=0)
+
+    @cached_property
+    def _every(self) -> str:
+        return _any(self._controls)
+
+    @cached_property
+    def _typed(self) -> Mapping[bool, "_Typed"]:
+        """What is broken where the assistant typed it (True), and where another did."""
+        strict = [text for text, one in self._controls.items() if one.strict]
+        return {True: _Typed.of(strict), False: _Typed.of(list(self._controls))}
+
+    def marked(self, message: Message, mark: str, lone: str) -> str:
         """A message whose control tokens are broken, also those that it could make with what stands around it.
 
         A token of one character cannot be broken: `lone` stands behind it.
         """
-        mine = [text for text, one in self._controls.items() if one.strict or message.role != "assistant"]
-        if not mine or not message.content.strip():
+        mine = self._typed[message.role == "assistant"]
+        if not mine.texts or not message.content.strip():
             return message.content
         marked = message.content
-        if any(text in marked for text in mine):
-            marked = re.sub(f"(?=(?:{_any(mine)}))(.)", rf"\g<1>{mark}", marked, flags=re.DOTALL)
-            for text in mine:
+        if any(text in marked for text in mine.texts):
+            marked = re.sub(f"(?=(?:{mine.pattern}))(.)", rf"\g<1>{mark}", marked, flags=re.DOTALL)
+            for text in mine.texts:
                 marked = marked.replace(f"{text}{mark}", f"{text}{lone}") if len(text) == 1 else marked
         body = marked.strip()
         begin = marked.index(body)
         end = begin + len(body)
-        within = any(body in text for text in mine)
-        ends = within or any(body.startswith(text[cut:]) for text in mine for cut in range(1, len(text)))
-        begins = within or any(body.endswith(text[:cut]) for text in mine for cut in range(1, len(text)))
+        within = len(body) <= self.longest and any(body in text for text in mine.texts)
+        ends = within or body.startswith(mine.tails)
+        begins = within or body.endswith(mine.heads)
         return marked[:begin] + mark * ends + body + mark * begins + marked[end:]
 
-    def _render(self, told: list[dict[str, str]], continued: bool) -> str:
+    def render(self, told: Sequence[Mapping[str, str]], continued: bool) -> str:
+        """What the template writes, ready for the next answer where nothing is continued. Raises UserError."""
         from jinja2.exceptions import SecurityError, TemplateError, TemplateSyntaxError
 
         steps = Steps()
@@ -141,7 +138,7 @@ class Template:
             parts: list[str] = []
             given = {
                 **self._special,
-                "messages": told,
+                "messages": [dict(one) for one in told],
                 "tools": None,
                 "documents": None,
                 "range": steps.range,
@@ -180,12 +177,89 @@ class Template:
         return counted(room, source)
 
 
+class Told:
+    """A dialogue as a template tells it after so many messages: what was found out after fewer serves again."""
+
+    def __init__(self, template: Template, messages: Sequence[Message]) -> None:
+        """Raises UserError where a role is unknown, or nobody speaks."""
+        _check(messages)
+        self._template = template
+        self._mark, self._lone, self._stop = _unused(template.source, *(message.content for message in messages))
+        self._messages = [
+            {"role": one.role, "content": template.marked(one, self._mark, self._lone)} for one in messages
+        ]
+        self._text, self._cut = "", list[tuple[str | int, int]]()  # as it was told last
+
+    def sections(self, count: int) -> list[str | int]:
+        """The first messages as `Template.sections` gives them."""
+        if not count:
+            raise _nobody()
+        *before, last = self._messages[:count]
+        continued = last["role"] == "assistant"
+        if not continued:
+            return self._sections(self._template.render([*before, last], continued))
+        # The space tells whether the template trims what it is given.
+        open_ended = {**last, "content": f"{last['content']}{self._stop} "}
+        text, found, rest = self._template.render([*before, open_ended], continued).rpartition(self._stop)
+        if not found:
+            raise UserError("the chat template leaves out the message that was to be continued", _MEND)
+        return self._sections(text if rest.startswith(" ") else text.rstrip())
+
+    def closed(self, count: int) -> list[str | int]:
+        """The first messages, the last one over, with whatever the template writes behind it: what training learns.
+
+        Raises UserError as `sections`.
+        """
+        return self._sections(self._template.render(self._messages[:count], continued=True))
+
+    def _sections(self, text: str) -> list[str | int]:
+        """Texts and control ids of what the template wrote, without the marks."""
+        # Up to a control token that stands in both, with room behind it for any, the new text is cut as the old one.
+        safe = len(self._text) - self._template.longest - 1
+        kept = len(self._cut)
+        while kept and not (
+            isinstance(self._cut[kept - 1][0], int)
+            and self._cut[kept - 1][1] <= safe
+            and text.startswith(self._text[: self._cut[kept - 1][1]])
+        ):
+            kept -= 1
+        del self._cut[kept:]
+        clear = {ord(self._mark): None, ord(self._lone): None}
+        for section, end in self._template.cut(text, self._cut[-1][1] if kept else 0, self._lone):
+            plain = section if isinstance(section, int) else section.translate(clear)
+            if plain != "":
+                self._cut.append((plain, end))
+        self._text = text
+        return [section for section, _ in self._cut]
+
+
+@dataclass(frozen=True, slots=True)
+class _Typed:
+    """Control tokens that somebody may have typed: a pattern for them, how they begin and how they end."""
+
+    texts: tuple[str, ...]
+    pattern: str
+    heads: tuple[str, ...]
+    tails: tuple[str, ...]
+
+    @classmethod
+    def of(cls, texts: Sequence[str]) -> "_Typed":
+        """Everything that is asked of these texts."""
+        heads = {text[:cut] for text in texts for cut in range(1, len(text))}
+        tails = {text[cut:] for text in texts for cut in range(1, len(text))}
+        return cls(tuple(texts), _any(texts), tuple(sorted(heads)), tuple(sorted(tails)))
+
+
 def _check(messages: Sequence[Message]) -> None:
     if not messages:
-        raise UserError("a dialogue without a message has nothing to answer", "give a message to dragoman chat")
+        raise _nobody()
     for message in messages:
         if message.role not in ROLES:
             raise UserError(f"nobody speaks as '{message.role}' in a dialogue", f"one of: {', '.join(ROLES)}")
+
+
+def _nobody() -> UserError:
+    return UserError("a dialogue without a message has nothing to answer", "give a message to dragoman chat")
 
 
 def _any(texts: Mapping[str, Control] | Sequence[str]) -> str:
@@ -197,7 +271,7 @@ def _any(texts: Mapping[str, Control] | Sequence[str]) -> str:
 
 def _unused(*texts: str) -> tuple[str, str, str]:
     """Three characters of Unicode's private use that stand in none of these texts."""
-    taken = {letter for text in texts for letter in set(text) if letter >= "\ue000"}
+    taken = {letter for text in texts if not text.isascii() for letter in set(text) if letter >= "\ue000"}
     free = (chr(code) for codes in _PRIVATE for code in codes if chr(code) not in taken)
     found = list(islice(free, 3))
     if len(found) < 3:

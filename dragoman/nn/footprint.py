@@ -266,16 +266,16 @@ def _logits(arch: Arch, step: Pass, chunk: int) -> int:
     """The logits as they are multiplied, in float32, and their gradient; taken by chunks, those of one chunk.
 
     Chunks take the gradients of states and of the words' matrix before the way back begins, and scale them on it: these
-    stand twice.
+    stand twice. A CPU has only the multiplied logits of a chunk, whose gradient takes their place a few rows at a time.
     """
     tokens = math.ceil(step.batch * step.length * step.predicted)
     half = step.size < 4
-    if not chunk or chunk >= tokens:
+    if not chunk:
         return tokens * arch.vocabulary * (10 if half else 8)
     taken = tokens * arch.width * step.size
     if not step.thin:
         taken += arch.vocabulary * arch.width * (10 if half else 8)
-    return chunk * arch.vocabulary * 8 + taken
+    return min(chunk, tokens) * arch.vocabulary * (step.size if step.device == "cpu" else 8) + taken
 
 
 def _stored(counts: Counts, form: str) -> int:

@@ -11,7 +11,7 @@ from dragoman.nn.arch import Arch
 from dragoman.nn.tokenizer import Tokenizer
 from dragoman.nn.windows import spread
 
-__all__ = ["QUESTION", "Pairing", "Passage", "join_prompt", "read_passages", "split_prompt", "token_span"]
+__all__ = ["QUESTION", "Pairing", "Passage", "read_passages", "split_prompt", "token_span"]
 
 QUESTION = 64
 "the most tokens of a question that are read, as in BERT's run on SQuAD"
@@ -76,11 +76,6 @@ class Passage:
     start: int
     first: int
     spans: tuple[tuple[int, int], ...]
-
-
-def join_prompt(context: str, question: str) -> str:
-    """Both as one text: the question is the last paragraph."""
-    return f"{context}\n\n{question}"
 
 
 def split_prompt(text: str) -> tuple[str, str]:

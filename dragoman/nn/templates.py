@@ -15,7 +15,7 @@ __all__ = ["TEMPLATES", "template_of"]
 _TURNS = (
     "{{% if bos_token and bos_token != eos_token %}}{{{{ bos_token }}}}{{% endif %}}"
     "{{% for message in messages %}}"
-    "{{% if message['role'] == 'assistant' %}}{{{{ '{answer}' + message['content'] + eos_token }}}}"
+    "{{% if message['role'] == 'assistant' %}}{{{{ '{answer}' + message['content'] + (eos_token or '') }}}}"
     "{{% elif message['role'] == 'user' %}}{{{{ '{user}' + message['content'] + '{behind}' }}}}"
     "{{% elif message['role'] in ('system', 'developer') %}}{{{{ '{system}' + message['content'] + '{behind}' }}}}"
     "{{% else %}}{{{{ '{tool}' + message['content'] + '{behind}' }}}}{{% endif %}}"

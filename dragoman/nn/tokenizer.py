@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from functools import cached_property
 from itertools import chain, pairwise
 from pathlib import Path
@@ -115,11 +115,7 @@ class Tokenizer:
 
         Raises UserError where the model has no chat template, or the template cannot be used.
         """
-        if not self.chat:
-            raise UserError(
-                "this model has no chat template: it continues texts, it holds no dialogues",
-                "use dragoman generate, or choose an instruction-tuned model",
-            )
+        self._need_template()
         return self._numbered(self._dialogues.sections(messages))
 
     def reply(self, messages: Sequence[Message]) -> list[int]:
@@ -129,15 +125,28 @@ class Tokenizer:
         where serving has it, also where one text would have had a token across it. Raises UserError as `dialogue`, and
         where the template writes the dialogue otherwise once the answer is known.
         """
-        asked, whole = self._dialogues.sections(messages[:-1]), self._dialogues.closed(messages)
-        rest = _behind(asked, whole)
-        if rest is None:
-            raise UserError(
-                "template-drift: the chat template writes a prompt otherwise once its answer is there",
-                "choose another one: models.template=instruct",
-            )
-        goes_on = bool(rest) and isinstance(rest[0], str) and bool(asked) and isinstance(asked[-1], str)
-        return self._numbered(rest, self._joined if goes_on else self._inside)
+        [(_, found)] = self.turns(messages, [len(messages) - 1])
+        return found
+
+    def turns(self, messages: Sequence[Message], places: Sequence[int]) -> Iterator[tuple[list[int], list[int]]]:
+        """For each message at one of these places, what `dialogue` gives in front of it and `reply` for it.
+
+        What stays the same from one to the next is tokenised once. Raises UserError as `reply`.
+        """
+        self._need_template()
+        told = self._dialogues.told(messages)
+        known: dict[tuple[int, str], list[int]] = {}
+        for place in places:
+            asked, whole = told.sections(place), told.closed(place + 1)
+            rest = _behind(asked, whole)
+            if rest is None:
+                raise UserError(
+                    "template-drift: the chat template writes a prompt otherwise once its answer is there",
+                    "choose another one: models.template=instruct",
+                )
+            goes_on = bool(rest) and isinstance(rest[0], str) and bool(asked) and isinstance(asked[-1], str)
+            first = self._joined if goes_on else self._inside
+            yield self._numbered(asked, known=known), self._numbered(rest, first, known)
 
     def use_template(self, source: str) -> None:
         """Let dialogues be written by this chat template from now on; it is saved with the tokenizer."""
@@ -156,16 +165,34 @@ class Tokenizer:
         """The source of the chat template; empty where there is none."""
         return self._template
 
-    def _numbered(self, sections: Sequence[str | int], first: Rust | None = None) -> list[int]:
-        """The ids of texts and control tokens; the very first text as `first` cuts it."""
+    def _numbered(
+        self,
+        sections: Sequence[str | int],
+        first: Rust | None = None,
+        known: dict[tuple[int, str], list[int]] | None = None,
+    ) -> list[int]:
+        """The ids of texts and control tokens; the very first text as `first` cuts it, and none twice that is `known`
+        by its tokenizer and itself."""
         ids: list[int] = []
+        known = {} if known is None else known
         for section in sections:
             if isinstance(section, int):
                 ids.append(section)
-            else:  # a word at the very beginning may be marked, as in the library
-                rust = self._inside if ids else (first or self._rust)
-                ids += self._clean(section, self._ids(rust, [section])[0], rust)
+                continue
+            # a word at the very beginning may be marked, as in the library
+            rust = self._inside if ids else (first or self._rust)
+            key = (id(rust), section)
+            if key not in known:
+                known[key] = self._clean(section, self._ids(rust, [section])[0], rust)
+            ids += known[key]
         return ids
+
+    def _need_template(self) -> None:
+        if not self.chat:
+            raise UserError(
+                "this model has no chat template: it continues texts, it holds no dialogues",
+                "use dragoman generate, or choose an instruction-tuned model",
+            )
 
     @property
     def around(self) -> tuple[tuple[int, ...], tuple[int, ...]]:

@@ -43,9 +43,12 @@ def read_words(tokenizer: Tokenizer, texts: Sequence[str], max_length: int) -> l
     found = []
     for text, (ids, spans) in zip(texts, tokenizer.locate(texts), strict=True):
         firsts = _firsts(text, spans)
-        windows = []
+        windows, done = [], 0  # both the words and the windows stand in the order of the text
         for window in spread(len(ids), room):
-            here = [(word, token) for word, token in firsts.items() if window.own <= token < window.end]
+            begun = done
+            while done < len(firsts) and firsts[done][1] < window.end:
+                done += 1
+            here = firsts[begun:done]
             places = tuple(len(before) + token - window.first for _, token in here)
             row = (*before, *ids[window.first : window.last], *after)
             windows.append(Reading(row, places, tuple(word for word, _ in here)))
@@ -53,11 +56,11 @@ def read_words(tokenizer: Tokenizer, texts: Sequence[str], max_length: int) -> l
     return found
 
 
-def _firsts(text: str, spans: Sequence[tuple[int, int]]) -> dict[int, int]:
-    """The first token of each word, by the word's number."""
+def _firsts(text: str, spans: Sequence[tuple[int, int]]) -> list[tuple[int, int]]:
+    """Each word's number and its first token, in the order of the tokens."""
     starts = [0, *accumulate(len(word) + 1 for word in words_of(text)[:-1])]
     firsts: dict[int, int] = {}
     for token, (begin, end) in enumerate(spans):
         if begin < end:  # a token of nothing but white space is no word's
             firsts.setdefault(bisect_right(starts, begin) - 1, token)
-    return firsts
+    return list(firsts.items())

@@ -10,6 +10,8 @@ from dragoman.report.record import Figure, figure, hollow, number, rows, table, 
 __all__ = ["CardFacts", "write_model_card"]
 
 _SIMPLE = re.compile(r"[A-Za-z][\w.+/-]*")  # what YAML reads as a text without quotes
+OUTCOMES = {"tie": "not told apart"}
+"what a card calls the outcome of a comparison, where it is not the record's own word"
 _NO_TEXT = {"true", "false", "yes", "no", "on", "off", "null"}
 
 
@@ -55,6 +57,7 @@ def write_model_card(facts: CardFacts) -> str:
         _scope(facts),
         _verdict(facts),
         _ladder(facts),
+        _paired(facts),
         _language(facts),
         _data(facts),
         _forgetting(facts),
@@ -162,6 +165,20 @@ def _ladder(facts: CardFacts) -> list[str]:
         told.append((mark, words(one.get("metric")), _figure(one.get("estimate")), _against(one)))
     heads = ("rung", "metric", "on validation", "paired difference")
     return ["## Base against tuned", "", *_grid(heads, told, plain=False), ""]
+
+
+def _paired(facts: CardFacts) -> list[str]:
+    """The untouched model and this one on the same rows, metric by metric."""
+    told = [
+        (
+            words(one.get("metric")),
+            *(_figure(one.get(name)) for name in ("before", "after")),
+            f"{_signed(one.get('difference'))}: {OUTCOMES.get(words(one.get('outcome')), words(one.get('outcome')))}",
+        )
+        for one in rows(facts.record.get("paired"))
+    ]
+    heads = ("metric", "untouched", "tuned", "paired difference")
+    return ["## Base against tuned", "", *_grid(heads, told), ""] if told else []
 
 
 def _against(one: Mapping[str, object]) -> str:

@@ -4,6 +4,7 @@ Nothing here needs torch: it says of each token what the objectives `sft` and `s
 and the coloured tokens speak of the training that will be.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -11,7 +12,8 @@ from dragoman.core.errors import UserError
 from dragoman.core.types import Example, Message
 from dragoman.data.check import Sample
 from dragoman.data.private import mask
-from dragoman.nn.marking import Marked, mark, mark_pair, mark_turns
+from dragoman.nn.marking import Marked, join_answers, mark, mark_pair, mark_text, mark_turns
+from dragoman.nn.shortening import shorten_beginning
 from dragoman.nn.tokenizer import Tokenizer
 
 __all__ = ["Failed", "Reading", "Taught", "dialogue_of", "drifts", "rows_of", "sample_of"]
@@ -76,8 +78,8 @@ def sample_of(example: Example) -> Sample:
 
 
 def dialogue_of(example: Example) -> list[Message]:
-    """The messages of an example with its answer behind them."""
-    return [*example.prompt, Message("assistant", example.answers[0])]
+    """The messages of an example with its answer behind them, what the assistant says at a stretch in one."""
+    return join_answers([*example.prompt, Message("assistant", example.answers[0])])
 
 
 def rows_of(tokenizer: Tokenizer, example: Example, reading: Reading) -> list[Taught] | Failed:
@@ -88,9 +90,12 @@ def rows_of(tokenizer: Tokenizer, example: Example, reading: Reading) -> list[Ta
         if reading.pairs:
             return [_paired(tokenizer, example, reading)]
         if not example.prompt:
-            return [_cut(example, _plain(tokenizer, example), reading)]
+            return [_cut(tokenizer, example, mark_text(tokenizer, example.answers[0]), reading)]
         every = reading.turns == "every"
-        return [_cut(example, one, reading) for one in mark_turns(tokenizer, dialogue_of(example), every)]
+        found = mark_turns(tokenizer, dialogue_of(example), every)
+        if not found:
+            return Failed(example, "answer-empty", "the chat template leaves nothing of the answer")
+        return [_cut(tokenizer, example, one, reading) for one in found]
     except UserError as error:
         name, _, rest = str(error).partition(": ")
         named = bool(rest) and " " not in name
@@ -108,28 +113,48 @@ def drifts(tokenizer: Tokenizer, example: Example) -> bool:
     return False
 
 
-def _plain(tokenizer: Tokenizer, example: Example) -> Marked:
-    """A text without a prompt, which is learnt whole."""
-    if not tokenizer.eos_ids:
-        raise UserError("stop-token-untrained: the tokenizer has no token that ends a text", "choose another model")
-    ids = [*tokenizer.start(example.answers[0]), min(tokenizer.eos_ids)]
-    return Marked(tuple(ids), (False, *[True] * (len(ids) - 1)), ids[-1])
-
-
-def _cut(example: Example, marked: Marked, reading: Reading) -> Taught:
+def _cut(tokenizer: Tokenizer, example: Example, marked: Marked, reading: Reading) -> Taught:
     """A row of a decoder: the token behind each is predicted, so one more than max_length can be learnt from."""
     size, room = len(marked.ids), reading.max_length
-    border = size - next((back for back, one in enumerate(reversed(marked.learnt)) if not one), size)
-    if size - 1 <= room:
-        kept, predicted = [True] * size, list(marked.learnt)
-    elif reading.cut == "left":  # the first token that is left is read and never predicted
-        kept = [place >= size - 1 - room for place in range(size)]
-        predicted = [learnt and place >= size - room for place, learnt in enumerate(marked.learnt)]
-    else:
+    if size - 1 > room and reading.cut == "left":
+        return _shortened(example, marked, shorten_beginning(tokenizer, marked, room))
+    kept, predicted = [True] * size, list(marked.learnt)
+    if size - 1 > room:
         most = room if reading.cut == "right" else 0
         kept = [place < most for place in range(size)]
         predicted = [learnt and place < most for place, learnt in enumerate(marked.learnt)]
+    border = _border(marked)
     return Taught(example, marked.ids, marked.learnt, tuple(kept), tuple(predicted), marked.stop, border)
+
+
+def _shortened(example: Example, marked: Marked, short: Marked | None) -> Taught:
+    """A row that lost its beginning: the tokens that are read as they are read, and what is lost where it stood."""
+    if short is None or not any(short.learnt):
+        none = (False,) * len(marked.ids)
+        return Taught(example, marked.ids, marked.learnt, none, none, marked.stop, _border(marked))
+    front = _shared(marked.ids, short.ids)
+    back = _shared(marked.ids[front:][::-1], short.ids[front:][::-1])
+    lost, border = len(marked.ids) - front - back, _border(short)
+    read = slice(front, len(short.ids))
+    ids = (*short.ids[:front], *marked.ids[front : front + lost], *short.ids[read])
+    gone = (False,) * lost
+    learnt = (*short.learnt[:front], *marked.learnt[front : front + lost], *short.learnt[read])
+    kept = (*(True,) * front, *gone, *(True,) * (len(short.ids) - front))
+    predicted = (*short.learnt[:front], *gone, *short.learnt[read])
+    return Taught(example, ids, learnt, kept, predicted, marked.stop, border + lost if border >= front else border)
+
+
+def _shared(one: Sequence[int], other: Sequence[int]) -> int:
+    """How many numbers both begin with."""
+    return next(
+        (place for place, (a, b) in enumerate(zip(one, other, strict=False)) if a != b), min(map(len, (one, other)))
+    )
+
+
+def _border(marked: Marked) -> int:
+    """Where the last answer begins."""
+    size = len(marked.learnt)
+    return size - next((back for back, one in enumerate(reversed(marked.learnt)) if not one), size)
 
 
 def _paired(tokenizer: Tokenizer, example: Example, reading: Reading) -> Taught:

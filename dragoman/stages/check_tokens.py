@@ -241,7 +241,8 @@ def _altered(tokenizer: Tokenizer, rows: Sequence[Taught]) -> list[Finding]:
     mine = []
     for row in rows:
         written = tokenizer.decode(row.ids[row.border : -1]).split()
-        if row.example.prompt and written != tokenizer.decode(tokenizer.plain([row.example.answers[0]])[0]).split():
+        wanted = tokenizer.plain([dialogue_of(row.example)[-1].content])[0]
+        if row.example.prompt and written != tokenizer.decode(wanted).split():
             mine.append((row, " ".join(written)))
     # Of a dialogue in rows of their own only the last one ends with the example's answer.
     last = {id(row.example): row for row in rows}

@@ -20,8 +20,8 @@ from dragoman.stages.check_tokens import inspect_tokens
 from dragoman.stages.check_view import view
 from dragoman.stages.plugs import plug
 from dragoman.stages.prepare import Gathered, counter, inspect
-from dragoman.stages.train import planned
-from dragoman.stages.writing import instruction_of, objective_of, taught, writes
+from dragoman.stages.train import aimed_at, planned
+from dragoman.stages.writing import instruction_of, objective_of, taught, template_at, writes
 from dragoman.train.doors import OBJECTIVES, TUNINGS
 
 __all__ = ["Lookout", "inspect_writing", "inspected", "is_writing", "sideless"]
@@ -57,12 +57,12 @@ def inspect_writing(
     if arch is None:
         name = read_config(folder).get("model_type")
         raise UserError(f"models of the kind '{name}' are not trained here", "choose another in models.candidates")
-    objective = _objective(wanted.objective, objective_of(project.scope.task, arch.kind))
+    objective = _objective(wanted.objective, *aimed_at(project, project.models.candidates[0]))
     tuning = TUNINGS.make(*plug(wanted.tuning, "tuning"), "tuning")
     tokenizer = Tokenizer(folder)
     pairs = arch.kind == "encoder-decoder"
     if project.models.template != "auto":
-        tokenizer.use_template(template_of(project.models.template, tokenizer.template))
+        tokenizer.use_template(template_of(template_at(project), tokenizer.template))
     how = planned(project, {})
     room = min(how.max_length, arch.longest or how.max_length)
     reading = Reading(room, getattr(objective, "turns", "every"), getattr(objective, "cut", "left"), pairs)
@@ -84,7 +84,9 @@ def inspect_writing(
     return found, views
 
 
-def inspected(project: Project, gathered: Gathered, tick: Tick = silent) -> tuple[list[Finding], list[dict[str, Any]]]:
+def inspected(
+    project: Project, gathered: Gathered, tick: Tick = silent, objective: Mapping[str, Any] | None = None
+) -> tuple[list[Finding], list[dict[str, Any]]]:
     """Every finding about a project, and of a model that writes some rows token by token.
 
     Raises UserError at an error in the tokens, the mask or the template: what would be learnt is not what is meant.
@@ -92,7 +94,7 @@ def inspected(project: Project, gathered: Gathered, tick: Tick = silent) -> tupl
     found = inspect(project, gathered, counter(project))
     if not is_writing(project):
         return found, []
-    more, views = inspect_writing(project, gathered, Lookout(), tick)
+    more, views = inspect_writing(project, gathered, Lookout(objective or ""), tick)
     wrong = next((one for one in more if one.severity == "error"), None)
     if wrong is not None:
         raise UserError(f"{wrong.name}: {wrong.message}", wrong.hint)
@@ -105,10 +107,10 @@ def sideless(found: Sequence[Finding]) -> list[Finding]:
     return [replace(one, message=one.message.replace(" and lose their end", "")) for one in found]
 
 
-def _objective(given: str | Mapping[str, Any], usual: str) -> Any:
-    """The objective with its settings: the kind's own where no name is given."""
+def _objective(given: str | Mapping[str, Any], usual: str, own: Mapping[str, Any]) -> Any:
+    """The objective with its settings: the project's own where no name is given."""
     if not given:
-        return OBJECTIVES.make(usual, {}, "objective")
+        return OBJECTIVES.make(usual, own, "objective")
     named = given if isinstance(given, str) or "" in given or "name" in given else {"name": usual, **given}
     return OBJECTIVES.make(*plug(named, "objective"), "objective")
 

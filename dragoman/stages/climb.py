@@ -14,9 +14,8 @@ from dragoman.core.targets import Criterion
 from dragoman.core.types import Example
 from dragoman.evals.advice import advise, learning_curve, suspected_noise
 from dragoman.evals.ladder import Choice, RungResult, choose, next_move, standing
-from dragoman.evals.task import LIMITS
 from dragoman.stages.assistants import PROMPTED, open_assistant
-from dragoman.stages.evaluate import Measured, measure
+from dragoman.stages.evaluate import Measured, asked, measure
 from dragoman.stages.plan import RungPlan, how_of, keep_correction
 from dragoman.stages.prepare import part
 from dragoman.stages.prompts import Candidate, few_shot, open_base, zero_shot
@@ -24,7 +23,7 @@ from dragoman.stages.train import Plan, aimed_at, discard, train, watched
 from dragoman.stages.writers import prompted
 from dragoman.stages.writing import model_kind, objective_of
 
-__all__ = ["Climbed", "Rung", "advice", "asked", "climb", "ladder_rows", "pick_base"]
+__all__ = ["Climbed", "Rung", "advice", "climb", "ladder_rows", "pick_base"]
 
 Say = Callable[[str], None]
 COMPARED = 50  # rows of validation on which untouched models are compared
@@ -94,7 +93,8 @@ def _pick_writer(project: Project, prepared: Run, tick: Tick) -> tuple[Candidate
             raise UserError("encoders are not compared before they learn", 'name one: models.candidates=["hf:..."]')
         place = (base.spec, base.folder, base.fingerprint)
         made = prompted(project, prepared, "zero_shot", place, part(prepared, "train"))
-        figures = measure(open_assistant(made), rows, "validation, the first rows", requests=0).estimates
+        opened, names = open_assistant(made), asked(project)
+        figures = measure(opened, rows, "validation, the first rows", requests=0, names=names).estimates
         found.append((figures[watch.metric].value, base))
     best = max(found, key=lambda pair: pair[0] if watch.higher else -pair[0])[1]
     return best, [{"model": base.spec, watch.metric: score, "chosen": base is best} for score, base in found]
@@ -184,11 +184,6 @@ def _trained(
     return best, trials if len(trials) > 1 else []
 
 
-def asked(project: Project) -> list[str]:
-    """The metrics that a target or limit names, which are measured whether they are usual or not."""
-    return [one.metric for one in project.scope.criteria() if one.metric not in LIMITS]
-
-
 def _correct(project: Project, rungs: Sequence[Rung]) -> None:
     """Keep how far the predictions of time were off."""
     keep_correction(
@@ -256,6 +251,8 @@ def advice(project: Project, prepared: Run, base: Candidate, climbed: Climbed, s
     if best.trials or best.plan.rates:
         for number, share in enumerate((0.25, 0.5)):
             count = int(rows * share)
+            if count < 2:
+                continue
 
             def drawing(done: float, text: str = "", number: int = number, count: int = count) -> None:
                 tick((number + done) / 2, f"learning curve, {count:,} rows: {text}")
@@ -264,7 +261,8 @@ def advice(project: Project, prepared: Run, base: Candidate, climbed: Climbed, s
             objective, own = aimed_at(project, base.spec)
             plan = Plan(base.spec, best.plan.rung, how, objective=objective, objective_settings=own, rows=count)
             smaller = train(project, prepared, plan, say, drawing)
-            measured = measure(open_assistant(smaller), part(prepared, "validation"), "validation", requests=0)
+            opened, answered = open_assistant(smaller), part(prepared, "validation")
+            measured = measure(opened, answered, "validation", requests=0, names=asked(project))
             points.append((count, measured.estimates[target.metric]))
     curve = learning_curve(sorted(points), target.higher) if len(points) > 1 and target.metric in metrics else None
     labelled = report.task.kind == "classify"

@@ -23,13 +23,13 @@ from dragoman.data.split import sample
 from dragoman.evals.gate import judge
 from dragoman.evals.latency import REQUESTS
 from dragoman.evals.run import Report, evaluate, from_rows
-from dragoman.evals.task import make_task
-from dragoman.stages.assistants import Opened, open_assistant, pick, size_mb
+from dragoman.evals.task import LIMITS, make_task
+from dragoman.stages.assistants import PROMPTED, Opened, open_assistant, pick, size_mb
 from dragoman.stages.prepare import gather
 from dragoman.stages.report import write_report
 from dragoman.stages.runs import folder_of
 
-__all__ = ["PLACES", "SECTIONS", "Measured", "Settings", "criteria_rows", "measure", "run", "shown", "views"]
+__all__ = ["PLACES", "SECTIONS", "Measured", "Settings", "asked", "criteria_rows", "measure", "run", "shown", "views"]
 
 PLACES = ("run",)
 SECTIONS = True
@@ -73,11 +73,10 @@ def run(settings: Settings, words: tuple[str, ...], show: Show) -> int:
     project = overlay(known, words)
     with show.board(f"evaluate {made.id}") as board, board.step("evaluate") as tick:
         opened = open_assistant(made)
-        labelled = replace(project, scope=replace(project.scope, labels={label: label for label in opened.labels}))
-        loaded = gather(_free(labelled, words), tick).source
+        loaded = gather(_free(_labelled(project, opened), words), tick).source
         require(loaded, project.data.keep_going)
         rows = sample(loaded.examples, project.data.rows, project.data.seed)
-        done = measure(opened, rows, loaded.source, tick)
+        done = measure(opened, rows, loaded.source, tick, names=asked(project))
     verdict = judge(done.estimates, project.scope.criteria())
     record = {
         "name": project.scope.name,
@@ -95,6 +94,21 @@ def run(settings: Settings, words: tuple[str, ...], show: Show) -> int:
     page = write_report(done.run, record)
     shown(f"{made.id} on {loaded.source}", record, page, show)
     return 0 if verdict.passed else 1
+
+
+def _labelled(project: Project, opened: Opened) -> Project:
+    """The project with the labels that the assistant knows.
+
+    Of tags the scope's own stay: their order names tags that are numbers, and the assistant's is another.
+    """
+    if opened.task == "tag":
+        return project
+    return replace(project, scope=replace(project.scope, labels={label: label for label in opened.labels}))
+
+
+def asked(project: Project) -> list[str]:
+    """The metrics that a target or limit names, which are measured whether they are usual or not."""
+    return [one.metric for one in project.scope.criteria() if one.metric not in LIMITS]
 
 
 def _free(project: Project, words: Sequence[str]) -> Project:
@@ -129,12 +143,15 @@ def measure(
     """
     if opened.task != "classify":
         requests = min(requests, WRITTEN)
+    # Every metric of labels is usual; those named alone would leave the others out.
+    names = () if opened.task == "classify" else names
     task = make_task(examples, opened.labels, names, opened.multi_label, opened.task)
     rows = {source: _digest(examples)}
     settings = {"requests": requests, "seed": seed, "batch": 64, **({"metrics": list(names)} if names else {})}
     run = Run.begin(opened.run.folder.parent, "evaluate", settings, {"model": opened.run, **rows})
     if run.finished:
-        lines = (run.folder / ROWS / "predictions.jsonl").read_text(encoding="utf-8").splitlines()
+        # Not by splitlines: an answer may hold other ends of a line, such as U+2028, which JSON leaves as they are.
+        lines = (run.folder / ROWS / "predictions.jsonl").read_text(encoding="utf-8").removesuffix("\n").split("\n")
         stored = tuple(run.results["latencies"])
         report = from_rows([json.loads(line) for line in lines], task, latencies=stored, seed=seed)
         tick(1.0, "found again")
@@ -175,8 +192,11 @@ def _with_limits(report: Report, memory: float, opened: Opened) -> dict[str, Est
         "memory_mb": Estimate(memory, memory, memory, 1),
     }
     lost = opened.run.results.get("forgetting")
-    # A rung that learns no weight forgets nothing: that needs no measurement.
-    figures["forgetting"] = Estimate(**lost["drop"]) if lost else Estimate(0.0, 0.0, 0.0, 1)
+    if lost:
+        figures["forgetting"] = Estimate(**lost["drop"])
+    elif opened.run.verb in PROMPTED:
+        # A rung that learns no weight forgets nothing: that needs no measurement. Of any other it is not known.
+        figures["forgetting"] = Estimate(0.0, 0.0, 0.0, 1)
     return figures
 
 

@@ -40,6 +40,8 @@ class Settings:
     "Go on with the text itself, without the model's chat template."
     system: str = ""
     "What the model is told before the prompt."
+    adapter: tuple[str, ...] = ()
+    "LoRA adapters in PEFT's format over the model: folders, with commas between. Each answers, under its name."
     file: str = ""
     "A file of prompts: one a line, or .jsonl with `prompt` or `messages`; one JSON line each comes back."
     device: str = "auto"
@@ -58,8 +60,12 @@ def run(settings: Settings, words: tuple[str, ...], show: Show) -> int:
         raise UserError("a prompt and a file of prompts are two things", "give one: prompt=... or file=...")
     if settings.raw and settings.system:
         raise UserError("a text that is gone on from has no system message", "leave out system=... or raw=true")
+    if settings.adapter and settings.file:
+        raise UserError("adapters are compared on one prompt, not on a file of them", "give it as prompt=...")
     rows = _from_file(Path(settings.file), settings) if settings.file else [("", _prompt(_asked(settings), settings))]
     prompts = [prompt for _, prompt in rows]
+    if settings.adapter:
+        return _compared(prompts[0], settings, show)
     from dragoman.models.open import open_lm
 
     lm = open_lm(settings.model, device=settings.device, precision=settings.precision, raw=settings.raw)
@@ -200,6 +206,31 @@ def _whole(lm: LM, prompt: Prompt, settings: Settings, show: Show) -> None:
                 others = "  ".join(f"{text!r} {value:.3f}" for text, value in token.top)
                 print(f"  {token.text!r:<16} {token.logprob:8.3f}   {others}")
     show.result(_told(prompt, found, settings.model) | {"seconds": round(time.monotonic() - begun, 3)})
+
+
+def _compared(prompt: Prompt, settings: Settings, show: Show) -> int:
+    """Print what the model says to one prompt with each adapter beside it; all stand over one base in memory."""
+    from dragoman.models.open import open_adapted
+
+    begun = time.monotonic()
+    names = [one for given in settings.adapter for one in ([given] if Path(given).is_dir() else given.split(","))]
+    folders = [Path(name) for name in names]
+    lm = open_adapted(settings.model, folders, settings.device, settings.precision, settings.raw)
+    lm.of().check(prompt)
+    try:
+        found = lm.generate([prompt] * len(names), settings.how, [str(folder) for folder in folders])
+    except KeyboardInterrupt:
+        raise Stopped(signal.SIGINT, "stopped by Ctrl-C") from None
+    n = settings.how.n
+    told: list[dict[str, Any]] = []
+    for row, name in enumerate(names):
+        answers = found[row * n : row * n + n]
+        for one in () if show.json else answers:
+            print(f"[{visible(name)}] {shown(one.text)}", flush=True)
+        told += [{**one, "adapter": name} for one in _told(prompt, answers, settings.model)["completions"]]
+    result = {**_told(prompt, (), settings.model), "completions": told}
+    show.result(result | {"seconds": round(time.monotonic() - begun, 3)})
+    return 0
 
 
 def _lines(lm: LM, prompts: Sequence[Prompt], settings: Settings) -> None:

@@ -227,7 +227,8 @@ def _written(net: Any, tokenizer: "Tokenizer", prompt: str) -> str:
 def _samples(run: Run) -> list[dict[str, Any]]:
     """What was written at each measurement; one that a kill made do twice stands once."""
     file = run.folder / SAMPLES
-    lines = file.read_text(encoding="utf-8").splitlines() if file.exists() else []
+    # Not by splitlines: a text may hold other ends of a line, such as U+2028, which JSON leaves as they are.
+    lines = file.read_text(encoding="utf-8").split("\n") if file.exists() else []
     return [json.loads(line) for line in dict.fromkeys(line for line in lines if line.strip())]
 
 

@@ -13,7 +13,7 @@ from dragoman.report.model_card import CardFacts
 from dragoman.stages.assistants import CARD, MODEL
 from dragoman.stages.record import data_card
 
-__all__ = ["HUB_NAME", "card_facts", "public_base"]
+__all__ = ["HUB_NAME", "card_facts", "pathless", "public_base"]
 
 HUB_NAME = re.compile(r"[\w-][\w.-]*/[\w-][\w.-]*")
 BUILTIN = {"minilm": "sentence-transformers/all-MiniLM-L6-v2"}
@@ -29,6 +29,14 @@ _KINDS = (
 "how a class of transformers ends, PEFT's name of its task, the hub's, and the class that opens it"
 TASKS = {"summarize": "summarization", "translate": "translation"}
 "what the hub calls the tasks of a model that reads and writes"
+_PART = r"""[^\s"'`<>|,;(){}\[\]=]"""  # what a path is made of inside a text
+_PLACE = re.compile(
+    rf"(?<![\w./\\~])(?:(?:file://|~)?/(?:(?![/\\]){_PART})+[/\\]|~[/\\]|\.{{1,2}}[\\/]|[A-Za-z]:[\\/]|\\\\){_PART}*"
+)
+_FILE = re.compile(
+    r"(?<![\w./\\:@~-])(?:[\w.-]+[/\\])+[\w.-]+\.(?:jsonl?|csv|tsv|parquet|conll|txt|gz|toml|md|jinja|safetensors|gguf|bin)\b"
+)
+"a path from the root, the home or the folder one stands in; and one to a file of a known ending"
 
 
 def card_facts(made: Run, folder: Path, place: str, licence: str) -> CardFacts:
@@ -48,7 +56,7 @@ def card_facts(made: Run, folder: Path, place: str, licence: str) -> CardFacts:
     if card.get("instruction"):
         scope["instruction"] = card["instruction"]
     facts = CardFacts(
-        title=str(scope.get("name") or made.id),
+        title=pathless(str(scope.get("name") or made.id)),
         place=place,
         run=made.id,
         version=str(made.record.get("version", "")),
@@ -60,8 +68,8 @@ def card_facts(made: Run, folder: Path, place: str, licence: str) -> CardFacts:
         data=data,
         data_name=data_name,
         tags=tuple(tag for tag in (task, made.verb) if tag),
-        scope=scope,
-        record=record,
+        scope=_public(scope),
+        record=_public(record),
         judged_on=judged_on,
         facts=_known(made, card),
     )
@@ -77,6 +85,31 @@ def public_base(spec: str) -> str:
     return name if scheme == "hf" and HUB_NAME.fullmatch(name) else ""
 
 
+def pathless(text: str) -> str:
+    """A text of anybody's with the last name of each path in it: where a file lies is nobody's business.
+
+    What the hub or the net calls something (hf:owner/name, https://...) stays.
+    """
+    for shape in (_PLACE, _FILE):
+        text = shape.sub(_last_name, text)
+    return text
+
+
+def _last_name(found: re.Match[str]) -> str:
+    path = found[0].rstrip(".:!?")
+    name: str = re.split(r"[\\/]", path.rstrip("\\/"))[-1]
+    return name + found[0][len(path) :]
+
+
+def _public(value: Any) -> Any:
+    """A record of any depth whose texts name no path."""
+    if isinstance(value, Mapping):
+        return {name: _public(one) for name, one in value.items()}
+    if isinstance(value, list | tuple):
+        return [_public(one) for one in value]
+    return pathless(value) if isinstance(value, str) else value
+
+
 def _record(made: Run) -> tuple[str, Mapping[str, Any]]:
     """On which rows it was measured last, and the record of that: a verdict, else a validation, else its training."""
     trained = made.results.get("record")
@@ -84,7 +117,8 @@ def _record(made: Run) -> tuple[str, Mapping[str, Any]]:
         return "held-out text", trained
     about = [one for one in all_runs(made.folder.parent) if one.finished and one.results.get("rung_run") == made.id]
     own = {name: made.results.get(name) for name in ("forgetting", "parity", "cut")} | {"data": _data_card(made)}
-    for verb, rows in (("run", "sealed test"), ("judge", "sealed test"), ("evaluate", "validation rows")):
+    places = {"run": "sealed test", "judge": "sealed test", "tune": "sealed test", "evaluate": "validation rows"}
+    for verb, rows in places.items():
         found = [
             one for one in about if one.verb == verb and (verb != "evaluate" or "validation" in one.record["inputs"])
         ]

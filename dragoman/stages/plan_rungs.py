@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from dragoman.core.errors import UserError
 from dragoman.core.project import Project
 from dragoman.core.runs import Run
 from dragoman.core.show import Tick
@@ -49,6 +50,9 @@ def plan_rungs(
     from dragoman.nn.store import read_arch
 
     arch, card = read_arch(folder), prepared.results["card"]
+    if arch.kind == "encoder" and set(project.ladder.rungs) <= set(PROMPTED):
+        said = "an encoder has no way to answer before it has learnt, and no rung lets it learn"
+        raise UserError(said, 'add some that do: ladder.rungs=["lora", "full"]')
     rows, held = card["parts"]["train"], card["parts"]["validation"]
     tokens = int(rows * tokens_an_example(card))
     memory = parse_bytes(project.scope.budget.memory, "scope.budget.memory")
@@ -62,7 +66,9 @@ def plan_rungs(
     left, found = project.scope.budget.seconds(), []
     for number, rung in enumerate(project.ladder.rungs):
         share = left / (len(project.ladder.rungs) - number)
-        if rung in PROMPTED:
+        if rung in PROMPTED and arch.kind == "encoder":
+            one = RungPlan(rung, 0.0, fits=False, note="an encoder has no way to answer before it has learnt")
+        elif rung in PROMPTED:
             times = 2.0 if rung == "chain_of_thought" else 1.0
             one = RungPlan(rung, times * answering * correction.get(rung, 1.0))
         else:
@@ -118,10 +124,11 @@ def _seconds_an_answer(project: Project, prepared: Run, folder: Path, kind: str)
     from dragoman.core.sampling import Sampling
     from dragoman.models.open import open_lm
 
-    rows = [one for one in part(prepared, "validation") if one.prompt and one.answers][:ASKED]
+    lm: Any = open_lm(folder, raw=True)
+    able = [one for one in part(prepared, "validation")[:100] if one.prompt and one.answers]
+    rows = [one for one in able if not lm.longest or len(lm.ids(one.prompt)) < lm.longest // 2][:ASKED]
     if not rows:
         return 0.1
-    lm: Any = open_lm(folder, raw=True)
     size = max(8, min(project.models.max_tokens, sum(len(one.answers[0]) for one in rows) // (3 * len(rows))))
     begun = time.perf_counter()
     lm.generate([one.prompt for one in rows], Sampling(max_tokens=size, min_tokens=size))

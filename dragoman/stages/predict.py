@@ -102,10 +102,12 @@ def speed_of(machine: "Machine", precision: str, utilisation: float = 0.0) -> Sp
 
 
 def chunked(arch: Arch, step: Pass, learning: Learning) -> Learning:
-    """The same with the number of tokens whose logits the loss holds at once (`train.cross_entropy`)."""
-    from dragoman.train.cross_entropy import chunk_size
+    """The same with the number of tokens whose logits the loss holds at once (`train.cross_entropy`); few stay whole."""
+    from dragoman.train.cross_entropy import PLAIN, chunk_size
 
-    return replace(learning, chunk=chunk_size(int(step.batch * step.length * step.predicted), arch.vocabulary))
+    tokens = int(step.batch * step.length * step.predicted)
+    plain = tokens * arch.vocabulary <= PLAIN
+    return replace(learning, chunk=0 if plain else chunk_size(tokens, arch.vocabulary))
 
 
 def predict(

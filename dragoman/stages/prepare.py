@@ -19,15 +19,16 @@ from dragoman.core.sizing import parse_bytes
 from dragoman.core.types import Example
 from dragoman.data.builtin import descriptions
 from dragoman.data.card import card
-from dragoman.data.check import Finding, preflight
+from dragoman.data.check import ORDER, Finding, preflight
 from dragoman.data.dedupe import unique
 from dragoman.data.examples import read_examples, write_examples
 from dragoman.data.load import Loaded, require
 from dragoman.data.load import load as load_rows
 from dragoman.data.problems import write_rejects
 from dragoman.data.seal import write_sealed
+from dragoman.data.shapes.tag import tags_of
 from dragoman.data.split import Parts, sample, split
-from dragoman.evals.task import check_names
+from dragoman.evals.task import check_names, rouge_blind
 from dragoman.stages.settled import command, settled
 
 __all__ = [
@@ -109,13 +110,20 @@ def _read(project: Project, spec: str) -> Loaded:
         project.place(spec),
         shape=data.shape,
         task=project.scope.task,
-        template=data.template,
+        template=_template_at(project),
         columns=data.columns,
         labels=tuple(project.scope.labels),
         multi_label=project.scope.multi_label,
         max_line=parse_bytes(data.max_line, "data.max_line"),
         stdin=sys.stdin.buffer if spec == "-" else None,
     )
+
+
+def _template_at(project: Project) -> str:
+    """The prompt template by name or text, or its file as seen from here."""
+    file, mark, name = project.data.template.partition("#")
+    named = mark and file.endswith((".jsonl", ".json"))
+    return f"{project.place(file)}{mark}{name}" if named else project.data.template
 
 
 def prepare(project: Project, gathered: Gathered, tick: Tick = silent) -> Run:
@@ -186,9 +194,9 @@ def _prepare(project: Project, gathered: Gathered, prepared: Run, tick: Tick) ->
 
 
 def inspect(project: Project, gathered: Gathered, count: Callable[[Sequence[str]], list[int]]) -> list[Finding]:
-    """Every finding of the preflight, errors first."""
+    """Every finding of the preflight, errors first, and `rouge-blind` where a figure that is asked for sees nothing."""
     bounds = {one.metric: one.bound for one in project.scope.criteria() if one.kind == "target" and 0 < one.bound < 1}
-    return preflight(
+    found = preflight(
         gathered.source,
         validation=gathered.validation,
         test=gathered.test,
@@ -201,6 +209,13 @@ def inspect(project: Project, gathered: Gathered, count: Callable[[Sequence[str]
         count=count,
         max_length=project.models.max_length,
     )
+    asked = [one.metric for one in project.scope.criteria() if one.metric.startswith("rouge")]
+    blind = rouge_blind(gathered.source.examples) if asked else ""
+    if blind:
+        rows = len(gathered.source.examples)
+        hint = 'scope.target.chrf=">= 0.5" knows every letter'
+        found.append(Finding("rouge-blind", "warning", rows, f"{asked[0]} is asked for, and {blind}", hint=hint))
+    return sorted(found, key=lambda one: ORDER[one.severity])
 
 
 def counter(project: Project) -> Callable[[Sequence[str]], list[int]]:
@@ -224,7 +239,11 @@ def _labelled(project: Project, examples: Iterable[Example]) -> tuple[str, ...]:
     """The labels, or the tags; none where answers are texts of their own."""
     if project.scope.task not in ("classify", "tag"):
         return ()
-    return tuple(project.scope.labels) or tuple(sorted({label for one in examples for label in one.answers}))
+    named, tag = tuple(project.scope.labels), project.scope.task == "tag"
+    if named and not tag:
+        return named
+    held = sorted({label for one in examples for label in one.answers})
+    return tags_of(named, held) if named else tuple(held)
 
 
 def _described(project: Project, labels: Sequence[str]) -> Mapping[str, str]:

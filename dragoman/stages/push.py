@@ -20,7 +20,7 @@ from dragoman.core.show import Show
 from dragoman.core.sizing import show_bytes
 from dragoman.report.model_card import write_model_card
 from dragoman.stages.assistants import CARD, MODEL, RUNGS, pick
-from dragoman.stages.model_card import HUB_NAME, card_facts, public_base
+from dragoman.stages.model_card import HUB_NAME, card_facts, pathless, public_base
 from dragoman.stages.runs import folder_of
 
 __all__ = ["PLACES", "SECTIONS", "Settings", "files_of", "run"]
@@ -40,6 +40,8 @@ CLEANED = ("config.json", "generation_config.json", "adapter_config.json", "toke
 KEPT = ("kind", "labels", "multi_label", "max_length", "max_tokens", "base", "tuning", "task", "instruction", "adapter")
 "of dragoman.json: what the assistant is made of"
 NAMES = ("_name_or_path", "name_or_path", "base_model_name_or_path", "base")
+PROGRAMS = ("chat_template",)
+"what is run and not read: a slash in it is no path, and any change would be another program"
 _PATH = re.compile(r"(~?/|[A-Za-z]:[\\/])[^\s/\\]+[/\\][^\n]*")
 
 
@@ -170,17 +172,32 @@ def files_of(folder: Path, base: str = "") -> dict[str, Path | bytes]:
 
 
 def _clean(table: Mapping[str, Any], base: str) -> dict[str, Any]:
-    """A table of settings without paths; where a model is named by one, its public name stands there."""
+    """A table of settings without paths; where a model is named by one, its public name stands there.
+
+    Only hf: and builtin: say that a name is public: owner/name may as well be a folder of the machine it was made on.
+    """
     kept: dict[str, Any] = {}
     for name, value in table.items():
         if name in NAMES and isinstance(value, str):
-            public = value.startswith(("hf:", "builtin:")) or (HUB_NAME.fullmatch(value) and not Path(value).exists())
-            kept[name] = value if public else base
-        elif isinstance(value, Mapping):
-            kept[name] = _clean(value, base)
-        elif not (isinstance(value, str) and _PATH.fullmatch(value)):
+            kept[name] = value if value.startswith(("hf:", "builtin:")) else base
+        elif name in PROGRAMS:
             kept[name] = value
+        elif not _is_path(value):
+            kept[name] = _cleaned(value, base)
     return kept
+
+
+def _cleaned(value: Any, base: str) -> Any:
+    """A value of any depth without paths: in a list they are left out, in a text the last name of each stays."""
+    if isinstance(value, Mapping):
+        return _clean(value, base)
+    if isinstance(value, list):
+        return [_cleaned(one, base) for one in value if not _is_path(one)]
+    return pathless(value) if isinstance(value, str) else value
+
+
+def _is_path(value: Any) -> bool:
+    return isinstance(value, str) and _PATH.fullmatch(value) is not None
 
 
 def _write(target: Path, files: Mapping[str, Path | bytes]) -> None:

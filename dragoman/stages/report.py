@@ -14,6 +14,8 @@ __all__ = ["PLACES", "SECTIONS", "Settings", "run", "write_report"]
 
 PLACES = ("run",)
 SECTIONS = False
+VERDICTS = ("run", "tune")
+"verbs whose results are the record of a verdict"
 
 
 @dataclass(frozen=True)
@@ -38,11 +40,11 @@ def run(settings: Settings, words: tuple[str, ...], show: Show) -> int:
         )
     one = find(root, settings.run) if settings.run else done[-1]
     if not _reported(one):
-        hint = "reports are made of finished runs of: dragoman run, and of trainings of a language model"
+        hint = "reports are made of finished runs of: dragoman run or tune, and of trainings of a language model"
         raise UserError(f"{one.id} has no report", hint)
     results = one.results
     page = write_report(one, results)
-    if one.verb == "run":
+    if one.verb in VERDICTS:
         show.card("report", [("page", page), ("verdict", str(results["headline"]))])
         show.result({"report": page, "run": one.id, "verdict": results["verdict"]})
     else:
@@ -52,8 +54,8 @@ def run(settings: Settings, words: tuple[str, ...], show: Show) -> int:
 
 
 def _reported(one: Run) -> bool:
-    """Whether a run can be reported on: a verdict, or a training that left the record of its course."""
-    return one.finished and (one.verb == "run" or isinstance(one.results.get("record"), Mapping))
+    """Whether a run can be reported on: a verdict, of a ladder or a tuning, or a training that left its course."""
+    return one.finished and (one.verb in VERDICTS or isinstance(one.results.get("record"), Mapping))
 
 
 def write_report(one: Run, results: Mapping[str, Any]) -> str:

@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from dragoman.core.config import build, nearest
 from dragoman.core.errors import UserError
 from dragoman.core.project import Project, load, locate
-from dragoman.stages.assistants import RUNGS
+from dragoman.stages.assistants import PROMPTED, RUNGS
+from dragoman.stages.writing import model_kind
 from dragoman.train.doors import How
 
 __all__ = ["command", "settled"]
@@ -20,7 +21,8 @@ def command(verb: str, project: str) -> str:
 def settled(word: str, words: Sequence[str]) -> Project:
     """The project a person means by `word`, with `section.key=value` words laid over it.
 
-    Raises UserError at the first setting, rung or setting of the training loop that is not known or out of range.
+    Raises UserError at the first setting, rung or setting of the training loop that is not known or out of range, and
+    where a limit is asked for that no rung of the project can show.
     """
     project = load(locate(word), words)
     if not project.ladder.rungs:
@@ -31,4 +33,22 @@ def settled(word: str, words: Sequence[str]) -> Project:
         if project.ladder.rungs.count(rung) > 1:
             raise UserError(f"ladder.rungs names '{rung}' twice", "name each rung once: ladder.rungs")
     build(How, {"max_length": project.models.max_length, **project.train}, "train")
+    _measurable(project)
     return project
+
+
+def _measurable(project: Project) -> None:
+    """Raise UserError where forgetting is limited, and the model is of a kind of which it is not measured."""
+    trained = not set(project.ladder.rungs) <= set(PROMPTED)
+    task = project.scope.task
+    if task == "classify" or not trained or all(one.metric != "forgetting" for one in project.scope.criteria()):
+        return
+    from dragoman.models.source import resolve
+
+    for model in project.models.candidates:
+        kind = "encoder" if task == "tag" else model_kind(resolve(project.place(model)))
+        if kind != "decoder":
+            raise UserError(
+                f"what a model forgets is not measured where an {kind} learns to {task}",
+                "take forgetting out of scope.limits: it is measured of encoders that classify and of decoders",
+            )

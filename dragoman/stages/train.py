@@ -4,7 +4,7 @@ It can be killed at any instant; the same command goes on and ends bit for bit a
 """
 
 import shutil
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -20,7 +20,7 @@ from dragoman.stages.assistants import MODEL
 from dragoman.stages.language import KINDS
 from dragoman.stages.plugs import plug
 from dragoman.stages.prepare import gather, part, prepare
-from dragoman.stages.writing import model_kind, objective_of, tokens_an_example, writes
+from dragoman.stages.writing import known, model_kind, objective_of, texts_beside, tokens_an_example, writes
 from dragoman.train.doors import OBJECTIVES, TUNINGS, How
 
 __all__ = [
@@ -34,6 +34,7 @@ __all__ = [
     "planned",
     "run",
     "stored_project",
+    "told_learning",
     "train",
     "usual_rate",
     "watched",
@@ -101,6 +102,7 @@ def run(settings: Settings, words: tuple[str, ...], show: Show) -> int:
             done = train(project, prepared, plan, show.say, tick)
     facts = done.results
     rows = [("learnt", f"{facts['learnt']:,} of {facts['weights']:,} weights, {facts['steps']} steps")]
+    rows += [("what learns", told_learning(facts["learning"]))]
     rows += [("took", f"{show_seconds(facts['seconds'])}, {show_bytes(facts['memory'])} at the peak")]
     rows += [(f"validation {name}", f"{value:.4f}") for name, value in facts["best"].items()]
     rows += [("model", str(done.folder / MODEL)), ("run", done.id), ("then", f"dragoman evaluate {done.id} data=PATH")]
@@ -109,6 +111,12 @@ def run(settings: Settings, words: tuple[str, ...], show: Show) -> int:
         {"run": done.id, "model": str(done.folder / MODEL), "validation": facts["best"], "steps": facts["steps"]}
     )
     return 0
+
+
+def told_learning(learning: Sequence[Sequence[Any]], most: int = 6) -> str:
+    """In one line which weights learnt: the first names, and how many lines there are beside them."""
+    told = ", ".join(str(name) for name, _ in learning[:most])
+    return told if len(learning) <= most else f"{told} and {len(learning) - most} more"
 
 
 def _on_texts(settings: Settings, words: tuple[str, ...], show: Show) -> int:
@@ -201,8 +209,8 @@ def train(
         away = teacher.startswith(("openai:", "fake:"))
         inputs["teacher"] = teacher if away else fingerprint(resolve(teacher))
     if project.scope.task != "classify":
-        settings |= {"task": project.scope.task, "instruction": project.scope.instruction}
-        settings |= {"template": project.models.template, "general": project.data.general}
+        settings |= known(project)
+        inputs |= texts_beside(project)
     run = Run.begin(project.runs_folder, plan.tuning, settings, inputs)
     if run.finished and run.results.get("discarded") and not figures:
         shutil.rmtree(run.folder)

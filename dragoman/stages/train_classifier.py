@@ -110,6 +110,8 @@ def measure_of(
 
 def _facts(outcome: "Outcome") -> dict[str, Any]:
     """What is recorded of a training."""
+    from dragoman.train.anatomy import fold_learning
+
     return {
         "best": dict(outcome.best),
         "best_step": outcome.best_step,
@@ -124,6 +126,7 @@ def _facts(outcome: "Outcome") -> dict[str, Any]:
         "memory": outcome.memory,
         "learnt": outcome.learnt,
         "weights": sum(weight.numel() for weight in outcome.net.parameters()),
+        "learning": fold_learning(outcome.net),
         "cut": outcome.cut,
     }
 

@@ -14,12 +14,12 @@ from dragoman.app.turn import Step
 from dragoman.core import durable
 from dragoman.core.config import dump
 from dragoman.core.doors import LM
-from dragoman.core.project import LEADING, Project
+from dragoman.core.project import Project
 from dragoman.core.runs import Run
 from dragoman.core.show import Tick
 from dragoman.core.sizing import reset_peak_memory
 from dragoman.core.types import Example
-from dragoman.evals.task import make_metrics
+from dragoman.evals.task import led_by, make_metrics
 from dragoman.stages.assistants import MODEL, write_card
 from dragoman.train.doors import How
 
@@ -73,7 +73,7 @@ def train_reader(
     tokenizer = Tokenizer(base[1])
     tokenizer.fit(net.arch)
     tokenizer.max_length = how.max_length
-    leading = LEADING[project.scope.task]
+    judged = rows[1][:VALIDATED]
     reset_peak_memory()
     outcome = learn(
         net,
@@ -83,8 +83,8 @@ def train_reader(
         rows[0],
         how,
         run.folder / "training",
-        _measure(project.scope.task, kind, rows[1][:VALIDATED], labels, tokenizer),
-        Watch(leading, higher=True),
+        _measure(project.scope.task, kind, judged, labels, tokenizer),
+        Watch(led_by(project.scope.task, judged), higher=True),
         said,
         tick,
     )
@@ -108,7 +108,7 @@ def _measure(
     task: str, kind: str, examples: Sequence[Example], labels: tuple[str, ...], tokenizer: "Tokenizer"
 ) -> Callable[[Any], Mapping[str, float]]:
     """What validation shows of a net, measured through the assistant that would serve it."""
-    names = [LEADING[task]] + (["exact_match"] if task == "answer" else [])
+    names = [led_by(task, examples)] + (["exact_match"] if task == "answer" else [])
     metrics = make_metrics(names, labels, False, task)
 
     def measure(net: Any) -> Mapping[str, float]:
@@ -127,6 +127,8 @@ def _measure(
 
 def _facts(outcome: "Outcome", tuning: tuple[str, Any]) -> dict[str, Any]:
     """What is recorded of a training."""
+    from dragoman.train.anatomy import fold_learning
+
     names = ("best_step", "steps", "planned", "stretch", "seconds", "tokens", "memory", "learnt", "cut", "skipped")
     return {
         **{name: getattr(outcome, name) for name in names},
@@ -135,6 +137,7 @@ def _facts(outcome: "Outcome", tuning: tuple[str, Any]) -> dict[str, Any]:
         "losses": list(outcome.losses),
         "order": outcome.chain,
         "weights": sum(weight.numel() for weight in outcome.net.parameters()),
+        "learning": fold_learning(outcome.net),
         "tuning": {"name": tuning[0], **dump(tuning[1])},
     }
 

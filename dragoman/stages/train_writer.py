@@ -4,19 +4,16 @@ What a training of a classifier records, this records too, so the ladder, the ve
 of the difference.
 """
 
-import copy
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from dragoman.app.steps.write import written
 from dragoman.core import durable
 from dragoman.core.config import dump
 from dragoman.core.project import Project
 from dragoman.core.runs import Run
-from dragoman.core.sampling import Sampling
 from dragoman.core.show import Tick
 from dragoman.core.sizing import reset_peak_memory
 from dragoman.core.types import Example
@@ -34,9 +31,6 @@ if TYPE_CHECKING:
 
 __all__ = ["Lessons", "lessons_of", "loss_of", "train_writer"]
 
-PROBE = 8  # prompts that every form of the model must answer with the same tokens
-WRITTEN = 24  # tokens of each of these answers
-PARITY = 1e-4  # logits of two forms of the same weights, over the largest, in fp32
 VALIDATED = 200  # rows of validation that are measured while it learns
 MEASURED = 20_000  # tokens of general text that forgetting is measured on
 
@@ -85,7 +79,11 @@ def train_writer(
     net = load_lm(base[1])
     instruction = instruction_of(project)
     tokenizer = open_tokenizer(base[1], net.arch, project, taught(rows[0][:1], instruction), said)
-    how = replace(how, max_length=min(how.max_length, net.arch.longest or how.max_length))
+    if hasattr(tuning[1], "begun"):  # a prompt that learns from words on: which tokens these are is known here
+        tuning = (tuning[0], tuning[1].begun(tokenizer))
+    # What learns in front of a text takes as many positions of it.
+    room = net.arch.longest - int(getattr(tuning[1], "tokens", 0))
+    how = replace(how, max_length=min(how.max_length, room) if room > 0 else how.max_length)
     lessons = lessons_of(project, *rows, tokenizer, net.arch.kind)
     answers = teacher_answers(objective, lessons.train, run.folder / "teacher", said, tick)
     lessons = replace(lessons, train=answers)
@@ -173,8 +171,10 @@ def _forgotten(project: Project, before: "HeldOut | None", after: "HeldOut | Non
 
 def _facts(outcome: "Outcome", tuning: tuple[str, Any]) -> dict[str, Any]:
     """What is recorded of a training."""
-    names = ("best_step", "steps", "planned", "losses", "stretch", "seconds", "tokens", "memory", "learnt", "cut")
-    facts = {name: getattr(outcome, name) for name in names}
+    from dragoman.train.anatomy import fold_learning
+
+    names = ("best_step", "steps", "planned", "losses", "stretch", "seconds", "tokens", "memory", "learnt")
+    facts = {name: getattr(outcome, name) for name in (*names, "cut", "dropped")}
     facts["losses"] = list(outcome.losses)
     return {
         **facts,
@@ -183,6 +183,7 @@ def _facts(outcome: "Outcome", tuning: tuple[str, Any]) -> dict[str, Any]:
         "order": outcome.chain,
         "skipped": outcome.skipped,
         "weights": sum(weight.numel() for weight in outcome.net.parameters()),
+        "learning": fold_learning(outcome.net),
         "tuning": {"name": tuning[0], **dump(tuning[1])},
     }
 
@@ -202,17 +203,21 @@ def _keep(
     """Save the model in every form it has, assert that they answer alike, and measure what was forgotten."""
     from dragoman.models.source import fingerprint
     from dragoman.nn.store import save_lm
+    from dragoman.stages.writer_forms import PROBE, Probe, gap_of, parity_of
     from dragoman.train.adapter import write_adapter
 
     name, made = tuning
-    net = outcome.net.cpu().eval()
-    probe = _Probe(tokenizer, lessons.validation[:PROBE] or lessons.train[:PROBE])
-    forms = {"trained": probe.logits(net)}
+    net = outcome.net.eval()
     rounded = bool(getattr(made, "rounds", False))
+    after = None if rounded else _general(net, lessons, tokenizer, how)  # where it stands, which may be a GPU
+    net = net.cpu()
+    probe = Probe(tokenizer, lessons.validation[:PROBE] or lessons.train[:PROBE])
+    forms = {"trained": probe.logits(net)}
     if rounded:  # what was learnt joins the weights of before the rounding
         made = replace(made, base=str(base[1]))
     thin, whole = name not in ("full", "scratch", "layers", "head"), getattr(made, "merges", True)
-    card = {"kind": "writer", "labels": [], "multi_label": False, "base": base[0], "tuning": name, **known(project)}
+    place = base[0] if base[0].startswith(("builtin:", "hf:")) else str(base[1].absolute())
+    card = {"kind": "writer", "labels": [], "multi_label": False, "base": place, "tuning": name, **known(project)}
     card |= {"adapter": not whole, "fingerprint": "" if whole else fingerprint(base[1])}
     published = [MODEL]
     if thin and whole:
@@ -227,7 +232,7 @@ def _keep(
         net = made.merge(net).eval()
         forms["merged"] = probe.logits(net)
     # In four bits it learnt beside rounded weights: what is kept, measured and served is the merged model.
-    rounding = _gap(forms.pop("trained"), forms["merged"]) if rounded else None
+    rounding = gap_of(forms.pop("trained"), forms["merged"]) if rounded else None
 
     def fill(stage: Path) -> None:
         if whole:
@@ -238,79 +243,8 @@ def _keep(
         write_card(stage, card)
 
     durable.publish(run.folder / MODEL, fill)
-    after = _general(net, lessons, tokenizer, how)
-    words = probe.words(copy.deepcopy(net))
-    parity = _parity(run, forms, words, probe, base[1], thin, whole)
+    after = after or _general(net, lessons, tokenizer, how)
+    parity = parity_of(run.folder, forms, probe.words(net), probe, base[1], thin, whole)
     size = sum(file.stat().st_size for file in (run.folder / MODEL).iterdir())
     facts = {"parity": parity, "forgetting": _forgotten(project, before, after), "bytes": size, "rounding": rounding}
     return facts, tuple(published)
-
-
-@dataclass(frozen=True)
-class _Probe:
-    """A few prompts that every form of a model must answer alike."""
-
-    tokenizer: "Tokenizer"
-    examples: Sequence[Example]
-
-    def logits(self, net: Any) -> Any:
-        """The logits behind the last token of each prompt, [prompts, vocabulary]."""
-        import torch
-
-        from dragoman.models.asked import Asking
-
-        two = net.arch.kind == "encoder-decoder"
-        asking = Asking(self.tokenizer, self.tokenizer.chat, two)
-        found = []
-        with torch.no_grad():
-            for example in self.examples:
-                ids = torch.tensor([asking.ids(example.prompt)[-net.arch.longest or None :]])  # [1, s]
-                given = (ids, None, torch.tensor([[net.arch.start_id, *asking.lead]])) if two else (ids,)
-                found.append(net(*given)[0, -1].float())  # [v]
-        return torch.stack(found)
-
-    def words(self, net: Any) -> list[str]:
-        """What is answered to each prompt; the net is packed for answering."""
-        from dragoman.models.local import LocalLM
-
-        return self.said(LocalLM(net, self.tokenizer))
-
-    def said(self, lm: Any) -> list[str]:
-        """What a model behind the door answers to each prompt."""
-        prompts = [example.prompt for example in self.examples]
-        return [one.text for one in written(prompts, lm, Sampling(max_tokens=WRITTEN))]
-
-
-def _parity(
-    run: Run, forms: dict[str, Any], words: list[str], probe: _Probe, base: Path, thin: bool, whole: bool
-) -> list[dict[str, Any]]:
-    """Each form against the trained one, in logits and in words. A difference is a bug, and is not passed on."""
-    from dragoman.models.local import LocalLM
-    from dragoman.nn.store import load_lm
-    from dragoman.train.adapter import read_adapter
-
-    answers = {}
-    if whole:
-        saved: Any = load_lm(run.folder / MODEL)
-        forms["saved"] = probe.logits(saved)
-        answers["saved"] = probe.said(LocalLM(saved, probe.tokenizer))
-    if thin:
-        again: Any = load_lm(base)
-        tuned = read_adapter(again, run.folder / ("adapter" if whole else MODEL))  # over the base as it was published
-        forms["adapter"] = probe.logits(again.eval())
-        again = tuned.merge(again) if whole else again
-        answers["adapter"] = probe.said(LocalLM(again, probe.tokenizer))
-    found = []
-    (leader, first), *others = forms.items()
-    for name, other in others:
-        gap = _gap(first, other)
-        same = answers.get(name, words) == words
-        found.append({"pair": f"{leader} = {name}", "difference": gap, "tolerance": PARITY, "same_answers": same})
-        if gap > PARITY:
-            raise RuntimeError(f"parity broke: {leader} and {name} differ by {gap:.2g} of the largest logit")
-    return found
-
-
-def _gap(one: Any, other: Any) -> float:
-    """How far logits lie apart, over the largest."""
-    return float((one - other).abs().max() / one.abs().max())

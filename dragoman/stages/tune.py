@@ -13,12 +13,13 @@ from typing import Any
 from dragoman.core import durable
 from dragoman.core.config import build, dump
 from dragoman.core.errors import UserError
-from dragoman.core.project import LEADING, Project, overlay
+from dragoman.core.project import LEADING, Columns, Project, overlay
 from dragoman.core.runs import Run
 from dragoman.core.show import Board, Show, Tick, many
 from dragoman.core.sizing import free_memory, parse_bytes, show_bytes, show_seconds
 from dragoman.data.load import guess_task, load, require
 from dragoman.data.seal import open_sealed, read_again
+from dragoman.evals.task import led_by, rouge_blind
 from dragoman.stages.assistants import open_assistant
 from dragoman.stages.check import tell
 from dragoman.stages.evaluate import Measured, measure
@@ -119,7 +120,7 @@ def _run(settings: Settings, show: Show) -> int:
         with board.step("check") as tick:
             from dragoman.stages.check_writing import inspected
 
-            found, views = inspected(project, gathered, tick)
+            found, views = inspected(project, gathered, tick, settings.objective)
             tick(1.0, many(len(found), "finding"))
         with board.step("plan") as tick:
             tick(0.2, "measuring this machine")
@@ -140,21 +141,30 @@ def _run(settings: Settings, show: Show) -> int:
 def _project(settings: Settings, tick: Any) -> tuple[Project, tuple[str, ...]]:
     """The project that a person would have written, with every guess said."""
     tick(0.3, f"reading {settings.data}")
-    asked = {"shape": settings.shape, "task": settings.task, "template": settings.prompt}
-    first = load(settings.data, **asked, columns=None)  # type: ignore[arg-type]
+    columns: Columns = build(Columns, settings.columns, "columns")
+    first = load(settings.data, task=settings.task, shape=settings.shape, template=settings.prompt, columns=columns)
     require(first, keep_going=True)
+    if first.shape == "plain":
+        raise UserError(
+            f"{settings.data} holds plain texts, in which nothing is asked or answered",
+            f"go on pretraining with them: dragoman pretrain {settings.data} model={settings.model}",
+        )
     task = settings.task or _suited(guess_task(first), first.shape, settings.model)
     guessed = [own_words(text) for text in first.said]
     said = [*guessed, f"task {task}" + ("" if settings.task else ", guessed from the rows: task=... says another")]
+    leads = led_by(task, first.examples)
+    if leads != LEADING[task]:
+        why = rouge_blind(first.examples) if leads == "chrf" else "the tags are no ends of entities"
+        said.append(f"led by {leads}: {why}")
     name = settings.name or Path(settings.data.removeprefix("hf:")).name.partition(".")[0]
     table: dict[str, Any] = {
         "scope": {
             "name": name,
-            "objective": f"Tune {settings.model} on {settings.data}, and be better than without.",
+            "objective": f"Tune {_called(settings.model)} on {_called(settings.data)}, and be better than without.",
             "task": task,
             "instruction": settings.instruction,
             # Better than the untouched model on the same rows is what is asked; no level is.
-            "target": {LEADING[task]: ">= 0.0"},
+            "target": {leads: ">= 0.0"},
         },
         "data": {
             "source": settings.data,
@@ -176,6 +186,11 @@ def _project(settings: Settings, tick: Any) -> tuple[Project, tuple[str, ...]]:
         table["models"]["max_length"] = settings.max_length
     tick(1.0, f"{many(len(first.examples), 'row')}, {first.shape}, task {task}")
     return overlay(table, ()), tuple(said)
+
+
+def _called(spec: str) -> str:
+    """What a model or a set is called where others read it: a public name whole, of a path the last name alone."""
+    return spec if spec.startswith(("hf:", "builtin:")) else Path(spec).name
 
 
 def _suited(task: str, shape: str, model: str) -> str:
@@ -226,6 +241,7 @@ def _proven(
     """Train, and let the untouched and the tuned model answer the same sealed rows."""
     project, plan = work.project, work.plan
     settings = {"scope": dump(project.scope), "plan": dump(plan), "data": project.data.general}
+    settings |= {"models": dump(project.models)}
     this = Run.begin(project.runs_folder, "tune", settings, {"parts": prepared})
     with durable.lock(this.folder):
         with board.step("baseline") as tick:

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ from dragoman.evals.task import leading
 from dragoman.stages.assistants import MODEL
 from dragoman.stages.evaluate import Measured, views
 from dragoman.stages.record import data_card, lineage
-from dragoman.stages.train import Plan
+from dragoman.stages.train import Plan, told_learning
 from dragoman.stages.writing import writes
 
 __all__ = ["Pair", "card_of", "record_of"]
@@ -44,7 +45,7 @@ class Pair:
         """The metric that leads."""
         return leading(self.tuned.report.task)
 
-    @property
+    @cached_property
     def comparisons(self) -> dict[str, Comparison]:
         """Each metric compared row by row; the p of all but the leading one are adjusted for how many are looked at."""
         if self.old is None:
@@ -162,6 +163,11 @@ def record_of(pair: Pair, why: str, said: Sequence[str], methods: list[dict[str,
         )
     if facts.get("cut"):
         warned.append(f"{facts['cut']:,} training examples were longer than {pair.plan.how.max_length} tokens.")
+    if facts.get("dropped"):
+        warned.append(
+            f"{facts['dropped']:,} training examples were left out: their answers are blank, or they do not fit "
+            f"{pair.plan.how.max_length} tokens."
+        )
     history = [{**point, "validation": point.get("loss")} for point in facts.get("history", [])]
     return {
         "name": pair.project.scope.name,
@@ -184,7 +190,12 @@ def record_of(pair: Pair, why: str, said: Sequence[str], methods: list[dict[str,
         "plan": _plan(chosen, facts),
         "data": data_card(pair.prepared),
         "warnings": warned,
-        "settings": {"method": pair.plan.tuning, "objective": pair.plan.objective, "why": why},
+        "settings": {
+            "method": pair.plan.tuning,
+            "objective": pair.plan.objective,
+            "why": why,
+            "learning": told_learning(facts.get("learning", ())),
+        },
         "lineage": lineage([one for one in (pair.prepared, pair.base, pair.made, pair.tuned.run) if one is not None]),
         "environment": environment(),
         "commands": [pair.served, _evaluate(pair.made)],

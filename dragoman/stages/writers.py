@@ -20,7 +20,7 @@ from dragoman.core.project import Project
 from dragoman.core.runs import Run
 from dragoman.core.show import Tick, silent
 from dragoman.core.types import Example
-from dragoman.stages.writing import known, open_tokenizer, taught
+from dragoman.stages.writing import known, open_tokenizer, taught, texts_beside
 
 __all__ = ["open_writer", "prompted", "steps_of"]
 
@@ -91,8 +91,10 @@ def prompted(
     from dragoman.nn.store import read_arch
 
     spec, folder, fingerprint = base
-    settings = {"rung": rung, **known(project), "template": project.models.template, "seed": project.data.seed}
-    run = Run.begin(project.runs_folder, rung, settings, {"parts": prepared, spec: fingerprint})
+    settings = {"rung": rung, **known(project), "seed": project.data.seed}
+    run = Run.begin(
+        project.runs_folder, rung, settings, {"parts": prepared, spec: fingerprint, **texts_beside(project)}
+    )
     if run.finished:
         tick(1.0, "found again")
         return run
@@ -100,7 +102,7 @@ def prompted(
     said: list[str] = []
     shown = taught(rows[:SHOWN], str(known(project)["instruction"]))
     tokenizer = open_tokenizer(folder, read_arch(folder), project, shown, said.append)
-    place = spec if spec.startswith(("builtin:", "hf:")) else str(folder)
+    place = spec if spec.startswith(("builtin:", "hf:")) else str(folder.absolute())
     card: dict[str, Any] = {"kind": "writer", "labels": [], "multi_label": False, "base": place, **known(project)}
     card |= {"base_needed": True, "fingerprint": fingerprint, "thinks": rung == "chain_of_thought"}
     card |= {"base_bytes": sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())}
@@ -114,7 +116,8 @@ def prompted(
         tokenizer.save(stage)
         write_card(stage, card)
         if rung == "few_shot":
-            pairs = [(one.prompt[-1].content, one.answers[0]) for one in shown if one.prompt and one.answers]
+            alone = [one for one in shown if one.answers and _single(one)]
+            pairs = [(one.prompt[-1].content, one.answers[0]) for one in alone]
             (stage / "examples.json").write_text(json.dumps(pairs, ensure_ascii=False), encoding="utf-8")
 
     durable.publish(run.folder / MODEL, fill)
@@ -122,3 +125,8 @@ def prompted(
 
     facts = {"seconds": time.monotonic() - begun, "memory": 0, "project": dump(project), "base": spec}
     return run.finish(facts, (MODEL,))
+
+
+def _single(example: Example) -> bool:
+    """Whether an example is one question: a part of a dialogue would be shown without what was said before."""
+    return bool(example.prompt) and all(one.role in ("system", "developer") for one in example.prompt[:-1])

@@ -24,6 +24,8 @@ __all__ = [
     "objective_of",
     "open_tokenizer",
     "taught",
+    "template_at",
+    "texts_beside",
     "tokens_an_example",
     "writes",
 ]
@@ -89,6 +91,8 @@ def taught(examples: Sequence[Example], instruction: str) -> list[Example]:
 
 def _instructed(example: Example, instruction: str) -> Example:
     *before, last = example.prompt
+    if last.role != "user":
+        return example
     asked = Message(last.role, instructed(last.content, instruction))
     return replace(example, prompt=(*before, asked))
 
@@ -108,7 +112,7 @@ def open_tokenizer(
     tokenizer = Tokenizer(folder)
     tokenizer.fit(arch)
     tokenizer.max_length = min(project.models.max_length, arch.longest or project.models.max_length)
-    wanted = project.models.template
+    wanted = template_at(project)
     two = arch.kind == "encoder-decoder"
     if wanted != "auto" or not (tokenizer.chat or two):
         tokenizer.use_template(template_of(wanted, tokenizer.template))
@@ -157,6 +161,21 @@ def _read_texts(project: Project) -> list[str]:
     except UserError as wrong:
         raise UserError(f"the general texts: {wrong.problem}", "data.general=PATH names others") from wrong
     return [one.answers[0] for one in loaded.examples if one.answers]
+
+
+def texts_beside(project: Project) -> dict[str, Path | str]:
+    """What a training reads besides its rows, for the run's inputs: the chat template and the general texts."""
+    template, general = Path(template_at(project)), Path(project.place(project.data.general))
+    return {
+        "template": template if template.is_file() else project.models.template,
+        "general": general if general.exists() else project.data.general,
+    }
+
+
+def template_at(project: Project) -> str:
+    """The chat template by name, or its file as seen from here."""
+    name = project.models.template
+    return project.place(name) if name.endswith((".jinja", ".j2")) else name
 
 
 def known(project: Project) -> dict[str, Any]:

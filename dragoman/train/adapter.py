@@ -19,14 +19,13 @@ from dragoman.core.errors import UserError
 from dragoman.nn.adapter import check_settings, published_modules, whole_tensors
 from dragoman.nn.decoder import Decoder
 from dragoman.nn.encdec import EncoderDecoder
-from dragoman.nn.folder import encoder_family_of, family_of, published_names
+from dragoman.nn.folder import encoder_family_of, family_of
 from dragoman.nn.heads import Classifier, Extractor, Headed, Tagger
-from dragoman.nn.names import pairs
 from dragoman.nn.weights import read_json, read_tensors
 from dragoman.train.anatomy import fresh_parts
 from dragoman.train.doors import TUNINGS, Tuning
 
-__all__ = ["Form", "is_plain", "read_adapter", "write_adapter"]
+__all__ = ["Form", "read_adapter", "write_adapter"]
 
 Form = Literal["peft", "own"]
 
@@ -97,27 +96,11 @@ def _with_head(net: nn.Module, config: dict[str, Any], tensors: dict[str, Tensor
     return config, tensors
 
 
-def is_plain(net: nn.Module) -> bool:
-    """Whether a net can be saved as a model of its own: what a tuning put in, if anything, is merged.
-
-    A prefix or a bottleneck cannot be: such a model is its base and the adapter's folder.
-    """
-    arch: Any = net.arch
-    try:
-        if isinstance(net, Headed):
-            published_names(net, arch, encoder_family_of(arch.family))
-        else:
-            pairs(net, arch, family_of(arch.family).language)
-    except ValueError:
-        return False
-    return True
-
-
-def read_adapter(net: nn.Module, folder: Path, name: str = "") -> Any:
+def read_adapter(net: nn.Module, folder: Path) -> Any:
     """Put an adapter beside the weights of its base model, unmerged, and return the tuning it was made with.
 
-    `name` is that tuning's where PEFT's format cannot tell it: qlora's adapters are LoRA's there. Raises UserError
-    where the adapter is of another kind, or does not fit the net tensor by tensor; the net is then as it was.
+    An adapter that qlora made is a LoRA's: it is put beside the weights of before the rounding. Raises UserError where
+    the adapter is of another kind, or does not fit the net tensor by tensor; the net is then as it was.
     """
     config, tensors = read_json(folder / CONFIG), read_tensors(folder, WEIGHTS)
     if OWN in config:
@@ -126,7 +109,7 @@ def read_adapter(net: nn.Module, folder: Path, name: str = "") -> Any:
             raise UserError(f"{folder / CONFIG} does not hold the settings of its tuning", AGAIN)
         tuning, found = TUNINGS.make(str(config[OWN]), settings), tensors
     else:
-        tuning, found = _from_peft(net, config, tensors, folder, name)
+        tuning, found = _from_peft(net, config, tensors, folder)
     wanted = _rehearsed(net, tuning)
     shapes = {name: tuple(tensor.shape) for name, tensor in found.items()}
     wrong = sorted(name for name in wanted.keys() | shapes.keys() if wanted.get(name) != shapes.get(name))
@@ -143,14 +126,12 @@ def read_adapter(net: nn.Module, folder: Path, name: str = "") -> Any:
 
 
 def _from_peft(
-    net: nn.Module, config: Mapping[str, Any], tensors: Mapping[str, Tensor], folder: Path, given: str
+    net: nn.Module, config: Mapping[str, Any], tensors: Mapping[str, Tensor], folder: Path
 ) -> tuple[Any, dict[str, Tensor]]:
     """The tuning of an adapter in PEFT's format, and all tensors that it lets learn, by our names."""
     kind = str(config.get("peft_type"))
     name = {"LORA": "dora" if config.get("use_dora") else "lora", "IA3": "ia3"}.get(kind)
     name = name or {"PROMPT_TUNING": "soft_prompt", "PREFIX_TUNING": "prefix"}.get(kind)
-    if kind == "LORA" and given == "qlora":
-        name = given
     if name is None:
         raise UserError(f"the adapter {folder} is of the kind {kind}, which is not built here", AGAIN)
     if kind in ("LORA", "IA3"):

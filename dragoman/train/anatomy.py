@@ -1,5 +1,7 @@
 """Where things stand in any net: its blocks, their matrices, the parts that are new, and what of it learns."""
 
+import re
+from collections import Counter
 from collections.abc import Iterable
 
 from torch import nn
@@ -16,6 +18,7 @@ __all__ = [
     "chosen",
     "count_learning",
     "describe_learning",
+    "fold_learning",
     "freeze",
     "fresh_parts",
     "levels",
@@ -131,6 +134,19 @@ def levels(net: nn.Module) -> dict[str, int]:
 def describe_learning(net: nn.Module) -> list[tuple[str, tuple[int, ...]]]:
     """Name and shape of each weight that learns now, in the net's order; a shared one comes once."""
     return [(name, tuple(weight.shape)) for name, weight in net.named_parameters() if weight.requires_grad]
+
+
+def fold_learning(net: nn.Module, most: int = 200) -> list[tuple[str, tuple[int, ...]]]:
+    """The same for people: weights of one name and shape in several blocks are one line, `blocks.*.norm.weight x 12`.
+
+    At most `most` lines; the last then says how many weights more there are.
+    """
+    kinds = Counter((re.sub(r"\.\d+(?=\.)", ".*", name), shape) for name, shape in describe_learning(net))
+    lines = [(f"{name} x {times}" if "*" in name else name, shape) for (name, shape), times in kinds.items()]
+    if len(lines) <= most:
+        return lines
+    left = sum(list(kinds.values())[most - 1 :])
+    return [*lines[: most - 1], (f"and {left} more", ())]
 
 
 def count_learning(net: nn.Module) -> int:

@@ -162,7 +162,7 @@ def identity(training: Training) -> dict[str, Any]:
         "tuning": {"name": type(training.tuning).__name__.lower(), **dump(training.tuning)},
         "labels": list(getattr(training.net, "labels", ())),
         "tokenizer": _specials(training.kit.tokenizer),
-        "examples": training.encoded.digest(),
+        "examples": training.examples,
         "weights": training.start,
     }
 

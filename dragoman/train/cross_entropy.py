@@ -12,7 +12,7 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 from torch.nn import functional
 
-__all__ = ["IGNORED", "chunk_size", "linear_cross_entropy"]
+__all__ = ["IGNORED", "PLAIN", "chunk_size", "linear_cross_entropy"]
 
 IGNORED = -100
 "the label of a token from which nothing is learnt"

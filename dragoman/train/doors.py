@@ -127,7 +127,12 @@ class Feed(Protocol):
 
     @property
     def cut(self) -> int:
-        """How many examples were longer than max_length."""
+        """How many examples were longer than max_length, and shortened."""
+        ...
+
+    @property
+    def dropped(self) -> int:
+        """How many examples were left out, because nothing of them could be learnt."""
         ...
 
     def steps_an_epoch(self, batch: int) -> int:
@@ -157,6 +162,8 @@ class Encoded:
     "float32, how much an example counts"
     cut: int = 0
     "how many examples were longer than max_length"
+    dropped: int = 0
+    "how many examples were left out"
 
     def steps_an_epoch(self, batch: int) -> int:
         """How many steps see every example once; the last batch may be smaller."""

@@ -28,11 +28,18 @@ __all__ = [
     "best_fit",
     "fit_rows",
     "replayed_rows",
+    "row_of",
     "shorten",
     "stream_fitted",
 ]
 
 Ids = NDArray[np.int64]
+Row32 = NDArray[np.int32]
+
+
+def row_of(numbers: Sequence[int]) -> Row32:
+    """Token ids or labels in four bytes each."""
+    return np.array(numbers, dtype=np.int32)
 
 
 @dataclass(frozen=True)
@@ -46,22 +53,36 @@ class Lesson:
         return len(self.examples)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Written:
     """One example in tokens: `ids` are read, and `labels` say what is to be predicted at each place, -100 nothing.
 
-    Of an encoder-decoder `ids` are the source, `targets` what the decoder reads, and `labels` belong to those.
+    Of an encoder-decoder `ids` are the source, `targets` what the decoder reads, and `labels` belong to those. Twelve
+    bytes a token: tuples would take fifty.
     """
 
     name: str
-    ids: tuple[int, ...]
-    labels: tuple[int, ...]
-    targets: tuple[int, ...] = ()
+    ids: Row32
+    labels: Row32
+    targets: Row32 = field(default_factory=lambda: row_of(()))
 
     @property
     def learnt(self) -> int:
         """How many tokens are to be predicted."""
-        return sum(label != IGNORED for label in self.labels)
+        return int((self.labels != IGNORED).sum())
+
+    def bytes(self) -> bytes:
+        """All of it, and no two the same."""
+        sizes = f"{len(self.name)} {len(self.ids)} {len(self.labels)} {len(self.targets)} {self.name}"
+        return sizes.encode("utf-8", "surrogatepass") + b"".join(
+            one.tobytes() for one in (self.ids, self.labels, self.targets)
+        )
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Written) and self.bytes() == other.bytes()
+
+    def __hash__(self) -> int:
+        return hash(self.bytes())
 
 
 @dataclass(frozen=True)
@@ -73,9 +94,9 @@ class Fitted:
     "the examples of each row"
     seed: int
     cut: int = 0
-    "examples that were longer than a row: shortened, or left out"
+    "examples that were longer than a row, and shortened"
     dropped: int = 0
-    "those that were left out"
+    "examples that were left out: without a word to answer, or too long"
     replay: Rows | None = None
     share: float = 0.0
     "the share of a step's rows that are replayed"
@@ -90,7 +111,7 @@ class Fitted:
         """SHA-256 over names, tokens and labels of all examples, over who shares a row, and over what is replayed."""
         whole = hashlib.sha256(f"{self.rows} {self.share}".encode())
         for one in self.examples:
-            whole.update(f"{one.name} {one.ids} {one.labels} {one.targets}".encode())
+            whole.update(one.bytes())
         whole.update(self.replay.digest().encode() if self.replay else b"")
         return whole.hexdigest()
 
@@ -117,7 +138,7 @@ class Fitted:
         written = [self.examples[place] for place in self.rows[number]]
         name = "+".join(one.name for one in written)
         ids, owners = _joined([one.ids for one in written])
-        if not written[0].targets:
+        if not len(written[0].targets):
             labels, _ = _joined([one.labels for one in written])
             return Row(name, ids, labels, owners)
         targets, heard = _joined([one.targets for one in written])
@@ -125,9 +146,9 @@ class Fitted:
         return Row(name, ids, labels, owners, targets, heard)
 
 
-def _joined(parts: Sequence[Sequence[int]]) -> tuple[Ids, Ids]:
+def _joined(parts: Sequence[Row32]) -> tuple[Ids, Ids]:
     """The numbers one behind the other, and whose each is."""
-    whole = np.concatenate([np.asarray(part, dtype=np.int64) for part in parts])
+    whole = np.concatenate(parts).astype(np.int64)
     return whole, np.repeat(np.arange(len(parts), dtype=np.int64), [len(part) for part in parts])
 
 
@@ -172,20 +193,15 @@ def fit_rows(written: Sequence[Written], room: int, seed: int, pack: bool, cut: 
 
 
 def shorten(written: Written, room: int, side: str) -> Written | None:
-    """An example that is too long as it is learnt: without the beginning of its prompt (`left`), without the end of its
-    answer (`right`), or not at all (`drop`): None, as where nothing would be left to learn.
-
-    With `left` the last tokens are kept, so an answer is whole unless it alone is longer than the row.
-    """
+    """An example that is too long as it is learnt: without the end of its answer (`right`), or not at all (`drop`):
+    None, as where nothing would be left to learn. See `nn.shortening` for the beginning of a prompt."""
     if len(written.ids) <= room:
         return written
     if side == "drop":
         return None
-    kept = slice(-room, None) if side == "left" else slice(None, room)
-    labels = list(written.labels[kept])
-    if side == "right" and written.labels[room - 1] != IGNORED:
-        labels[-1] = IGNORED  # what comes next was cut off: it is not the end
-    found = replace(written, ids=written.ids[kept], labels=tuple(labels))
+    labels = written.labels[:room].copy()
+    labels[-1] = IGNORED  # what comes next was cut off: it is not the end
+    found = replace(written, ids=written.ids[:room], labels=labels)
     return found if found.learnt else None
 
 

@@ -104,12 +104,12 @@ class Mixed:
 
     @property
     def cut(self) -> int:
-        """Examples that were longer than a row: shortened, or left out."""
+        """Examples that were longer than a row, and shortened."""
         return sum(part.cut for part in self.parts)
 
     @property
     def dropped(self) -> int:
-        """Those that were left out."""
+        """Examples that were left out: without a word to answer, or too long."""
         return sum(part.dropped for part in self.parts)
 
     @cached_property

@@ -7,6 +7,7 @@ from typing import Any
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
+from torch.utils.hooks import RemovableHandle
 
 __all__ = ["draw_noise", "noisy"]
 
@@ -33,18 +34,28 @@ def draw_noise(
 def noisy(net: nn.Module, segments: Int[Tensor, "b s"] | None, alpha: float) -> Iterator[None]:
     """Within it the net that is being trained reads its words with noise; one that answers, or alpha 0, reads as ever.
 
-    Of an encoder-decoder it is the source that is noisy.
+    Of an encoder-decoder it is the source that is noisy, though both sides may share one table of words. The noise
+    joins the vectors as they stand in the table: a model that scales them (Gemma) scales both, and learnt vectors in
+    front of a text, which are no words, get none.
     """
     reader: Any = getattr(net, "encoder", net)
     if alpha == 0.0 or not net.training:
         yield
         return
+    hooks: list[RemovableHandle] = []
 
     def disturb(module: nn.Module, given: tuple[Any, ...], states: Tensor) -> Tensor:
         return states + draw_noise(states, segments, alpha)
 
-    hook = reader.embeddings.register_forward_hook(disturb)
+    def enter(module: Any, given: tuple[Any, ...]) -> None:
+        hooks.append(module.words.register_forward_hook(disturb))
+
+    def leave(module: nn.Module, given: tuple[Any, ...], states: Tensor) -> None:
+        hooks.pop().remove()
+
+    around = [reader.embeddings.register_forward_pre_hook(enter), reader.embeddings.register_forward_hook(leave)]
     try:
         yield
     finally:
-        hook.remove()
+        for hook in (*hooks, *around):
+            hook.remove()

@@ -143,6 +143,7 @@ class Rows:
     seed: int
     ordered: bool = False
     cut: int = 0
+    dropped: int = 0
     orders: dict[int, tuple[int, int, NDArray[np.int64]]] = field(
         default_factory=dict, init=False, repr=False, compare=False
     )

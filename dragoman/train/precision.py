@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from dragoman.core.errors import UserError
 
@@ -92,6 +92,16 @@ def working_copy(net: Any, precision: Literal["fp32", "bf16"], names: Iterable[s
     weights = tuple(known[name] for name in names)
     if precision == "fp32":
         return Working(net, weights, ())
-    light = copy.deepcopy(net).to(torch.bfloat16)
+    # Each tensor is cast before it is copied: a copy in fp32 first would hold 8 bytes a weight for a moment, and 6 do.
+    cast = {id(one): _cast(one) for one in (*net.parameters(), *net.buffers())}
+    light = copy.deepcopy(net, cast)
     copies = dict(light.named_parameters())
     return Working(light, weights, tuple(copies[name] for name in names))
+
+
+def _cast(tensor: Tensor) -> Tensor:
+    """A copy in bf16, of whole numbers a copy as they are."""
+    plain = tensor.detach()
+    made = plain.to(torch.bfloat16) if plain.is_floating_point() else plain.clone()
+    made = made if made is not plain and made.data_ptr() != plain.data_ptr() else made.clone()
+    return nn.Parameter(made, tensor.requires_grad) if isinstance(tensor, nn.Parameter) else made

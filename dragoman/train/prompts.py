@@ -19,6 +19,7 @@ from dragoman.nn.prompted import Front, LearntPairs, shortened
 
 __all__ = [
     "choose_words",
+    "ids_of",
     "learnt_pairs",
     "prompt_of_peft",
     "prompted_stack",
@@ -42,6 +43,14 @@ def choose_words(net: Decoder | EncoderDecoder, count: int, given: Sequence[int]
     if given:
         return torch.tensor([given[place % len(given)] for place in range(count)])
     return torch.randint(size, (count,), generator=torch.Generator().manual_seed(seed))
+
+
+def ids_of(text: str, tokenizer: Any) -> tuple[int, ...]:
+    """The token ids of words to begin from. Raises UserError where there are none."""
+    ids = tuple(int(number) for number in tokenizer.plain([text])[0])
+    if not ids or not text.strip():
+        raise UserError(f"the text {text!r} has no words to begin from", "give some, or leave tuning.text out")
+    return ids
 
 
 def prompted_stack(net: Decoder | EncoderDecoder) -> Encoder | Decoder:

@@ -88,7 +88,9 @@ class Outcome:
     learnt: int
     "how many weights learnt"
     cut: int
-    "examples that were longer than max_length"
+    "examples that were longer than max_length, and shortened"
+    dropped: int
+    "examples that were left out"
     skipped: int
     "steps that were left out because something in them was not finite"
     speed: tuple[tuple[int, float, float], ...]
@@ -190,8 +192,7 @@ def learn(
     with _claimed(folder, world), catching() as wish:
         training = begin(net, tokenizer, objective, tuning, data, how, world)
         world.once(lambda: durable.room(folder, 3 * checkpoint.bytes_needed(training)))
-        if training.encoded.cut:
-            said(f"{training.encoded.cut} of {len(data)} examples are cut to {training.how.max_length} tokens")
+        _tell_lost(training, len(data), said)
         effort = effort or Effort()
         gauge = Gauge(training.steps, effort.flops_per_token, effort.peak_flops)
         session = _Session(training, folder, wish, _resume(folder, training, said), gauge)
@@ -202,6 +203,15 @@ def learn(
         checkpoint.load_weights(folder / f"best-{story.best_step:06d}", training)
     fold(training.net)
     return _outcome(training, story)
+
+
+def _tell_lost(training: Training, count: int, said: Callable[[str], None]) -> None:
+    """Say of how many of the `count` examples a part or all is not learnt."""
+    cut, dropped, room = training.encoded.cut, training.encoded.dropped, training.how.max_length
+    if cut:
+        said(f"{cut} of {count} examples are cut to {room} tokens")
+    if dropped:
+        said(f"{dropped} of {count} examples are left out: their answers are blank, or they do not fit {room} tokens")
 
 
 @contextlib.contextmanager
@@ -356,6 +366,7 @@ def _outcome(training: Training, story: Story) -> Outcome:
         memory=_held(training),
         learnt=sum(weight.numel() for weight in training.weights.values()),
         cut=training.encoded.cut,
+        dropped=training.encoded.dropped,
         skipped=training.skipped,
         speed=tuple((int(step), speed, rate) for step, speed, rate in story.speed),
         saving=story.saving,

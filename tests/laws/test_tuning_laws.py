@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from dragoman.core.errors import UserError
-from dragoman.train.adapter import is_plain, read_adapter, write_adapter
+from dragoman.train.adapter import read_adapter, write_adapter
 from dragoman.train.anatomy import count_learning, describe_learning, fresh_parts
 from dragoman.train.doors import TUNINGS
 from dragoman.train.low_rank import LowRank
@@ -72,7 +72,6 @@ def test_merged_it_says_the_same_and_nothing_is_left_beside(name: str, net: str)
     assert not close(wrapped, said(made(net)), 1e-2)
     merged = BESIDE[name].merge(tuned)
     assert close(said(merged), wrapped)
-    assert is_plain(merged)
     assert {each for each, _ in merged.named_parameters()} == {each for each, _ in made(net).named_parameters()}
 
 
@@ -92,10 +91,10 @@ def test_the_merge_is_made_from_the_untouched_base() -> None:
 
 def test_a_bottleneck_is_no_matrix() -> None:
     tuned = Adapter().apply(made("llama"), 0)
-    assert not is_plain(Adapter().merge(tuned))
-    assert is_plain(made("llama"))
-    assert is_plain(made("tagger"))
-    assert not is_plain(Adapter().apply(made("tagger"), 0))
+    stirred(tuned)
+    wrapped = said(tuned)
+    assert not getattr(Adapter(), "merges", True)
+    assert torch.equal(said(Adapter().merge(tuned)), wrapped)
 
 
 # --- counts (science.md 10), net by net: width d, feed-forward f, keys k, blocks L -----------------------------------
@@ -177,23 +176,21 @@ def small(name: str) -> Any:
 
 IMPOSSIBLE = {("bitfit", "llama"), ("bitfit", "t5"), ("head", "gpt2"), ("head", "t5")}
 IMPOSSIBLE |= {("prefix", "classifier"), ("soft_prompt", "classifier")}
-RELOADED = [(name, net) for name in TUNINGS.names() for net in ("classifier", "llama", "gpt2", "t5")]
+RELOADED = [(name, net) for name in TUNINGS.names() if name != "qlora" for net in ("classifier", "llama", "gpt2", "t5")]
 
 
 @pytest.mark.parametrize(("name", "net"), [pair for pair in RELOADED if pair not in IMPOSSIBLE])
 def test_reloaded_it_is_the_same_to_the_bit(name: str, net: str, tmp_path: Path) -> None:
-    if name == "qlora":
-        pytest.importorskip("bitsandbytes")
     tuning = small(name)
     tuned = tuning.apply(made(net), 0)
     stirred(tuned)
     form = write_adapter(tuned, tuning, tmp_path, "models/base")
     again = made(net)
-    read = read_adapter(again, tmp_path, name)
+    read = read_adapter(again, tmp_path)
     assert torch.equal(said(again), said(tuned))
     assert describe_learning(again) == describe_learning(tuned)
     assert read == tuning
-    if name in ("lora", "dora", "ia3", "qlora"):
+    if name in ("lora", "dora", "ia3"):
         assert form == "peft"
 
 

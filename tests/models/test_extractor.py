@@ -12,12 +12,11 @@ from dragoman.core.types import Message
 from dragoman.models.extractor import LocalExtractor, _best
 from dragoman.models.open import open_extractor
 from dragoman.nn.headed import save_extractor
-from dragoman.nn.questions import join_prompt
 from tests.nn.tiny import FAMILIES, encoder_folder, extractor, tokenizer
 
 CONTEXT = "The  Dogs ran FAST!\nA caf\u00e9 [SEP] cat"
 ASKED = [(CONTEXT, "a dog"), ("the cat sat", "who sat"), (CONTEXT * 4, "a dog"), ("\u200d", "who")]
-PROMPTS = [[Message("user", join_prompt(*one))] for one in ASKED]
+PROMPTS = [[Message("user", "\n\n".join(one))] for one in ASKED]
 
 
 def local(family: str, folder: Path, max_length: int = 0, max_answer: int = 30) -> LocalExtractor:
@@ -70,7 +69,7 @@ def test_the_best_window_wins(tmp_path: Path) -> None:
     context = "the dog ran fast on the mat . " * 4 + "a cat sat"
     best = model.find([(context, "a dog")])[0]
     texts = ("the dog", "cat sat", "fast on the", best.text)
-    scores = model.score([[Message("user", join_prompt(context, "a dog"))]], texts)
+    scores = model.score([[Message("user", f"{context}\n\na dog")]], texts)
     assert scores[0, 3] == pytest.approx(best.score)
     assert (scores[0] <= scores[0, 3] + 1e-9).all()
 

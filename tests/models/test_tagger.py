@@ -10,7 +10,7 @@ from dragoman.core.errors import UserError
 from dragoman.core.sampling import Sampling
 from dragoman.core.types import Message
 from dragoman.models.open import open_tagger
-from dragoman.models.tagger import LocalTagger, mend_tags
+from dragoman.models.tagger import LocalTagger
 from dragoman.nn.headed import save_tagger
 from tests.nn.tiny import FAMILIES, encoder_folder, tagger, tokenizer
 
@@ -18,8 +18,8 @@ TEXTS = ["the cat sat on the mat", "a dog", "the cats [SEP] ran  fast!", "", "\u
 PROMPTS = [[Message("user", text)] for text in TEXTS]
 
 
-def local(family: str, folder: Path, max_length: int = 0, mend: bool = False) -> LocalTagger:
-    return LocalTagger(tagger(family), tokenizer(family, folder), max_length=max_length, mend=mend)
+def local(family: str, folder: Path, max_length: int = 0) -> LocalTagger:
+    return LocalTagger(tagger(family), tokenizer(family, folder), max_length=max_length)
 
 
 @pytest.mark.parametrize("family", FAMILIES)
@@ -69,16 +69,6 @@ def test_the_score_of_tags_is_the_sum_over_words(tmp_path: Path) -> None:
     assert "B-animal" in caught.value.hint
     with pytest.raises(UserError, match="1 tags cannot be those of 2 words"):
         model.score(prompt, ["O"])
-
-
-def test_illegal_tags_are_mended_only_where_that_is_asked(tmp_path: Path) -> None:
-    assert mend_tags(["I-x", "I-x", "O", "I-y", "B-x", "I-y", "I-y"]) == [
-        *("B-x", "I-x", "O", "B-y", "B-x", "B-y", "I-y"),
-    ]
-    plain, mended = local("bert", tmp_path), local("bert", tmp_path, mend=True)
-    texts = [[Message("user", text)] for text in ("mat dog cat", "fast ran the cat on a mat", "! . ! the")]
-    for one, other in zip(plain.generate(texts, Sampling()), mended.generate(texts, Sampling()), strict=True):
-        assert mend_tags(one.text.split(" ")) == other.text.split(" ")
 
 
 def test_a_folder_opens_behind_the_door(tmp_path: Path) -> None:

@@ -74,6 +74,7 @@ def test_a_head_trained_whole_takes_the_place_of_a_fresh_one(tmp_path: Path) -> 
         ({"use_dora": True}, None, "lengths"),
         ({"use_something_new": True}, None, "use_something_new"),
         ({"kasa_config": {"a": 1}}, None, "kasa_config"),
+        ({"init_lora_weights": "olora"}, None, "began as olora"),
         ({"rank_pattern": {".*query": 1}}, None, "no module's name"),
         ({"r": 0}, None, "r in"),
         ({"lora_alpha": "many"}, None, "lora_alpha in"),

@@ -73,6 +73,8 @@ def test_what_does_not_learn_has_no_gradient() -> None:
     thin = lora_parameters(LLAMA, 8, Learning().where)
     assert lora.gradients == qlora.gradients == 6 * thin
     assert lora.optimizer == qlora.optimizer
+    assert lora.weights == 4 * (count(LLAMA).total + thin)
+    assert lora.copy == 2 * (count(LLAMA).total + thin)  # the frozen weights are held in both numbers
     assert full.total > lora.total > qlora.total
     assert lora.activations < full.activations
     # 6.5 billion numbers in blocks at 4.127 bits, the words and their prediction in bf16

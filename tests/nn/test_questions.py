@@ -8,7 +8,7 @@ import torch
 
 from dragoman.core.errors import UserError
 from dragoman.nn.padding import pad
-from dragoman.nn.questions import QUESTION, Pairing, join_prompt, read_passages, split_prompt, token_span
+from dragoman.nn.questions import QUESTION, Pairing, read_passages, split_prompt, token_span
 from tests.nn.tiny import ARCHES, FAMILIES, tokenizer
 
 CONTEXT = "the dog ran fast. a cat sat on the mat"
@@ -56,7 +56,7 @@ def test_windows_hold_the_whole_context(tmp_path: Path) -> None:
 
 
 def test_a_prompt_and_its_parts() -> None:
-    assert split_prompt(join_prompt("one\n\ntwo", "three?")) == ("one\n\ntwo", "three?")
+    assert split_prompt("one\n\ntwo\n\nthree?") == ("one\n\ntwo", "three?")
     for text in ("no question", "\n\nwhat?", "a context\n\n "):
         with pytest.raises(UserError, match="an empty line and the question"):
             split_prompt(text)

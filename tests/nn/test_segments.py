@@ -64,10 +64,15 @@ def test_a_row_may_be_longer_than_a_text() -> None:
 def test_documents_are_listed_where_the_rows_are_long_and_they_are_not() -> None:
     long = torch.arange(4).repeat_interleave(torch.tensor([200, 200, 100, 12])).repeat(2, 1)
     assert list_lengths(long) == (200, 200, 100, 12) * 2
-    assert list_lengths(long[:, :500]) == ()
-    assert list_lengths(long.clamp(max=1)) == ()  # one of 200 and one of 312: more than half of the square
+    assert list_lengths(long[:, :384]) == (200, 184) * 2
+    assert list_lengths(long[:, :255]) == ()
+    short = torch.arange(16).repeat_interleave(16).repeat(4, 1)
+    assert list_lengths(short) == ()  # 64 documents, each of which would save less than it costs to go to it
+    edge = torch.tensor([[0] * 490 + [1] * 22])
+    assert list_lengths(edge) == ()  # next to the whole square
+    assert list_lengths(edge.clamp(max=0) + (torch.arange(512) > 400)) == (401, 111)
     alike = torch.cat((long[:1], long[:1] * 0 + 3))  # rows that end and begin with the same number
-    assert list_lengths(alike) == ()  # the whole row is a whole square
+    assert list_lengths(alike) == (200, 200, 100, 12, 512)  # they are two all the same
     assert list_lengths(torch.cat((long[:1].flip(1), long[:1] * 1))) == (12, 100, 200, 200, 200, 200, 100, 12)
 
 

@@ -77,7 +77,9 @@ def test_answers_cut_away(tmp_path: Path) -> None:
     long = [example(f"tell {n}", "hello you " * 90 + str(n)) for n in range(50)]
     found = names(tokenizer(tmp_path), [*examples(40), *long], 128)["answer-truncated"]
     assert (found.severity, found.count) == ("warning", 50)
-    assert "50 a part of it" in found.message
+    assert "50 lose their whole answer" in found.message  # an answer is whole or left out
+    right = names(tokenizer(tmp_path), [*examples(40), *long], reading=Reading(128, cut="right"))["answer-truncated"]
+    assert "50 a part of it" in right.message
     told = names(tokenizer(tmp_path), [*examples(40), example("hello you " * 90, "yes")], 128)["answer-truncated"]
     assert (told.severity, told.count) == ("note", 1)  # the beginning of a prompt
 

@@ -176,3 +176,40 @@ def test_ranks_of_their_own_are_merged_but_are_no_tuning(tmp_path: Path) -> None
     assert close(said(merged), answered(model, merged))
     with pytest.raises(UserError, match="scale of its own"):
         read_adapter(made("llama"), tmp_path)
+
+
+@pytest.mark.parametrize("start", ["gaussian", "orthogonal", "pissa", "pissa_niter_2", "olora"])
+def test_an_adapter_beside_a_changed_base_is_refused(start: str, tmp_path: Path) -> None:
+    """PiSSA and OLoRA take their beginning out of the base, so that their pairs over the published one are wrong."""
+    settings = peft.LoraConfig(r=4, target_modules=["q_proj", "v_proj"], init_lora_weights=start)
+    model = peft.get_peft_model(base(made("llama")), settings)
+    model.save_pretrained(tmp_path)
+    merged = made("llama")
+    if start in ("gaussian", "orthogonal"):
+        merge_adapter(merged, tmp_path)
+        assert close(said(merged), answered(model, merged))
+        return
+    for opened in (merge_adapter, read_adapter):
+        with pytest.raises(UserError, match=f"began as {start}"):
+            opened(merged, tmp_path)
+    assert torch.equal(said(merged), said(made("llama")))
+
+
+@pytest.mark.parametrize(("net", "targets"), [("gpt2", ["c_attn", "mlp.c_proj"]), ("classifier", ["query"])])
+def test_biases_that_learnt_with_it_are_merged(net: str, targets: list[str], tmp_path: Path) -> None:
+    head = HEADS if net == "classifier" else {"task_type": "CAUSAL_LM"}
+    plain = made(net)
+    model = peft.get_peft_model(base(plain), peft.LoraConfig(r=3, target_modules=targets, bias="all", **head))
+    _stir_theirs(model)
+    expected = answered(model, plain)
+    model.save_pretrained(tmp_path)
+    merge_adapter(plain, tmp_path)
+    assert close(said(plain), expected)
+
+
+@pytest.mark.parametrize("target", ["lm_head", "wte"])
+def test_an_adapter_on_the_table_of_words_is_refused_by_its_name(target: str, tmp_path: Path) -> None:
+    model = peft.get_peft_model(base(made("gpt2")), peft.LoraConfig(r=2, target_modules=["c_attn", target]))
+    model.save_pretrained(tmp_path)
+    with pytest.raises(UserError, match=rf"the table of words \(\S*{target}\), which is tied and cannot be merged"):
+        merge_adapter(made("gpt2"), tmp_path)

@@ -12,7 +12,7 @@ from dragoman.core.types import Message
 from dragoman.models.open import open_extractor, open_tagger
 from dragoman.nn.headed import load_extractor, load_tagger, save_extractor, save_tagger
 from dragoman.nn.padding import pad
-from dragoman.nn.questions import Pairing, join_prompt, read_passages
+from dragoman.nn.questions import Pairing, read_passages
 from dragoman.nn.words import read_words, words_of
 from tests.nn.tiny import ARCHES, FAMILIES, amplify, extractor, tagger, tokenizer
 
@@ -129,5 +129,5 @@ def test_the_answer_is_that_of_their_logits(family: str, tmp_path: Path) -> None
         if one <= other < one + 30
     )
     expected = context[spans[first][0] : spans[last][1]].strip()
-    prompt = [Message("user", join_prompt(context, QUESTION[:7]))]
+    prompt = [Message("user", f"{context}\n\n{QUESTION[:7]}")]
     assert open_extractor(tmp_path / "model").generate([prompt], Sampling())[0].text == expected

@@ -27,6 +27,7 @@ ROWS = [
     example("say all that can be said of cats, of mats and of hats", "no"),
     example("so", "there is a great deal to be said of cats, and of mats, and more of hats"),
     chat(("user", "one"), ("assistant", "two"), ("user", "three and more"), ("assistant", "four, and so on and on")),
+    chat(("user", "one"), ("assistant", "two"), ("assistant", "three"), ("user", "go " * 50), ("assistant", "four")),
 ]
 
 
@@ -48,9 +49,9 @@ def test_the_check_speaks_of_the_labels_that_training_makes(name: str, cut: Any,
         if not two:  # an encoder-decoder writes what it reads in a row of its own
             read = [[number for number, here in zip(row.ids, row.kept, strict=True) if here] for row in kept]
             assert [one[: len(row.ids)] for one, row in zip(read, made.examples, strict=True)] == [
-                list(row.ids) for row in made.examples
+                row.ids.tolist() for row in made.examples
             ]
-        assert made.cut == sum(row.cut for row in found if isinstance(row, Taught))
+        assert made.cut + made.dropped == sum(row.cut for row in found if isinstance(row, Taught))
 
 
 def test_every_token_is_shown_as_what_it_is(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -12,8 +12,19 @@ import pytest
 from dragoman.core.doors import Prompt
 from dragoman.core.errors import UserError
 from dragoman.core.sampling import Completion, Sampling, Token
+from dragoman.core.types import Message
+from dragoman.models.local import LocalLM
+from dragoman.nn.adapter import merge_adapter
+from dragoman.nn.store import load_lm
+from dragoman.nn.tokenizer import Tokenizer
 from dragoman.stages.generate import shown
+from dragoman.train.adapter import write_adapter
+from dragoman.train.tuning.lora import Lora
 from tests.command import Said, dragoman
+from tests.nn.tiny_lm import folder_of
+from tests.train.tunings import stirred
+
+ASKED = (Message("user", "the hill"),)
 
 
 class Scribe:
@@ -203,3 +214,33 @@ def test_a_model_cannot_steer_the_terminal(monkeypatch: pytest.MonkeyPatch) -> N
     assert shown(text) == text  # into a file goes what was written
     monkeypatch.setattr(sys, "stdout", Terminal())
     assert shown(text) == "␛[2Jhi␇\tthere\n<U+009B>1m <U+202E>evil␡ ü"
+
+
+def test_adapters_answer_under_their_names_as_they_do_merged(tmp_path: Path) -> None:
+    folder = folder_of("llama", tmp_path / "base")
+    adapters, expected = [], []
+    for seed, tuning in enumerate((Lora(rank=2, where=("query", "up")), Lora(rank=20))):
+        net = tuning.apply(load_lm(folder), 0)
+        stirred(net, seed)
+        write_adapter(net, tuning, tmp_path / f"lora{seed}", "")
+        adapters.append(str(tmp_path / f"lora{seed}"))
+        merged = load_lm(folder)
+        merge_adapter(merged, Path(adapters[-1]))
+        expected.append(LocalLM(merged, Tokenizer(folder)).generate([ASKED], Sampling(max_tokens=6))[0].text)
+    words = ("generate", str(folder), "the hill", f"adapter={','.join(adapters)}", "max_tokens=6", "device=cpu")
+    told = dragoman(*words, "precision=fp32", "--json").json
+    assert [(one["adapter"], one["text"]) for one in told["completions"]] == list(zip(adapters, expected, strict=True))
+    assert expected[0] != expected[1]
+    said = dragoman(*words, "precision=fp32")
+    assert said.out == "".join(f"[{name}] {shown(text)}\n" for name, text in zip(adapters, expected, strict=True))
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("fake:", "hi", "adapter=a"), "takes no adapter"),
+        (("m", "adapter=a", "file=x"), "compared on one prompt"),
+    ],
+)
+def test_mistakes_with_adapters(words: tuple[str, ...], said: str) -> None:
+    assert said in refused("generate", *words)

@@ -11,6 +11,7 @@ from dragoman.train.anatomy import (
     chosen,
     count_learning,
     describe_learning,
+    fold_learning,
     freeze,
     fresh_parts,
     levels,
@@ -18,6 +19,7 @@ from dragoman.train.anatomy import (
     put,
     stacks,
 )
+from dragoman.train.tuning.lora import Lora
 from tests.nn.tiny_lm import writer
 from tests.train.small import ARCH, net
 
@@ -83,6 +85,19 @@ def test_what_learns_is_listed_and_counted() -> None:
     tied = writer("gpt2").requires_grad_(True)
     assert count_learning(tied) == sum(weight.numel() for weight in tied.parameters())
     assert "head.weight" not in dict(describe_learning(tied))  # the table of words, once
+
+
+def test_what_learns_is_folded_over_the_blocks() -> None:
+    model = Lora(rank=2, where=("query",)).apply(net(), 0)
+    assert fold_learning(model) == [
+        ("encoder.blocks.*.attention.query.down x 3", (2, 16)),
+        ("encoder.blocks.*.attention.query.up x 3", (16, 2)),
+        *describe_learning(model)[-4:],
+    ]
+    assert fold_learning(model, most=3)[1:] == [
+        ("encoder.blocks.*.attention.query.up x 3", (16, 2)),
+        ("and 4 more", ()),
+    ]
 
 
 def test_a_module_takes_the_place_of_another() -> None:

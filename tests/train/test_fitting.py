@@ -9,7 +9,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dragoman.core.shards import Documents
-from dragoman.train.fitting import Fitted, Lesson, Written, best_fit, fit_rows, replayed_rows, shorten, stream_fitted
+from dragoman.train.fitting import (
+    Fitted,
+    Lesson,
+    Written,
+    best_fit,
+    fit_rows,
+    replayed_rows,
+    row_of,
+    shorten,
+    stream_fitted,
+)
 from dragoman.train.packing import Rows, Stream
 from dragoman.train.token_batches import IGNORED, TokenBatch
 from tests.train.lessons import HOW, kit, lessons
@@ -17,8 +27,8 @@ from tests.train.lessons import HOW, kit, lessons
 
 def written(size: int, name: str = "e", learnt: int = 1) -> Written:
     """An example of so many tokens, the last of which are learnt."""
-    ids = tuple(range(10, 10 + size))
-    return Written(name, ids, tuple([IGNORED] * (size - learnt) + [one + 1 for one in ids[size - learnt :]]))
+    ids = range(10, 10 + size)
+    return Written(name, row_of(ids), row_of([IGNORED] * (size - learnt) + [one + 1 for one in ids[size - learnt :]]))
 
 
 def fitted(count: int = 23, pack: bool = True) -> Fitted:
@@ -59,8 +69,8 @@ def test_a_row_holds_its_examples_as_documents_of_their_own() -> None:
 
 
 def test_a_pair_counts_with_its_longer_side() -> None:
-    pair = replace(written(5), targets=tuple(range(15)), labels=tuple(range(15)))
-    made = fit_rows([pair, pair, replace(pair, ids=tuple(range(9)))], 24, 0, True)
+    pair = replace(written(5), targets=row_of(range(15)), labels=row_of(range(15)))
+    made = fit_rows([pair, pair, replace(pair, ids=row_of(range(9)))], 24, 0, True)
     assert len(made.rows) == 3
     row = fit_rows([pair, pair], 30, 0, True).row(0)
     assert (len(row.ids), len(row.targets), len(row.labels)) == (10, 30, 30)  # type: ignore[arg-type]
@@ -103,8 +113,8 @@ def test_the_digest_changes_with_everything_that_is_learnt() -> None:
         replace(made, examples=(replace(one, **change), *rest))
         for change in (
             {"name": "x"},
-            {"ids": (9, *one.ids[1:])},
-            {"labels": (9, *one.labels[1:])},
+            {"ids": row_of([9, *one.ids[1:]])},
+            {"labels": row_of([9, *one.labels[1:]])},
             {"targets": one.ids},
         )
     ]
@@ -115,19 +125,24 @@ def test_the_digest_changes_with_everything_that_is_learnt() -> None:
     assert made.digest() == fitted().digest()
 
 
-def test_what_is_too_long_loses_its_beginning_its_end_or_all() -> None:
+def test_what_is_too_long_loses_its_end_or_all() -> None:
     one = written(10, learnt=4)
-    assert shorten(one, 10, "left") is one
-    left = shorten(one, 6, "left")
-    assert left is not None and left.ids == one.ids[4:] and left.labels == one.labels[4:] and left.learnt == 4
+    assert shorten(one, 10, "right") is one
     right = shorten(one, 8, "right")  # the place where the cut went through learns nothing
-    assert right is not None and right.ids == one.ids[:8] and right.labels == (*one.labels[:7], IGNORED)
-    assert right.learnt == 1
+    assert right is not None and right.ids.tolist() == one.ids[:8].tolist()
+    assert right.labels.tolist() == [*one.labels[:7].tolist(), IGNORED]
+    assert right.learnt == 1 and one == written(10, learnt=4)
     assert shorten(one, 7, "right") is None
     assert shorten(one, 6, "right") is None  # no answer is left
     assert shorten(one, 9, "drop") is None
-    answer = shorten(one, 3, "left")  # the answer alone is longer
-    assert answer is not None and answer.learnt == 3
+
+
+def test_examples_are_equal_by_what_they_hold_and_small() -> None:
+    assert written(5) == written(5) != written(5, learnt=2)
+    assert written(5) != written(5, "other") and fitted() == fitted()
+    assert replace(written(5), ids=row_of(()), targets=written(5).ids) != written(5)
+    one = written(4)
+    assert {column.dtype.itemsize for column in (one.ids, one.labels, one.targets)} == {4}
 
 
 @pytest.mark.parametrize("ranks", [1, 2, 3])

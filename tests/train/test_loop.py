@@ -6,11 +6,16 @@ import pytest
 import torch
 
 from dragoman.core.errors import UserError
+from dragoman.train.fitting import Lesson
 from dragoman.train.loop import begin, fit
 from dragoman.train.objectives.classify import Classify
+from dragoman.train.objectives.sft import Sft
 from dragoman.train.tuning.full import Full
 from dragoman.train.tuning.head import Head
 from dragoman.train.tuning.layers import Layers
+from dragoman.train.tuning.prefix import Prefix
+from dragoman.train.tuning.soft_prompt import SoftPrompt
+from tests.train import lessons
 from tests.train.small import HOW, STILL, Words, accuracy, begun, examples, net, steps
 
 
@@ -111,6 +116,17 @@ def test_the_frozen_part_keeps_no_gradient() -> None:
 def test_settings_that_do_not_go_with_the_net(change: dict[str, object], said: str) -> None:
     with pytest.raises(UserError, match=said):
         begun(how=replace(HOW, **change))  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("tuning", [SoftPrompt(tokens=4), Prefix(tokens=4)])
+def test_positions_that_a_tuning_takes_are_missed_before_the_first_step(tuning: SoftPrompt | Prefix) -> None:
+    """A row as long as the model reads would fail at the step that it comes to, hours later."""
+    lesson, how = Lesson(lessons.lessons(6)), replace(lessons.HOW, max_length=96)
+    with pytest.raises(UserError, match="positions for 92 behind the 4 places that the tuning takes") as caught:
+        begin(lessons.model(), lessons.words(), Sft(), tuning, lesson, how)
+    assert caught.value.hint.startswith("read less: train.max_length=92,")
+    short = begin(lessons.model(), lessons.words(), Sft(), tuning, lesson, replace(how, max_length=92))
+    assert next(iter(fit(short))).number == 1
 
 
 def test_a_net_that_is_not_finite_is_refused() -> None:

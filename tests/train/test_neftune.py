@@ -1,12 +1,20 @@
 """Noise of the size that was published, for each text's own length, and only while the net learns."""
 
 import math
+from dataclasses import replace
+from typing import Any
 
 import pytest
 import torch
 
+from dragoman.nn.store import fresh_lm
+from dragoman.train.fitting import Lesson
 from dragoman.train.neftune import draw_noise, noisy
-from tests.train.lessons import model
+from dragoman.train.objectives.seq2seq import Seq2seq
+from dragoman.train.objectives.sft import Sft
+from dragoman.train.tuning.prefix import Prefix
+from dragoman.train.tuning.soft_prompt import SoftPrompt
+from tests.train.lessons import kit, lessons, model
 
 ALPHA, WIDTH = 5.0, 64
 
@@ -57,3 +65,47 @@ def test_it_goes_also_where_something_breaks() -> None:
     with pytest.raises(ZeroDivisionError), noisy(net, None, ALPHA):
         raise ZeroDivisionError
     assert not net.embeddings._forward_hooks
+
+
+def embedded(net: Any, ids: torch.Tensor, alpha: float) -> torch.Tensor:
+    """What enters the first block."""
+    found: list[torch.Tensor] = []
+    hook = getattr(net, "encoder", net).embeddings.register_forward_hook(lambda *given: found.append(given[2]))
+    with torch.no_grad(), noisy(net, None, alpha):
+        net.states(ids) if not hasattr(net, "encoder") else net.states(ids, None, ids[:, :3])
+    hook.remove()
+    return found[0]
+
+
+@pytest.mark.parametrize("scale", [1.0, 8.0])
+def test_words_and_noise_are_scaled_alike(scale: float) -> None:
+    torch.manual_seed(0)
+    net = fresh_lm(replace(model().arch, embedding_scale=scale)).train()
+    ids = torch.randint(4, 200, (400, 20))
+    noise = embedded(net, ids, ALPHA) - embedded(net, ids, 0.0)
+    assert float(noise.std()) == pytest.approx(scale * ALPHA / math.sqrt(3 * 20 * net.arch.width), rel=0.01)
+
+
+@pytest.mark.parametrize("tuning", [SoftPrompt(tokens=5), Prefix(tokens=5)], ids=["soft_prompt", "prefix"])
+@pytest.mark.parametrize("name", ["sft", "seq2seq"])
+def test_learnt_vectors_get_none_and_every_document_its_own(name: str, tuning: Any) -> None:
+    torch.manual_seed(0)
+    net = tuning.apply(model(name), 0).train()
+    objective: Any = Sft(neftune=ALPHA) if name == "sft" else Seq2seq(neftune=ALPHA)
+    batch = next(objective.stream(net, objective.encode(net, Lesson(lessons(9)), kit(name)), kit(name), 0))[0]
+    assert torch.isfinite(objective.loss(net, batch, kit(name)).total)
+    ids = torch.randint(4, 200, (40, 9))
+    moved = (embedded(net, ids, ALPHA) - embedded(net, ids, 0.0)).abs().sum((0, 2))
+    assert moved.shape == (14,)
+    assert torch.all(moved[:5] == 0) and torch.all(moved[5:] > 0)
+
+
+def test_the_side_that_writes_reads_without_noise() -> None:
+    net = model("seq2seq").train()
+    found: list[torch.Tensor] = []
+    hook = net.decoder.embeddings.register_forward_hook(lambda *given: found.append(given[2]))
+    for alpha in (0.0, ALPHA):
+        with torch.no_grad(), noisy(net, None, alpha):
+            net.states(torch.randint(4, 200, (2, 9)), None, torch.arange(4, 14).view(2, 5))
+    hook.remove()
+    assert torch.equal(*found)

@@ -1,5 +1,6 @@
 """bf16 where the machine has it, on a copy; the weights that learn stay in fp32."""
 
+import copy
 from dataclasses import replace
 
 import pytest
@@ -8,6 +9,7 @@ import torch
 from dragoman.core.errors import UserError
 from dragoman.train.precision import choose_device, choose_precision, working_copy
 from dragoman.train.tuning.lora import Lora
+from tests.nn.tiny_lm import writer
 from tests.train.small import HOW, STILL, begun, examples, net, steps
 
 
@@ -78,3 +80,20 @@ def test_gradients_of_parts_add_up_in_fp32() -> None:
     slopes = [weight.grad for weight in whole.weights.values() if weight.grad is not None]
     assert slopes
     assert any(not torch.equal(slope, slope.bfloat16().float()) for slope in slopes)
+
+
+def test_a_copy_is_never_made_in_fp32_first_and_shares_what_is_shared() -> None:
+    """Deep-copied and then cast, it would hold 8 bytes a weight for a moment."""
+    model = writer("llama")
+    tied = model.head.weight is model.embeddings.words.weight
+    light = working_copy(model, "bf16", ("head.weight",)).net
+    assert (light.head.weight is light.embeddings.words.weight) == tied
+    assert {weight.dtype for weight in model.parameters()} == {torch.float32}
+    expected = copy.deepcopy(model).to(torch.bfloat16)
+    held = {**dict(light.named_parameters()), **dict(light.named_buffers())}
+    wanted = {**dict(expected.named_parameters()), **dict(expected.named_buffers())}
+    assert held.keys() == wanted.keys()
+    for name, one in wanted.items():
+        assert torch.equal(held[name], one)
+        assert (held[name].dtype, held[name].requires_grad) == (one.dtype, one.requires_grad)
+        assert type(held[name]) is type(one)

@@ -65,7 +65,7 @@ class Demonstrate:
         banned = [np.array(self.places.get(text.strip(), []), dtype=np.intp) for text in asked]
         cosines, places = nearest(self.embedder.embed(asked), self.known, self.shots, banned)
         return [
-            replace(turn, messages=(*turn.messages, *self._shown(places[row][np.isfinite(cosines[row])])))
+            replace(turn, messages=_behind_system(turn.messages, self._shown(places[row][np.isfinite(cosines[row])])))
             for row, turn in enumerate(turns)
         ]
 
@@ -80,3 +80,11 @@ class Demonstrate:
                 break
             shown = [Message("user", question), Message("assistant", answer), *shown]
         return tuple(shown)
+
+
+def _behind_system(messages: tuple[Message, ...], shown: tuple[Message, ...]) -> tuple[Message, ...]:
+    """The examples behind what the system says and in front of the dialogue, which stays in one piece."""
+    place = next(
+        (place for place, one in enumerate(messages) if one.role not in ("system", "developer")), len(messages)
+    )
+    return (*messages[:place], *shown, *messages[place:])

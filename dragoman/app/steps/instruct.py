@@ -28,5 +28,8 @@ class Instruct:
     "What the model is told; {text} stands for the question."
 
     def __call__(self, turns: Sequence[Turn], lm: LM) -> list[Turn]:
-        """Every turn with its question instructed; without an instruction unchanged."""
-        return [replace(turn, question=instructed(turn.question, self.instruction)) for turn in turns]
+        """Every turn with its question instructed; without an instruction, or where a tool speaks, unchanged."""
+        return [
+            replace(turn, question=instructed(turn.question, self.instruction)) if turn.role == "user" else turn
+            for turn in turns
+        ]

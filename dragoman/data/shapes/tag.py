@@ -14,12 +14,13 @@ from dragoman.data.columns import Schema, identify
 from dragoman.data.problems import Problem, Row
 from dragoman.data.shaping import Shaped, Wanted, absent, cell, choose_column, facts, found_column, tidy
 
-__all__ = ["Tag"]
+__all__ = ["Tag", "tags_of"]
 
 WORDS = ("tokens", "words")
 TAGS = ("tags", "ner_tags", "ner", "labels", "pos_tags", "upos", "chunk_tags")
 TEXTS = ("text", "sentence", "content")
 SPANS = ("entities", "spans", "label", "labels", "ner")
+UNNAMED = "scope.labels names them in their order, such as O, B-PER, I-PER; or write the names into the data"
 SCHEME = re.compile(r"([BIESLUM])-(.+)", re.DOTALL)
 SPAN = tuple[int, int, str]
 
@@ -77,8 +78,8 @@ class Tag:
     def __call__(self, row: Row) -> Shaped:
         """The example of a row.
 
-        Problems: missing-column, wrong-type, empty-text, empty-word, tag-count, span-outside, span-overlap,
-        label-outside-scope.
+        Problems: missing-column, wrong-type, empty-text, empty-word, tag-count, unnamed-tag, span-outside,
+        span-overlap, label-outside-scope.
         """
         found: list[str] = []
         pairs = self._from_spans(row, found) if self.spans else self._from_lists(row, found)
@@ -119,10 +120,14 @@ class Tag:
                     f"word {number} is {word!r:.40} with the tag {tag!r:.40}: a text and a name or number are meant"
                 )
                 return Problem("wrong-type", row.place, reason)
-            found += ["unnamed-tag"] * (isinstance(tag, int) and not self.labels)
+            if isinstance(tag, int) and not self.labels:
+                reason = f"word {number} has the tag {tag}, and nothing says what that number stands for"
+                return Problem("unnamed-tag", row.place, reason, UNNAMED)
             plain = tidy(word, found)
             if plain:
-                pairs.append((plain, named))
+                parts = _parted(plain, named)
+                found += ["blank-in-word"] * (len(parts) > 1)
+                pairs += parts
             elif named == "O":
                 found.append("blank-word")
             else:
@@ -158,6 +163,30 @@ class Tag:
                 reason = f"two spans overlap at character {start} ({label} and {other})"
                 return Problem("span-overlap", row.place, reason, "keep one of the two")
         return _tagged(text, spans, found)
+
+
+def tags_of(named: Sequence[str], held: Sequence[str]) -> tuple[str, ...]:
+    """The tags of a scope that names tags or kinds of entity, over data that hold these tags.
+
+    A kind stands for B- and I- of it where the data have such prefixes; otherwise what is named is a tag itself. Tags
+    that only the data have are kept.
+    """
+    if not any(SCHEME.fullmatch(tag) for tag in held):
+        return tuple(dict.fromkeys([*named, *held]))
+    kinds = [part[2] if (part := SCHEME.fullmatch(name)) else name for name in named if name != "O"]
+    both = [f"{letter}-{kind}" for kind in kinds for letter in "BI"]
+    return tuple(dict.fromkeys(["O", *both, *held]))
+
+
+def _parted(word: str, tag: str) -> list[tuple[str, str]]:
+    """A word with blanks inside as words of their own: the words of a row are joined by blanks, and would not be found
+    again. What begins or ends an entity does so at the first or the last of them."""
+    pieces, part = word.split(), SCHEME.fullmatch(tag)
+    if part is None or len(pieces) == 1:
+        return [(piece, tag) for piece in pieces]
+    first, last = "B" if part[1] in "BSU" else "I", "E" if part[1] in "SUEL" else "I"
+    letters = [first, *"I" * (len(pieces) - 2), last]
+    return [(piece, f"{letter}-{part[2]}") for piece, letter in zip(pieces, letters, strict=True)]
 
 
 def _spans_column(schema: Schema) -> str:

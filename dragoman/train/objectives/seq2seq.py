@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, ClassVar, Literal
 
 from dragoman.core.errors import UserError
 from dragoman.train.doors import Kit, Loss
+from dragoman.train.objectives._writing import named, none_left, worded
 
 if TYPE_CHECKING:
     from dragoman.core.types import Example
@@ -44,28 +45,28 @@ class Seq2seq:
         """The pairs in rows of at most max_length tokens on either side. Raises UserError where none is left."""
         from dragoman.train.fitting import fit_rows
 
-        room, long, kept = kit.how.max_length, 0, []
+        kept: list[Written] = []
+        cut = 0
         for row, example in enumerate(data.examples):
-            made, cut = self._written(net, example, row, kit)
-            long += cut
+            made, long = self._written(net, example, row, kit)
             kept += [made] if made is not None else []
+            cut += long and made is not None
         if not kept:
-            raise UserError(
-                f"labels-all-masked: of {len(data.examples)} examples none has an answer within {room} tokens",
-                "give them more room: train.max_length=1024, or look at the data with dragoman check",
-            )
-        return fit_rows(kept, room, kit.how.seed, self.pack, long, len(data.examples) - len(kept))
+            raise none_left(len(data.examples), kit.how.max_length)
+        dropped = len(data.examples) - len(kept)
+        return fit_rows(kept, kit.how.max_length, kit.how.seed, self.pack, cut, dropped)
 
     def _written(self, net: EncoderDecoder, example: Example, row: int, kit: Kit) -> tuple[Written | None, bool]:
         """One pair in tokens, None where it is left out; and whether it was too long."""
         from dragoman.nn.marking import mark_pair
-        from dragoman.train.fitting import Written
+        from dragoman.train.fitting import Written, row_of
         from dragoman.train.token_batches import IGNORED
 
         room = kit.how.max_length
-        if not example.answers or not example.prompt:
+        if not worded(example) or not example.prompt:
             return None, False
-        source, answer = mark_pair(kit.tokenizer, example.prompt, example.answers[0])
+        with named(example, row) as name:
+            source, answer = mark_pair(kit.tokenizer, example.prompt, example.answers[0])
         long = len(source) > room or len(answer) > room
         if long and self.cut == "drop":
             return None, True
@@ -76,11 +77,10 @@ class Seq2seq:
             inside = inside[:most] if self.cut == "right" else inside[len(inside) - most :]
             source = [*before, *inside, *after]
         answer = answer[:room]  # an answer that was cut does not teach to stop
-        targets = (net.arch.start_id, *answer[:-1])
+        targets = row_of([net.arch.start_id, *answer[:-1]])
         lead = len(kit.tokenizer.start(""))  # BART writes its <s> by itself when it answers
-        labels = (*[IGNORED] * lead, *answer[lead:])
-        name = str(example.meta.get("id", f"row {row}"))
-        return Written(name, tuple(source), labels, targets), long
+        labels = row_of([*[IGNORED] * lead, *answer[lead:]])
+        return Written(name, row_of(source), labels, targets), long
 
     def stream(self, net: EncoderDecoder, fitted: Fitted, kit: Kit, start: int) -> Iterator[tuple[TokenBatch, ...]]:
         """The batches of each step."""

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, ClassVar, Literal
 
 from dragoman.core.errors import UserError
 from dragoman.train.doors import Kit, Loss
+from dragoman.train.objectives._writing import named, none_left, worded
 
 if TYPE_CHECKING:
     from dragoman.core.types import Example
@@ -36,8 +37,8 @@ class Sft:
     pack: bool = True
     "Put several examples into a row of max_length tokens; else each has a row of its own and padding behind it."
     cut: Literal["left", "right", "drop"] = "left"
-    """What happens to an example longer than max_length: the beginning of its prompt goes, the end of its answer (which
-    then teaches no stop), or it is left out."""
+    """What happens to an example longer than max_length: its oldest turns and the beginning of its question go, the end
+    of its answer (which then teaches no stop), or it is left out."""
     neftune: float = 0.0
     "Noise on the vectors of words (NEFTune, Jain et al. 2023); 5 is usual, 0 is none."
     replay: float = 0.0
@@ -53,48 +54,53 @@ class Sft:
         """The examples in rows of max_length tokens. Raises UserError where nothing is left to learn."""
         from dataclasses import replace
 
-        from dragoman.train.fitting import fit_rows, shorten
+        from dragoman.train.fitting import fit_rows
         from dragoman.train.objectives.clm import Clm
 
-        room = kit.how.max_length
-        whole = [one for row, example in enumerate(data.examples) for one in self._written(example, row, kit)]
-        long = sum(len(one.ids) > room for one in whole)
-        kept = [one for one in (shorten(one, room, self.cut) for one in whole) if one is not None and one.learnt]
+        kept: list[Written] = []
+        cut = dropped = 0
+        for row, example in enumerate(data.examples):
+            found, long = self._written(example, row, kit)
+            kept += found
+            cut += long and bool(found)
+            dropped += not found
         if not kept:
-            raise UserError(
-                f"labels-all-masked: of {len(whole)} examples none has an answer within {room} tokens",
-                "give them more room: train.max_length=1024, or look at the data with dragoman check",
-            )
-        fitted = fit_rows(kept, room, kit.how.seed, self.pack, long, len(whole) - len(kept))
+            raise none_left(len(data.examples), kit.how.max_length)
+        fitted = fit_rows(kept, kit.how.max_length, kit.how.seed, self.pack, cut, dropped)
         if data.replay is None or not self.replay:
             return fitted
         return replace(fitted, replay=Clm().encode(net, data.replay, kit), share=self.replay)
 
-    def _written(self, example: Example, row: int, kit: Kit) -> list[Written]:
-        """One example as rows of its own: one, or one an answer where the chat template changes what was said."""
+    def _written(self, example: Example, row: int, kit: Kit) -> tuple[list[Written], bool]:
+        """One example as rows of its own: one, or one an answer where the chat template changes what was said; none
+        where nothing is left to learn. And whether it was too long."""
         from dragoman.core.types import Message
-        from dragoman.nn.marking import Marked, mark_turns
-        from dragoman.train.fitting import Written
+        from dragoman.nn.marking import mark_text, mark_turns
+        from dragoman.nn.shortening import shorten_beginning
+        from dragoman.train.fitting import Written, row_of, shorten
         from dragoman.train.token_batches import IGNORED
 
-        name = str(example.meta.get("id", f"row {row}"))
-        if not example.answers:
-            return []
-        tokenizer = kit.tokenizer
-        if example.prompt:
-            found = mark_turns(
-                tokenizer, [*example.prompt, Message("assistant", example.answers[0])], self.turns == "every"
-            )
-        else:
-            ids = [*tokenizer.start(example.answers[0]), min(tokenizer.eos_ids)]
-            found = [Marked(tuple(ids), (False, *[True] * (len(ids) - 1)), ids[-1])]
+        if not worded(example):
+            return [], False
+        tokenizer, room, every = kit.tokenizer, kit.how.max_length, self.turns == "every"
+        with named(example, row) as name:
+            if example.prompt:
+                found = mark_turns(tokenizer, [*example.prompt, Message("assistant", example.answers[0])], every)
+            else:
+                found = [mark_text(tokenizer, example.answers[0])]
+            long = any(len(one.ids) - 1 > room for one in found)
+            short = [shorten_beginning(tokenizer, one, room) if self.cut == "left" else one for one in found]
         written = []
-        for number, one in enumerate(found):
+        for number, one in enumerate(short):
+            if one is None:
+                continue
             # At each place the token behind it is predicted: the last one, the stop, is never read.
             following = zip(one.ids[1:], one.learnt[1:], strict=True)
-            labels = tuple(token if learnt else IGNORED for token, learnt in following)
-            written.append(Written(f"{name}:{number}" if len(found) > 1 else name, one.ids[:-1], labels))
-        return written
+            labels = row_of([token if learnt else IGNORED for token, learnt in following])
+            whole = Written(f"{name}:{number}" if len(found) > 1 else name, row_of(one.ids[:-1]), labels)
+            kept = shorten(whole, room, self.cut)
+            written += [kept] if kept is not None and kept.learnt else []
+        return written, long
 
     def stream(self, net: Decoder, fitted: Fitted, kit: Kit, start: int) -> Iterator[tuple[TokenBatch, ...]]:
         """The batches of each step."""

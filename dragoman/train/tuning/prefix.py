@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from dragoman.core.errors import UserError
@@ -37,10 +37,20 @@ class Prefix:
     "How many keys and values a layer gets; each takes the place of a token of the text."
     begin: tuple[int, ...] = ()
     "The token ids they begin from, over and over until there are enough; none: words drawn from the vocabulary."
+    text: str = ""
+    'The words they begin from instead, such as what the task is: text="Sum up this letter".'
 
     def __post_init__(self) -> None:
         if self.tokens < 1:
             raise UserError(f"tokens cannot be {self.tokens}", "it must be 1 or more: tuning.tokens=20")
+        if self.text and self.begin:
+            raise UserError("both tuning.text and tuning.begin say where to begin", "leave one of them out")
+
+    def begun(self, tokenizer: Any) -> Self:
+        """The same with its text as token ids. Raises UserError where the text has no words."""
+        from dragoman.train.prompts import ids_of
+
+        return replace(self, begin=ids_of(self.text, tokenizer), text="") if self.text else self
 
     def apply(self, net: Decoder | EncoderDecoder, seed: int) -> Decoder | EncoderDecoder:
         """Put the pairs in front. Raises UserError where the model writes nothing or has no positions left."""

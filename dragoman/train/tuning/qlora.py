@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar, Self
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from dragoman.train.tuning._thin import check_thin, thin_scale
 
@@ -88,16 +88,6 @@ class Qlora:
     def to_peft(self, net: Any, names: Mapping[str, str]) -> tuple[dict[str, Any], dict[str, Tensor]]:
         """What PEFT reads as the same adapter: a LORA, which goes over the base in four bits or in full."""
         return self._beside().to_peft(net, names)
-
-    @classmethod
-    def from_peft(
-        cls, config: Mapping[str, Any], tensors: Mapping[str, Tensor], net: Any, names: Mapping[str, str]
-    ) -> tuple[Self, dict[str, Tensor]]:
-        """A LORA of PEFT, to be put over a base in four bits. Raises UserError where it does not fit."""
-        from dragoman.train.tuning.lora import Lora
-
-        lora, ours = Lora.from_peft(config, tensors, net, names)
-        return cls(lora.rank, lora.alpha, lora.stabilised, lora.where, lora.dropout), ours
 
     def _beside(self) -> Lora:
         from dragoman.train.tuning.lora import Lora

@@ -34,17 +34,20 @@ class SoftPrompt:
     "How many vectors; each takes the place of a token of the text."
     begin: tuple[int, ...] = ()
     "The token ids they begin from, over and over until there are enough; none: words drawn from the vocabulary."
+    text: str = ""
+    'The words they begin from instead, such as what the task is: text="Sum up this letter".'
 
     def __post_init__(self) -> None:
         if self.tokens < 1:
             raise UserError(f"tokens cannot be {self.tokens}", "it must be 1 or more: tuning.tokens=20")
+        if self.text and self.begin:
+            raise UserError("both tuning.text and tuning.begin say where to begin", "leave one of them out")
 
-    def begin_from(self, text: str, tokenizer: Any) -> Self:
-        """The same, beginning from the words of a text. Raises UserError where it has none."""
-        ids = tuple(int(number) for number in tokenizer.plain([text])[0])
-        if not ids:
-            raise UserError(f"the text {text!r} has no words to begin from", "give some, or leave tuning.begin out")
-        return replace(self, begin=ids)
+    def begun(self, tokenizer: Any) -> Self:
+        """The same with its text as token ids. Raises UserError where the text has no words."""
+        from dragoman.train.prompts import ids_of
+
+        return replace(self, begin=ids_of(self.text, tokenizer), text="") if self.text else self
 
     def apply(self, net: Decoder | EncoderDecoder, seed: int) -> Decoder | EncoderDecoder:
         """Put the vectors in front. Raises UserError where the model writes nothing or has no positions left."""

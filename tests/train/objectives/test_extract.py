@@ -13,7 +13,7 @@ from dragoman.core.types import Example, Message
 from dragoman.models.extractor import LocalExtractor
 from dragoman.nn.encoder import fresh_encoder, initialise
 from dragoman.nn.heads import Extractor, TokenHead
-from dragoman.nn.questions import Pairing, join_prompt
+from dragoman.nn.questions import Pairing
 from dragoman.nn.tokenizer import Tokenizer
 from dragoman.train.batching import parts
 from dragoman.train.doors import Encoded, How, Kit
@@ -40,7 +40,7 @@ def net() -> Extractor:
 
 def row(context: str, question: str, answer: str, start: int | None = None, **meta: Any) -> Example:
     starts = [] if start is None else [start]
-    prompt = (Message("user", join_prompt(context, question)),)
+    prompt = (Message("user", f"{context}\n\n{question}"),)
     return Example(prompt, (answer,) if answer else (), meta={"starts": starts, **meta})
 
 

@@ -73,9 +73,13 @@ def test_where_it_begins() -> None:
 
 def test_a_text_to_begin_from(tmp_path: Path) -> None:
     tokenizer = tokens("gpt2", tmp_path)
-    assert SoftPrompt().begin_from("the hill", tokenizer).begin == tuple(tokenizer.plain(["the hill"])[0])
+    made = SoftPrompt(text="the hill").begun(tokenizer)
+    assert made == SoftPrompt(begin=tuple(tokenizer.plain(["the hill"])[0]))
+    assert made.begun(tokenizer) == made
     with pytest.raises(UserError, match="no words"):
-        SoftPrompt().begin_from("", tokenizer)
+        SoftPrompt(text=" ").begun(tokenizer)
+    with pytest.raises(UserError, match="both tuning"):
+        SoftPrompt(text="the hill", begin=(3,))
 
 
 def test_mistakes_are_told() -> None:
