@@ -96,9 +96,7 @@ def _reading(loaded: Loaded, keep_going: bool) -> list[Finding]:
     return found
 
 
-DOUBTFUL = frozenset(
-    ("bidi", "invisible", "duplicate-id", "disliked-answer", "equal-answers", "mended-offset")
-)
+DOUBTFUL = frozenset(("bidi", "invisible", "duplicate-id", "disliked-answer", "equal-answers", "mended-offset"))
 NOTES = {
     **CHANGES,
     "bom": "a byte order mark was left out",

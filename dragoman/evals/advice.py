@@ -163,6 +163,6 @@ def _about_rows(criterion: Criterion, curve: Curve) -> str:
     if low > FEASIBLE:
         return f"more rows alone do not reach {criterion.metric} {criterion.asked} on any curve that fits; {ahead}"
     most = "on some curves that fit, never" if high > FEASIBLE else f"{high:,.0f} at the most"
-    middle_said = "no number that could be had" if middle > FEASIBLE else f"about {middle:,.0f} rows"
+    middle_said = "more than could be had" if middle > FEASIBLE else f"about {middle:,.0f} rows"
     reached = f"to reach {criterion.metric} {criterion.asked} ({low:,.0f} at the least; {most})"
     return f"more rows: {middle_said} {reached}; {ahead}"

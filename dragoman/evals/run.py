@@ -15,6 +15,8 @@ from dragoman.evals.interval import at_quantile, estimates
 from dragoman.evals.latency import REQUESTS, measure_latency
 from dragoman.evals.prediction import Prediction
 from dragoman.evals.task import Task, leading
+from dragoman.metrics.bleu import Bleu
+from dragoman.metrics.chrf import Chrf
 from dragoman.metrics.ece import Ece
 from dragoman.metrics.f1 import F1
 from dragoman.metrics.macro_f1 import MacroF1
@@ -99,6 +101,13 @@ class Report:
             said.append(f"fewer than 10 rows carry {', '.join(rare)}: their F1 says little")
         return tuple(said)
 
+    @property
+    def signatures(self) -> dict[str, str]:
+        """How each figure was made whose makers ask that it be told beside it: those of BLEU and chrF."""
+        references = [prediction.references for prediction in self.predictions]
+        metrics = self.task.metrics.items()
+        return {name: metric.signature(references) for name, metric in metrics if isinstance(metric, Bleu | Chrf)}
+
     def rows(self) -> list[dict[str, Any]]:
         """Every prediction as JSON types, one line of predictions.jsonl each."""
         return [prediction.to_row() for prediction in self.predictions]
@@ -110,6 +119,7 @@ class Report:
             return {
                 "n": len(self.predictions),
                 "kind": task.kind,
+                "signatures": self.signatures,
                 "estimates": {name: asdict(value) for name, value in self.estimates.items()},
                 "best": [asdict(sample) for sample in self.best],
                 "worst": [asdict(sample) for sample in self.worst],

@@ -18,8 +18,7 @@ def tags_of(answer: Answer, count: int) -> tuple[str, ...]:
 
 def in_scheme(tag: str) -> bool:
     """Whether a tag says where an entity begins or goes on, as B-PER does; a part of speech or a number does not."""
-    letter, dash, _ = tag.partition("-")
-    return bool(dash) and letter in tuple(WITHIN)
+    return tag.partition("-")[0] in tuple(WITHIN)
 
 
 def entities(tags: Sequence[str]) -> set[tuple[str, int, int]]:

@@ -145,7 +145,7 @@ def split_adapter(
         if ".original_module." in name:  # a bias of a head as it was before it learnt: PEFT keeps it with bias="all"
             continue
         # what PEFT put its own around, and the learnt copy of a head
-        plain = re.sub(r"\.(base_layer|modules_to_save\.\w+)\.", ".", name.removeprefix(FRONT))
+        plain = re.sub(r"\.(base_layer|modules_to_save(\.default)?)\.", ".", name.removeprefix(FRONT))
         module, _, part = plain.removesuffix(".weight").rpartition(".")
         table = part in _KINDS[kind] and module not in known and module.rpartition(".")[2] in _TABLES
         if table or part.startswith("lora_embedding_"):

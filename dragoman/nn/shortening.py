@@ -34,7 +34,7 @@ def shorten_beginning(tokenizer: Tokenizer, marked: Marked, room: int) -> Marked
     low, high, found = 1, len(asked) - 1, None
     while low <= high:
         middle = (low + high) // 2
-        tried = mark(tokenizer, [*heads, *(one for part in asked[middle:] for one in part)], every)
+        tried = mark(tokenizer, [*heads, *(one for part in asked[middle:] for one in part)], marked.every)
         if len(tried.ids) - 1 <= room:
             found, high = tried, middle - 1
         else:

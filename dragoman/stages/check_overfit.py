@@ -117,7 +117,7 @@ def _learn(
 
     training = begin(copy.deepcopy(net), tokenizer, objective, tuning, Lesson([row.example for row in rows]), how)
     written = getattr(training.encoded, "examples", ())
-    labels = [[label for label in one.labels if label >= 0] for one in written]
+    labels = [[int(label) for label in one.labels if label >= 0] for one in written]
     first = last = float("nan")
     for step in fit(training):
         first, last = (step.loss if step.number == 1 else first), step.loss

@@ -222,14 +222,16 @@ def criteria_rows(judged: Sequence[Any]) -> list[dict[str, Any]]:
 
 
 def views(report: Report, labels: Sequence[str]) -> dict[str, Any]:
-    """What the report draws of an evaluation: confusion, calibration, each label, best and worst samples."""
+    """What the report draws of an evaluation: confusion, calibration, each label, best and worst samples, and how
+    figures of texts were counted."""
     facts = report.summary()
     if report.task.kind != "classify":
         return {
             "samples": {
                 name: [{**_sample(one), "confidence": None, "score": one.confidence} for one in found]
                 for name, found in (("best", report.best), ("worst", report.worst))
-            }
+            },
+            "signatures": report.signatures,
         }
     counts = [row[: len(labels)] for row in facts["confusion"]] if not report.task.multi_label else []
     held = [sum(label in one.references for one in report.predictions) for label in labels]

@@ -102,7 +102,7 @@ def speed_of(machine: "Machine", precision: str, utilisation: float = 0.0) -> Sp
 
 
 def chunked(arch: Arch, step: Pass, learning: Learning) -> Learning:
-    """The same with the number of tokens whose logits the loss holds at once (`train.cross_entropy`); few stay whole."""
+    """The same with the number of tokens whose logits the loss holds at once (`train.cross_entropy`); 0 is all."""
     from dragoman.train.cross_entropy import PLAIN, chunk_size
 
     tokens = int(step.batch * step.length * step.predicted)

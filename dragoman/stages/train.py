@@ -83,7 +83,11 @@ class Plan:
 
 def run(settings: Settings, words: tuple[str, ...], show: Show) -> int:
     """Train once with the given settings and measure nothing but validation."""
-    objective, aimed = plug(settings.objective, "objective") if settings.objective else ("", {})
+    given = settings.objective
+    if isinstance(given, Mapping) and not {"", "name"} & set(given):
+        objective, aimed = "", dict(given)  # settings alone are those of what the task takes
+    else:
+        objective, aimed = plug(given, "objective") if given else ("", {})
     if objective in KINDS:
         return _on_texts(settings, words, show)
     project = load(locate(settings.project), words)
@@ -102,7 +106,7 @@ def run(settings: Settings, words: tuple[str, ...], show: Show) -> int:
             done = train(project, prepared, plan, show.say, tick)
     facts = done.results
     rows = [("learnt", f"{facts['learnt']:,} of {facts['weights']:,} weights, {facts['steps']} steps")]
-    rows += [("what learns", told_learning(facts["learning"]))]
+    rows += [("what learns", told_learning(facts.get("learning", ())))]
     rows += [("took", f"{show_seconds(facts['seconds'])}, {show_bytes(facts['memory'])} at the peak")]
     rows += [(f"validation {name}", f"{value:.4f}") for name, value in facts["best"].items()]
     rows += [("model", str(done.folder / MODEL)), ("run", done.id), ("then", f"dragoman evaluate {done.id} data=PATH")]

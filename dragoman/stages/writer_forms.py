@@ -3,16 +3,16 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from dragoman.app.steps.write import written
 from dragoman.core.sampling import Sampling
 from dragoman.core.types import Example
-from dragoman.nn.store import load_lm
-from dragoman.nn.tokenizer import Tokenizer
 from dragoman.stages.assistants import MODEL
 from dragoman.stages.check_tokens import compare_reading
-from dragoman.train.adapter import read_adapter
+
+if TYPE_CHECKING:
+    from dragoman.nn.tokenizer import Tokenizer
 
 __all__ = ["PROBE", "Probe", "gap_of", "parity_of"]
 
@@ -25,7 +25,7 @@ PARITY = 1e-4  # logits of two forms of the same weights, over the largest, in f
 class Probe:
     """A few prompts that every form of a model must answer alike."""
 
-    tokenizer: Tokenizer
+    tokenizer: "Tokenizer"
     examples: Sequence[Example]
 
     def logits(self, net: Any) -> Any:
@@ -60,6 +60,10 @@ def parity_of(
     `forms` are the logits of those that exist already, `words` what the model that was kept answers. A difference in
     logits, or a tokenizer that reads otherwise once it is opened again, is a bug and is not passed on.
     """
+    from dragoman.nn.store import load_lm
+    from dragoman.nn.tokenizer import Tokenizer
+    from dragoman.train.adapter import read_adapter
+
     answers = {}
     if whole:
         saved: Any = load_lm(folder / MODEL)

@@ -88,7 +88,7 @@ def begin(
     Raises UserError where the data, the tuning or the settings do not go with the net, or a weight is not finite.
     """
     how, world = settle(how, tuning), world or alone()
-    _require_room(net, how, net.arch.longest)
+    before = _require_room(net, how)
     if how.batch < world.size:
         raise UserError(f"{world.size} processes cannot share a batch of {how.batch}", f"say train.batch={world.size}")
     device = world.device or choose_device(how.device)
@@ -98,7 +98,6 @@ def begin(
     encoded = objective.encode(net, data, kit)
     examples = encoded.digest()
     world.agree("weights, texts and settings", f"{start} {examples} {how} {kit.precision}")
-    before = net.arch.longest
     net = tuning.apply(net, how.seed)
     _require_room(net, how, before)
     net = net if world.sharded else net.to(device)  # parts are moved one by one
@@ -153,11 +152,14 @@ def fit(training: Training) -> Iterator[Step]:
             _open(training)
 
 
-def _require_room(net: Any, how: How, before: int) -> None:
-    """Raise UserError where a text of max_length has no position to stand on, beside what a tuning put in front."""
-    room = net.arch.longest
+def _require_room(net: Any, how: How, before: int = 0) -> int:
+    """The longest text that the net reads, which had positions for `before` until a tuning put something in front.
+
+    Raises UserError where a text of max_length has no position to stand on.
+    """
+    room: int = net.arch.longest
     if how.max_length <= room:
-        return
+        return room
     taken = f" behind the {before - room} places that the tuning takes" if before > room else ""
     raise UserError(
         f"max_length is {how.max_length} tokens, but this model has positions for {room}{taken}",

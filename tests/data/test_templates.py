@@ -139,3 +139,10 @@ def test_the_public_templates_can_be_used(shared_data: Path) -> None:
     assert {name.split("/")[0] for name, _ in refused} == {"e2e_nlg_cleaned"}
     assert len(refused) == 8
     assert all("'update' of 'dict' object is unsafe" in reason for _, reason in refused)
+
+
+def test_a_template_may_hold_other_ends_of_a_line(tmp_path: Path) -> None:
+    rows = [{"dataset": "a", "name": name, "jinja": "x\u2028y\u0085z ||| w"} for name in "bc"]
+    file = tmp_path / "templates.jsonl"
+    file.write_text("".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows), encoding="utf-8")
+    assert list(read_templates(file)) == ["a/b", "a/c"]

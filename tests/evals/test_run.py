@@ -10,6 +10,7 @@ from dragoman.app.steps.classify import Classify
 from dragoman.core.errors import UserError
 from dragoman.core.types import Answer, Example, Message
 from dragoman.evals.latency import REQUESTS
+from dragoman.evals.prediction import Prediction
 from dragoman.evals.run import evaluate, from_rows
 from dragoman.evals.task import make_task
 from tests.app.fakes import ReadingModel
@@ -116,3 +117,12 @@ def test_text_without_probabilities_is_a_mistake_told() -> None:
     with pytest.raises(UserError, match="needs the probability"):
         from_rows([row], task)
     assert from_rows([row], make_task(EXAMPLES[:1], LABELS, ["accuracy"])).answers == (Answer("cat"),)
+
+
+def test_what_must_be_told_beside_a_figure_is_told() -> None:
+    examples = [Example((Message("user", "a cat"),), ("a cat", "cat"))]
+    rows = [Prediction.of(1, examples[0], Answer("a cat", finish="stop"), "chat").to_row()]
+    told = from_rows(rows, make_task(examples, (), kind="chat"))
+    assert set(told.signatures) == {"bleu", "chrf"}
+    assert told.signatures["bleu"].startswith("nrefs:2|case:mixed")
+    assert told.summary()["signatures"] == told.signatures

@@ -4,7 +4,7 @@ import pytest
 
 from dragoman.core.errors import UserError
 from dragoman.core.types import Example, Message
-from dragoman.evals.task import check_names, known_names, make_metrics, make_task
+from dragoman.evals.task import check_names, known_names, leading, led_by, make_metrics, make_task, rouge_blind
 from dragoman.metrics.f1 import F1
 
 LABELS = ("cat", "dog")
@@ -56,3 +56,24 @@ def test_rows_are_checked() -> None:
     with pytest.raises(UserError, match="carries 0 labels"):
         make_task([example()], LABELS)
     assert make_task([example(), example("cat", "dog")], LABELS, multi_label=True).multi_label
+
+
+@pytest.mark.parametrize("name", ["perplexity", "bits_per_byte"])
+def test_what_no_answer_tells_is_no_target(name: str) -> None:
+    with pytest.raises(UserError, match="no metric or limit"):
+        check_names([name], (), kind="chat")
+
+
+def test_a_metric_that_sees_nothing_does_not_lead() -> None:
+    english, japanese = [example("it rains today")], [example("\u4eca\u65e5\u306f\u96e8\u3067\u3059")]
+    assert leading(make_task(english, (), kind="summarize")) == "rougel"
+    assert leading(make_task(japanese, (), kind="summarize")) == "chrf"
+    assert (led_by("translate", japanese), led_by("answer", japanese)) == ("chrf", "token_f1")
+    assert rouge_blind(english) == ""
+    assert "chrf" in rouge_blind(japanese)
+
+
+def test_tags_that_are_no_ends_of_entities_are_counted_by_the_word() -> None:
+    assert leading(make_task([example("B-a", "O")], (), kind="tag")) == "entity_f1"
+    assert leading(make_task([example("O", "O")], (), kind="tag")) == "entity_f1"
+    assert leading(make_task([example("NOUN", "VERB")], (), kind="tag")) == "token_accuracy"

@@ -11,7 +11,7 @@ import torch
 from dragoman.core.sampling import Sampling
 from dragoman.core.types import Example
 from dragoman.models.local import LocalLM
-from dragoman.train.fitting import Fitted, Lesson
+from dragoman.train.fitting import Fitted, Lesson, row_of
 from dragoman.train.objectives.multitask import Multitask
 from dragoman.train.objectives.seq2seq import Seq2seq
 from dragoman.train.objectives.sft import Sft
@@ -35,7 +35,7 @@ class Endless:
         """Every last label masked."""
         made: Fitted = self.inner.encode(net, data, kit)
         assert all(one.labels[-1] in kit.tokenizer.eos_ids for one in made.examples)
-        masked = [replace(one, labels=(*one.labels[:-1], IGNORED)) for one in made.examples]
+        masked = [replace(one, labels=row_of([*one.labels[:-1], IGNORED])) for one in made.examples]
         return replace(made, examples=tuple(masked))
 
     def stream(self, net: Any, fitted: Any, kit: Any, start: int) -> Iterator[tuple[TokenBatch, ...]]:

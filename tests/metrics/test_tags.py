@@ -3,7 +3,7 @@
 import pytest
 
 from dragoman.core.types import Answer
-from dragoman.metrics._tags import entities, tags_of
+from dragoman.metrics._tags import entities, in_scheme, tags_of
 
 
 @pytest.mark.parametrize(
@@ -28,3 +28,8 @@ def test_entities(tags: str, expected: set[tuple[str, int, int]]) -> None:
 def test_an_answer_is_made_as_long_as_the_row() -> None:
     assert tags_of(Answer("", ("B-PER",)), 3) == ("B-PER", "O", "O")
     assert tags_of(Answer("B-PER I-PER O O"), 2) == ("B-PER", "I-PER")
+
+
+def test_what_is_an_end_of_an_entity() -> None:
+    tags = ("B-PER", "S-LOC", "I", "O", "NOUN", "3", "BE-X", "-")
+    assert [tag for tag in tags if in_scheme(tag)] == ["B-PER", "S-LOC", "I"]

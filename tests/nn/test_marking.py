@@ -11,11 +11,11 @@ from hypothesis import strategies as st
 
 from dragoman.core.errors import UserError
 from dragoman.core.types import Message
-from dragoman.nn.marking import mark, mark_pair, mark_turns
+from dragoman.nn.marking import join_answers, mark, mark_pair, mark_text, mark_turns
 from dragoman.nn.templates import TEMPLATES as OURS
 from dragoman.nn.tokenizer import Tokenizer
 from tests.nn.chats import SPECIALS, TEMPLATES, write_chat, write_marked
-from tests.nn.tiny_lm import tokens
+from tests.nn.tiny_lm import tokens, without_end
 
 ENDS = {"chatml": "<|im_end|>", "llama": "<|eot_id|>", "gemma": "<end_of_turn>", "mistral": "</s>"}
 TEXTS = ("Hello, you!", " the cat sat", "no\n\nyes", "a [INST] b", "x", "ünï ✓ code", "<|im_end|>", "  two  spaces  ")
@@ -157,6 +157,55 @@ def test_a_template_that_rewrites_the_prompt_is_refused_by_name(tmp_path: Path) 
     late = "{{ messages | length }}{% for m in messages %}{{ m.content }}<|eot_id|>{% endfor %}"
     with pytest.raises(UserError, match=r"^template-drift"):
         mark(Tokenizer(write_chat("llama", tmp_path, late)), said("a", "b"), every=False)
+
+
+def test_what_the_assistant_says_at_a_stretch_is_one_answer() -> None:
+    given = opened("chatml")
+    messages = [*said("a", "cat"), Message("assistant", "dog"), *said("b", "sun")]
+    found = mark(given, messages)
+    assert [given.decode(ids) for ids in pieces(given, found.ids, found.learnt)] == ["cat\n\ndog", "sun"]
+    assert found == mark(given, said("a", "cat\n\ndog", "b", "sun"))
+    assert mark_turns(given, messages) == [found]
+    # Served, what was begun is gone on with: the second message is what comes next.
+    begun = given.dialogue(messages[:2])
+    assert list(found.ids[: len(begun)]) == begun
+    assert join_answers([*said("a", " "), Message("assistant", "x")]) == said("a", "x")
+
+
+@pytest.mark.parametrize("name", ["chatml", "instruct"])
+def test_an_answer_without_a_word_is_read_and_never_learnt(name: str) -> None:
+    given = opened(name)
+    found = mark(given, said("a", " ", "b", "sun"))
+    assert [given.decode(ids) for ids in pieces(given, found.ids, found.learnt)] == ["sun"]
+    prompt = given.dialogue(said("a", " ", "b"))
+    assert list(found.ids[: len(prompt)]) == prompt
+    assert mark_turns(given, said("a", "\n")) == []
+
+
+def test_a_thought_that_the_template_drops_leaves_no_row_of_a_stop_alone(tmp_path: Path) -> None:
+    forgetful = THINKING.replace(" and not loop.last", "")
+    given = Tokenizer(write_chat("chatml", tmp_path, forgetful))
+    assert mark_turns(given, said("a", "hm</think>")) == []
+
+
+def test_a_long_dialogue_is_not_tokenised_again_for_every_answer(monkeypatch: pytest.MonkeyPatch) -> None:
+    given, seen = opened("chatml"), list[str]()
+    plain = given._ids
+    monkeypatch.setattr(given, "_ids", lambda rust, texts: seen.extend(texts) or plain(rust, texts))
+    mark(given, said(*(f"number {place}" for place in range(24))))
+    assert len(seen) <= 2 * 24 + 8 and len(set(seen)) >= len(seen) - 2
+
+
+def test_a_model_without_an_end_is_refused_with_a_hint_that_helps(tmp_path: Path) -> None:
+    given = without_end(tmp_path)
+    for learn in (lambda: mark(given, said("a", "b")), lambda: mark_text(given, "a"), lambda: mark_pair(given, [], "")):
+        with pytest.raises(UserError, match=r"^stop-token-untrained") as refused:
+            learn()
+        assert "models.template" not in refused.value.hint
+    endless = "{% for m in messages %}{{ m.role }}: {{ m.content }}\n{% endfor %}"
+    with pytest.raises(UserError, match=r"^stop-token-untrained") as refused:
+        mark(tokens("llama", tmp_path / "other", endless), said("a", "b"))
+    assert "models.template=instruct" in refused.value.hint
 
 
 @pytest.mark.parametrize("messages", [[], said("a"), said("a", "b", "c"), [Message("assistant", "a")]])

@@ -16,6 +16,7 @@ from dragoman.nn.decoder import Decoder
 from dragoman.nn.encdec import EncoderDecoder
 from dragoman.nn.masked import MaskedLM
 from dragoman.nn.store import family_of, fresh_lm, save_lm
+from dragoman.nn.templates import TEMPLATES
 from dragoman.nn.tokenizer import Tokenizer
 from tests.nn.tiny import amplify
 
@@ -30,6 +31,7 @@ __all__ = [
     "folder_of",
     "greedy",
     "tokens",
+    "without_end",
     "writer",
 ]
 
@@ -120,6 +122,16 @@ def tokens(name: str, folder: Path, chat_template: str = "") -> Tokenizer:
         settings["chat_template"] = chat_template
     (folder / "tokenizer_config.json").write_text(json.dumps(settings))
     (folder / "config.json").write_text(json.dumps({"model_type": SHAPES[name][0]}))
+    return Tokenizer(folder)
+
+
+def without_end(folder: Path, chat_template: str = TEMPLATES["instruct"]) -> Tokenizer:
+    """The tokenizer of a decoder that knows no token which ends a text."""
+    tokens("llama", folder, chat_template)
+    place = folder / "tokenizer_config.json"
+    settings = json.loads(place.read_text())
+    del settings["eos_token"]
+    place.write_text(json.dumps(settings))
     return Tokenizer(folder)
 
 

@@ -16,6 +16,7 @@ from dragoman.report.sections import (
     parity,
     plan,
     samples,
+    settings,
     verdict,
 )
 from dragoman.report.sections import help as advice
@@ -194,3 +195,11 @@ def test_the_rarest_labels_are_counted_where_they_are_not_shown() -> None:
 def test_nested_settings_of_the_machine_become_lines() -> None:
     view: Any = lineage.view({"environment": {"machine": {"cpu": {"cores": 2}}, "seed": 0, "gpu": None}})
     assert [(row[0].text, row[1].text) for row in view["grid"].rows] == [("machine.cpu.cores", "2"), ("seed", "0")]
+
+
+def test_the_signature_of_a_figure_stands_behind_the_settings() -> None:
+    view: Any = settings.view({"settings": {"rank": 8}, "signatures": {"bleu": "nrefs:1|case:mixed"}})
+    assert [(row[0].text, row[1].text) for row in view["grid"].rows] == [
+        ("rank", "8"),
+        ("signature of bleu", "nrefs:1|case:mixed"),
+    ]

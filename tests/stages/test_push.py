@@ -12,6 +12,7 @@ from huggingface_hub import ModelCard
 from dragoman.core import durable
 from dragoman.core.errors import UserError
 from dragoman.core.runs import Run
+from dragoman.stages.model_card import pathless
 from dragoman.stages.push import files_of
 from tests.command import dragoman
 from tests.fake_hub import TOKEN, Hub, hub_running, used
@@ -243,3 +244,54 @@ def test_an_odd_name_is_no_name() -> None:
         from dragoman.stages.push import _place
 
         _place("hf:a/b/c")
+
+
+def test_paths_in_lists_and_texts_do_not_go(tmp_path: Path) -> None:
+    model = tmp_path / "owner" / "base"
+    settings: dict[str, Any] = {
+        "_name_or_path": "owner/base",
+        "inner": {"files": ["/srv/own/x.json", "vocab.json", {"at": "~/x/y z"}]},
+        "note": "read from /srv/own/secret/rows.jsonl, thrice",
+        "extra_special_tokens": ["</s>", "<|/a|>"],
+    }
+    model.mkdir(parents=True)
+    (model / "config.json").write_text(json.dumps(settings))
+    files = files_of(model, "")
+    assert isinstance(files["config.json"], bytes)
+    assert json.loads(files["config.json"]) == {
+        "_name_or_path": "",
+        "inner": {"files": ["vocab.json", {}]},
+        "note": "read from rows.jsonl, thrice",
+        "extra_special_tokens": ["</s>", "<|/a|>"],
+    }
+
+
+@pytest.mark.parametrize(
+    ("text", "left"),
+    [
+        ("Tune base on data/alice/secret/client.jsonl, and be better.", "Tune base on client.jsonl, and be better."),
+        ("Tune /srv/alice/base/ on ../secret/rows.csv.", "Tune base on rows.csv."),
+        (r"of D:\data\alice\rows and \\server\share\x", "of rows and x"),
+        ("data=/srv/a/b (file:///srv/a/c)", "data=b (c)"),
+        ("either/or, 1/2/3, hf:owner/name.json, https://a.b/c/d.json </s>", None),
+    ],
+)
+def test_a_text_keeps_the_last_name_of_a_path(text: str, left: str | None) -> None:
+    assert pathless(text) == (text if left is None else left)
+
+
+def test_a_tuning_is_what_it_was_measured_by(runs: Path) -> None:
+    for verdict in runs.glob("run-*/run.json"):
+        verdict.unlink()
+    [made] = [Run.open(path) for path in runs.glob("lora-*")]
+    figure = {"value": 0.5, "low": 0.4, "high": 0.6, "n": 40}
+    paired = {"metric": "rougel", "before": figure, "after": figure, "difference": figure, "outcome": "better"}
+    told = {"metrics": {"rougel": figure}, "paired": [paired], "test": {"rows": 40, "openings": 1}}
+    headline = "rougel is better on /srv/someone/rows.jsonl"
+    Run.begin(runs, "tune", {}, {}).finish({**told, "headline": headline, "rung_run": made.id})
+    card = dragoman("push", "lora", "to=./out", "--dry", "--json").json["card"]
+    assert "On the sealed test, 40 rows, which was opened once." in card
+    assert "| rougel | 0.500 [0.400, 0.600] | 0.500 [0.400, 0.600] | +0.500 [+0.400, +0.600]: better |" in card
+    assert "rougel is better on rows.jsonl" in card
+    assert "has not been measured" not in card
+    assert "/srv/" not in card

@@ -51,3 +51,10 @@ def test_a_verdict_still_has_its_own(runs: Path) -> None:
     done = dragoman("report", f"runs={runs}", "--json").json
     assert done["verdict"] == "not_met"
     assert "<title>Not met: stdlib-area</title>" in Path(done["report"]).read_text(encoding="utf-8")
+
+
+def test_a_tuning_has_one_too(runs: Path) -> None:
+    Run.begin(runs, "tune", {"seed": 0}, {}).finish({**record(), "rung_run": "lora-0"})
+    done = dragoman("report", "tune", f"runs={runs}", "--json")
+    assert done.code == 0, done.whole
+    assert done.json["verdict"] == "not_met"

@@ -6,6 +6,7 @@ import pytest
 
 from dragoman.core.errors import UserError
 from dragoman.stages.settled import command, settled
+from tests.nn.tiny_lm import folder_of
 
 
 @pytest.fixture
@@ -38,3 +39,20 @@ def test_a_mistake_is_answered_before_any_work(word: str, said: str, file: Path)
 def test_commands_are_fit_for_a_shell() -> None:
     assert command("run", "") == "dragoman run"
     assert command("run", "my project") == "dragoman run 'my project'"
+
+
+LIMITED = ('scope.limits.forgetting="<= 0.05"',)
+
+
+def test_forgetting_is_not_limited_where_it_is_not_measured(file: Path, tmp_path: Path) -> None:
+    models = {name: folder_of(family, tmp_path / name) for name, family in (("two", "t5"), ("one", "llama"))}
+    tag = ("scope.task=tag", 'scope.target.entity_f1=">= 0.5"', *LIMITED)
+    with pytest.raises(UserError, match="not measured where an encoder learns to tag"):
+        settled(str(file), tag)
+    words = ("scope.task=summarize", 'scope.target.rougel=">= 0.1"', *LIMITED)
+    with pytest.raises(UserError, match="encoder-decoder learns to summarize") as told:
+        settled(str(file), (*words, f'models.candidates=["{models["two"]}"]'))
+    assert "scope.limits" in told.value.hint
+    settled(str(file), (*words, f'models.candidates=["{models["one"]}"]'))
+    settled(str(file), (*words, f'models.candidates=["{models["two"]}"]', 'ladder.rungs=["zero_shot"]'))
+    settled(str(file), LIMITED)

@@ -4,7 +4,7 @@ import pytest
 
 from dragoman.core.errors import UserError
 from dragoman.nn.sizes import fresh_arch
-from dragoman.stages.tune_plan import Method, choose_method, methods_of, rows_of
+from dragoman.stages.tune_plan import Method, choose_method, methods_of, own_words, rows_of
 from dragoman.train.doors import How
 
 
@@ -38,3 +38,26 @@ def test_each_method_takes_less_than_the_one_before() -> None:
     assert full.seconds == 0 and full.fits and lora.fits
     assert not methods_of(arch, How(batch=2, max_length=512, device="cpu"), 100_000, 10**6, seconds=0)[0].fits
     assert [row[0] for row in rows_of([full, lora, qlora])] == ["full", "lora", "qlora"]
+
+
+def test_the_rank_and_the_places_that_were_given_count() -> None:
+    arch = fresh_arch("llama", 32_000, 512, width=1024, layers=12)
+    how = How(batch=2, max_length=512, device="cpu")
+    (thin,) = [
+        one for one in methods_of(arch, how, 1, 10**12, 0, {"rank": 2, "where": ["query"]}) if one.name == "lora"
+    ]
+    assert thin.learnt == 12 * 2 * 2 * 1024
+
+
+@pytest.mark.parametrize(
+    ("said", "own"),
+    [
+        ("models.max_length=NUMBER reads more of each", "max_length=NUMBER reads more of each"),
+        ("data.columns.label=NAME names another column", "columns.label=NAME names another column"),
+        ("choose tuning=lora, or tuning=layers tuning.top=1", "choose method=lora, or method=layers tuning.top=1"),
+        ('such as models.candidates=["hf:Qwen/Qwen3-0.6B"]', "such as dragoman tune hf:Qwen/Qwen3-0.6B"),
+        ("data.source=PATH names another file", "data=PATH names another file"),
+    ],
+)
+def test_settings_are_named_as_tune_takes_them(said: str, own: str) -> None:
+    assert own_words(said) == own

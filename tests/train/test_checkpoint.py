@@ -11,7 +11,7 @@ from safetensors.torch import load_file
 from dragoman.core import durable
 from dragoman.core.errors import UserError
 from dragoman.train import checkpoint
-from dragoman.train.doors import Tuning
+from dragoman.train.doors import Encoded, Tuning
 from dragoman.train.tuning.full import Full
 from dragoman.train.tuning.head import Head
 from dragoman.train.tuning.layers import Layers
@@ -57,6 +57,18 @@ def test_it_holds_safetensors_and_json_alone(tmp_path: Path) -> None:
     assert {file.stat().st_mode & 0o777 for file in path.iterdir()} == {0o644}
     size = sum(file.stat().st_size for file in path.iterdir())
     assert size < checkpoint.bytes_needed(training) + 20_000
+
+
+def test_what_is_learnt_is_hashed_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    counted: list[int] = []
+    digest = Encoded.digest
+    monkeypatch.setattr(Encoded, "digest", lambda encoded: counted.append(1) or digest(encoded))
+    training = begun()
+    for _ in range(3):
+        steps(training, 1)
+        checkpoint.save(tmp_path, training, {})
+    assert len(counted) == 1
+    assert checkpoint.identity(training)["examples"] == digest(training.encoded)  # type: ignore[arg-type]
 
 
 def test_the_newest_two_are_kept(tmp_path: Path) -> None:

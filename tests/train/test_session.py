@@ -13,14 +13,19 @@ import torch
 from dragoman.core import durable
 from dragoman.core.errors import Busy, Stopped, UserError
 from dragoman.nn.heads import Classifier
+from dragoman.train.fitting import Lesson
 from dragoman.train.objectives.classify import Classify
+from dragoman.train.objectives.sft import Sft
 from dragoman.train.session import Outcome, Watch, learn
 from dragoman.train.tuning.full import Full
 from dragoman.train.tuning.head import Head
 from dragoman.train.tuning.lora import Lora
+from tests.train.lessons import HOW as LESSONS
+from tests.train.lessons import lessons, model, words
 from tests.train.small import ARCH, HOW, STILL, Words, accuracy, examples, learned, net
 
 LONG = replace(HOW, epochs=5)
+LOSS = Watch("loss", higher=False)
 
 
 def scripted(*scores: float) -> Callable[[Classifier], Mapping[str, float]]:
@@ -49,6 +54,28 @@ def test_an_outcome_tells_the_whole_story(tmp_path: Path) -> None:
     assert len(outcome.chain) == 64
     assert outcome.cut > 0
     assert said == [f"{outcome.cut} of 40 examples are cut to 5 tokens"]
+
+
+def test_what_is_left_out_is_told(tmp_path: Path) -> None:
+    rows, said = lessons(6), list[str]()
+    rows += [replace(rows[0], answers=(" ",)), replace(rows[0], answers=("y" * 99,)), replace(rows[0], answers=())]
+    long = replace(rows[1], prompt=(replace(rows[1].prompt[0], content="x" * 99),))
+    how = replace(LESSONS, steps=1)
+    outcome = learn(
+        model(),
+        words(),
+        Sft(),
+        Full(),
+        Lesson([*rows, long]),
+        how,
+        tmp_path,
+        lambda _: {"loss": 1.0},
+        LOSS,
+        said.append,
+    )
+    assert (outcome.cut, outcome.dropped) == (1, 3)
+    cut, left = said
+    assert cut == "1 of 10 examples are cut to 96 tokens" and left.startswith("3 of 10 examples are left out: ")
 
 
 def test_the_best_weights_come_back(tmp_path: Path) -> None:

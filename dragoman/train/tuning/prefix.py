@@ -38,7 +38,7 @@ class Prefix:
     begin: tuple[int, ...] = ()
     "The token ids they begin from, over and over until there are enough; none: words drawn from the vocabulary."
     text: str = ""
-    'The words they begin from instead, such as what the task is: text="Sum up this letter".'
+    'The words they begin from instead, such as what the task is: tuning.text="Sum up this letter".'
 
     def __post_init__(self) -> None:
         if self.tokens < 1:

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from dragoman.core.project import Columns
-from dragoman.data.shapes.tag import Tag
+from dragoman.data.shapes.tag import Tag, tags_of
 from dragoman.data.shaping import Wanted
 from tests.data.shapes.reading import notes, refused, schema, shaped
 
@@ -41,8 +41,7 @@ def test_numbers_are_named_in_order() -> None:
     shape = Tag(labels=("O", "B-a", "I-a"))
     assert shaped(shape, {"tokens": ["x", "y"], "tags": [1, 2]}).answers == ("B-a", "I-a")
     assert refused(shape, {"tokens": ["x"], "tags": [3]}) == "label-outside-scope"
-    assert shaped(Tag(), {"tokens": ["x"], "tags": [3]}).answers == ("3",)
-    assert notes(Tag(), {"tokens": ["x"], "tags": [3]}) == ("unnamed-tag",)
+    assert refused(Tag(), {"tokens": ["x"], "tags": [3]}) == "unnamed-tag"
 
 
 def test_the_scope_may_name_kinds_of_entity() -> None:
@@ -111,3 +110,34 @@ def test_the_columns_are_found() -> None:
     assert Tag.fits(doccano) == 0.95
     assert Tag.choose(doccano, Wanted())[0].used() == Columns(text="text", label="label")
     assert Tag.fits(schema({"text": "Ann", "label": ["person"]})) == 0
+
+
+@pytest.mark.parametrize(
+    ("named", "held", "made"),
+    [
+        ("person place", "B-person I-person O", "O B-person I-person B-place I-place"),
+        ("O B-person I-person", "B-person O", "O B-person I-person"),
+        ("person", "B-person B-work O", "O B-person I-person B-work"),
+        ("VERB NOUN", "NOUN X", "VERB NOUN X"),
+    ],
+)
+def test_kinds_of_a_scope_become_tags(named: str, held: str, made: str) -> None:
+    assert " ".join(tags_of(named.split(), held.split())) == made
+
+
+@pytest.mark.parametrize(
+    ("tags", "made"),
+    [
+        ("B-a O", "B-a I-a O"),
+        ("I-a I-a", "B-a I-a I-a"),
+        ("S-a I-a", "B-a I-a B-a"),
+        ("O B-a", "O O B-a"),
+        ("NOUN VERB", "NOUN NOUN VERB"),
+    ],
+)
+def test_a_blank_inside_a_word_makes_two(tags: str, made: str) -> None:
+    row = {"tokens": ["New\u00a0York", "is"], "tags": tags.split()}
+    example = shaped(Tag(), row)
+    assert (example.text, " ".join(example.answers)) == ("New York is", made)
+    assert example.meta["words"] == ["New", "York", "is"]
+    assert "blank-in-word" in notes(Tag(), row)

@@ -37,7 +37,7 @@ def test_what_it_writes_by_itself_is_not_learnt(tmp_path: Path) -> None:
     given = tokens("bart", tmp_path)
     one = encoded(Seq2seq(), Example((Message("user", "a"),), ("in",)), given=given).examples[0]
     assert one.targets[1] == given.bos_id and one.labels[0] == -100
-    assert one.labels[1:] == (*given.plain(["in"])[0], *given.eos_ids)
+    assert one.labels[1:].tolist() == [*given.plain(["in"])[0], *given.eos_ids]
 
 
 def test_a_source_that_is_too_long_keeps_what_stands_around_it() -> None:
@@ -45,17 +45,25 @@ def test_a_source_that_is_too_long_keeps_what_stands_around_it() -> None:
     short = lessons(1)[0]
     right, left, drop = (encoded(Seq2seq(cut=side), short, LONG, room=12) for side in SIDES)
     assert (right.cut, right.dropped, left.cut, left.dropped) == (1, 0, 1, 0)
-    assert (drop.cut, drop.dropped, len(drop.examples)) == (1, 1, 1)
+    assert (drop.cut, drop.dropped, len(drop.examples)) == (0, 1, 1)
     for made, kept in ((right, "abcdefghabc"), (left, "fghabcdefgh")):
         one = made.examples[1]
-        assert len(one.ids) == 12 and one.ids[-1] in given.eos_ids and given.decode(one.ids) == kept
-        assert given.decode([label for label in one.labels if label >= 0]) == "yes"
+        assert len(one.ids) == 12 and one.ids[-1] in given.eos_ids and given.decode(one.ids.tolist()) == kept
+        assert given.decode([label for label in one.labels.tolist() if label >= 0]) == "yes"
 
 
 def test_an_answer_that_was_cut_does_not_teach_to_stop() -> None:
     one = encoded(Seq2seq(), replace(LONG, answers=("y" * 50,)), room=20).examples[0]
     assert len(one.labels) == len(one.targets) == 20
-    assert not set(one.labels) & words("seq2seq").eos_ids
+    assert not set(one.labels.tolist()) & words("seq2seq").eos_ids
+
+
+def test_what_is_left_out_is_counted_and_what_is_wrong_named() -> None:
+    short = lessons(1)[0]
+    made = encoded(Seq2seq(), short, replace(short, answers=(" ",)), replace(short, answers=()))
+    assert (len(made.examples), made.cut, made.dropped) == (1, 0, 2)
+    with pytest.raises(UserError, match=r"^example e7: .*half a character"):
+        encoded(Seq2seq(), short, replace(short, answers=("\ud800",), meta={"id": "e7"}))
 
 
 def test_nothing_to_learn_is_refused_by_name() -> None:

@@ -1,6 +1,7 @@
 """Instructions and dialogues in tokens: what is learnt of each, what a cut does, what is refused."""
 
 from dataclasses import replace
+from pathlib import Path
 from typing import Any, Literal
 
 import pytest
@@ -11,6 +12,7 @@ from dragoman.core.types import Example, Message
 from dragoman.train.fitting import Lesson
 from dragoman.train.objectives.sft import Sft
 from dragoman.train.packing import Texts
+from tests.nn.tiny_lm import without_end
 from tests.train.lessons import HOW, begun, kit, lessons, model, steps, words
 
 DIALOGUE = Example(
@@ -27,7 +29,7 @@ def encoded(objective: Sft, *examples: Example, room: int = 96, replay: Texts | 
 
 
 def learnt(one: Any) -> list[int]:
-    return [label for label in one.labels if label >= 0]
+    return [label for label in one.labels.tolist() if label >= 0]
 
 
 def test_at_each_place_the_token_behind_it_is_learnt() -> None:
@@ -61,21 +63,64 @@ def test_the_last_answer_alone() -> None:
 def test_plain_text_is_learnt_whole() -> None:
     one = encoded(Sft(), Example((), ("the hill",))).examples[0]
     assert [one.ids[0], *learnt(one)] == [*words().start("the hill"), *words().eos_ids]
-    assert one.labels[:-1] == one.ids[1:] and one.name == "row 0"
+    assert one.labels[:-1].tolist() == one.ids[1:].tolist() and one.name == "row 0"
 
 
 def test_an_example_that_is_too_long() -> None:
     long = Example((Message("user", "x" * 40),), ("yes and no",), meta={"id": "long"})
     short = lessons(1)[0]
-    left, right, drop = (encoded(Sft(cut=side), short, long, room=20) for side in SIDES)
+    left, right, drop = (encoded(Sft(cut=side), short, long, room=16) for side in SIDES)
     assert (left.cut, left.dropped, len(left.examples)) == (1, 0, 2)
     assert words().decode(learnt(left.examples[1])) == "yes and no"
     assert learnt(left.examples[1])[-1] in words().eos_ids
-    assert (right.cut, right.dropped) == (drop.cut, drop.dropped) == (1, 1)
+    given, one = words(), left.examples[1]
+    assert one.ids.tolist()[: len(given.dialogue(_cut("x" * 40, one)))] == given.dialogue(_cut("x" * 40, one))
+    assert (right.cut, right.dropped) == (drop.cut, drop.dropped) == (0, 1)
     for empty in (encoded(Sft(), short, Example(short.prompt, ())), encoded(Sft(cut="right"), short, long, room=20)):
         assert len(empty.examples) == 1
     cut = encoded(Sft(cut="right"), short, long, room=46).examples[1]
     assert words().decode(learnt(cut)) != "yes and no" and learnt(cut)[-1] not in words().eos_ids
+
+
+def _cut(text: str, one: Any) -> list[Message]:
+    """The prompt whose text is what is left of this one."""
+    left = words().decode([int(number) for number in one.ids]).count("x")
+    return [Message("user", text[len(text) - left :])]
+
+
+def test_what_is_left_out_is_counted_by_example() -> None:
+    short, blank = lessons(1)[0], Example((Message("user", "so"),), (" \n",))
+    made = encoded(Sft(), short, blank, replace(short, answers=()), replace(short, answers=("y" * 120,)))
+    assert (len(made.examples), made.cut, made.dropped) == (1, 0, 3)
+    turns = tuple(Message(role, text) for text in ("one", " ", "two") for role in ("user", "assistant"))
+    turns = tuple(replace(one, content="x" if one.role == "user" else one.content) for one in turns)
+    made = encoded(Sft(), Example((*turns, Message("user", "y")), ("four",)))
+    end = words().number("</s>")  # the blank answer between the others is read, and teaches nothing
+    assert [words().decode(part) for part in _parts(learnt(made.examples[0]), end)] == ["one", "two", "four"]
+
+
+def test_what_the_assistant_says_at_a_stretch_is_one_answer() -> None:
+    roles = ("user", "assistant", "assistant", "user")
+    prompt = tuple(Message(role, text) for role, text in zip(roles, ("a", "cat", "dog", "b"), strict=True))
+    one = encoded(Sft(), Example(prompt, ("sun",))).examples[0]
+    parts = _parts(learnt(one), words().number("</s>"))
+    assert [words().decode(part) for part in parts] == ["cat\n\ndog", "sun"]
+
+
+@pytest.mark.parametrize("prompt", [(), LONG.prompt])
+def test_a_model_without_an_end_is_refused_by_name(prompt: Any, tmp_path: Path) -> None:
+    given = without_end(tmp_path)
+    with pytest.raises(UserError, match=r"^stop-token-untrained") as refused:
+        Sft().encode(model(), Lesson([Example(prompt, ("a",))]), replace(kit(), tokenizer=given))
+    assert "end token" in refused.value.hint and "template" not in refused.value.hint
+
+
+def test_what_is_wrong_with_an_example_names_it() -> None:
+    good = lessons(1)[0]
+    for prompt, said in (("\ud800", "half a character"), (Message("root", "x"), "root")):
+        asked = prompt if isinstance(prompt, Message) else Message("user", prompt)
+        with pytest.raises(UserError, match=rf"^example e7: .*{said}"):
+            encoded(Sft(), good, replace(good, prompt=(asked,), meta={"id": "e7"}))
 
 
 @pytest.mark.parametrize(("examples", "cut"), [((), "left"), ((LONG,), "drop")])
