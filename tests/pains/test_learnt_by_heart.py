@@ -13,7 +13,7 @@ from dragoman.nn.tokenizer import Tokenizer
 from dragoman.stages.check_marks import Reading
 from dragoman.stages.check_overfit import overfit
 from dragoman.train.doors import How, Kit, Loss
-from dragoman.train.fitting import Fitted, Lesson
+from dragoman.train.fitting import Fitted, Lesson, row_of
 from dragoman.train.objectives.sft import Sft
 from dragoman.train.tuning.full import Full
 from tests.nn.tiny_lm import END, SHAPES, tokens
@@ -41,7 +41,7 @@ class Planted:
             return SFT.encode(net, Lesson(turned), kit)
         made = SFT.encode(net, data, kit)
         if self.failure == "masks nothing":
-            whole = tuple(replace(one, labels=(*one.ids[1:], one.labels[-1])) for one in made.examples)
+            whole = tuple(replace(one, labels=row_of([*one.ids[1:], one.labels[-1]])) for one in made.examples)
             return replace(made, examples=whole)
         return made
 
