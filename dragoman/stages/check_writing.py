@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any
 
 from dragoman.core.errors import UserError
@@ -10,8 +9,6 @@ from dragoman.core.project import Project
 from dragoman.core.show import Tick, silent
 from dragoman.data.check import Finding
 from dragoman.models.source import resolve
-from dragoman.nn.arch import Arch
-from dragoman.nn.family import FAMILIES
 from dragoman.nn.templates import template_of
 from dragoman.nn.tokenizer import Tokenizer
 from dragoman.nn.weights import read_config
@@ -21,7 +18,7 @@ from dragoman.stages.check_view import view
 from dragoman.stages.plugs import plug
 from dragoman.stages.prepare import Gathered, counter, inspect
 from dragoman.stages.train import aimed_at, planned
-from dragoman.stages.writing import instruction_of, objective_of, taught, template_at, writes
+from dragoman.stages.writing import instruction_of, objective_of, read_shape, taught, template_at, writes
 from dragoman.train.doors import OBJECTIVES, TUNINGS
 
 __all__ = ["Lookout", "inspect_writing", "inspected", "is_writing", "sideless"]
@@ -41,7 +38,7 @@ def is_writing(project: Project) -> bool:
     """Whether the project's first candidate learns to answer in its own words."""
     if project.scope.task in ("classify", "tag"):
         return False
-    arch = _arch(resolve(project.place(project.models.candidates[0])))
+    arch = read_shape(resolve(project.place(project.models.candidates[0])))
     return arch is None or writes(objective_of(project.scope.task, arch.kind))
 
 
@@ -53,7 +50,7 @@ def inspect_writing(
     Only `overfit` imports torch. Raises UserError where a setting is not known or the model is none of our families.
     """
     folder = resolve(project.place(project.models.candidates[0]))
-    arch = _arch(folder)
+    arch = read_shape(folder)
     if arch is None:
         name = read_config(folder).get("model_type")
         raise UserError(f"models of the kind '{name}' are not trained here", "choose another in models.candidates")
@@ -113,13 +110,3 @@ def _objective(given: str | Mapping[str, Any], usual: str, own: Mapping[str, Any
         return OBJECTIVES.make(usual, own, "objective")
     named = given if isinstance(given, str) or "" in given or "name" in given else {"name": usual, **given}
     return OBJECTIVES.make(*plug(named, "objective"), "objective")
-
-
-def _arch(folder: Path) -> Arch | None:
-    """The shape of a model from its config.json alone; None where it is none of our families."""
-    config = read_config(folder)
-    name = str(config.get("model_type"))
-    if name not in FAMILIES.names():
-        return None
-    found: Arch = FAMILIES.make(name, {}).read(config)
-    return found

@@ -23,6 +23,7 @@ __all__ = [
     "model_kind",
     "objective_of",
     "open_tokenizer",
+    "read_shape",
     "taught",
     "template_at",
     "texts_beside",
@@ -43,11 +44,31 @@ HELD = 5
 "of the general texts every so manieth is measured on, and never replayed"
 
 
-def model_kind(folder: Path) -> str:
-    """What the model in a folder is: encoder, decoder or encoder-decoder. No weight is read."""
-    from dragoman.nn.store import read_arch
+def read_shape(folder: Path) -> "Arch | None":
+    """The shape of a model from its config.json alone, without torch; None where it is none of our families."""
+    from dragoman.nn.family import FAMILIES
+    from dragoman.nn.weights import read_config
 
-    return read_arch(folder).kind
+    config = read_config(folder)
+    name = str(config.get("model_type"))
+    if name not in FAMILIES.names():
+        return None
+    found: Arch = FAMILIES.make(name, {}).read(config)
+    return found
+
+
+def model_kind(folder: Path) -> str:
+    """What the model in a folder is: encoder, decoder or encoder-decoder. No weight is read.
+
+    Raises UserError where it is none of our families.
+    """
+    arch = read_shape(folder)
+    if arch is None:
+        raise UserError(
+            f"{folder} is of a kind that is not trained here",
+            "choose another in models.candidates: dragoman models tells which can be trained",
+        )
+    return arch.kind
 
 
 def objective_of(task: str, kind: str) -> str:

@@ -120,7 +120,9 @@ def word_loss(
     if few:
         chosen = (wanted != IGNORED).nonzero()[:, 0]  # [n]
         flat, wanted = flat[chosen], wanted[chosen]  # [n, w], [n]
-    return linear_cross_entropy(net.refine(flat), net.head.weight, net.head.bias, wanted, smoothing=smoothing, z_loss=z_loss)
+    return linear_cross_entropy(
+        net.refine(flat), net.head.weight, net.head.bias, wanted, smoothing=smoothing, z_loss=z_loss
+    )
 
 
 def _square(rows: Sequence[Ids], fill: int | Sequence[int]) -> Int[Tensor, "b s"]:
