@@ -49,7 +49,7 @@ def test_the_kind_of_model_says_by_what_it_learns(task: str, kind: str, objectiv
 
 @pytest.mark.parametrize(("task", "kind"), [("chat", "encoder"), ("classify", "decoder"), ("tag", "encoder-decoder")])
 def test_what_a_model_cannot_do_is_said(task: str, kind: str) -> None:
-    with pytest.raises(UserError, match="encoder|writes"):
+    with pytest.raises(UserError, match=r"encoder|writes"):
         objective_of(task, kind)
 
 

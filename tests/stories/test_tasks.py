@@ -50,7 +50,7 @@ def test_every_example_is_a_project_that_says_what_good_enough_means(file: Path)
     assert project.scope.criteria() and project.ladder.rungs
     page = (file.parent / "README.md").read_text(encoding="utf-8")
     assert "data=" in page and re.search(r"hf:[\w-]+/[\w.-]+", page)
-    assert "/work" not in file.read_text(encoding="utf-8") + page
+    assert str(ROOT) not in file.read_text(encoding="utf-8") + page
 
 
 def test_there_is_an_example_of_every_task_but_plain_writing() -> None:
