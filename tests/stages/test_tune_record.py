@@ -85,6 +85,7 @@ def test_a_tie_proves_nothing_and_worse_is_said() -> None:
 def test_without_an_untouched_answer_there_is_nothing_to_compare() -> None:
     alone = replace(pair(WRONG, RIGHT), base=None, old=None)
     assert alone.comparisons == {} and alone.better and "no way to answer" in alone.headline
+    assert not replace(pair(RIGHT, WRONG), base=None, old=None).better, "answers that are all wrong are no proof"
     assert alone.result("page.html")["base"] is None
 
 
