@@ -192,7 +192,7 @@ def learn(
     with _claimed(folder, world), catching() as wish:
         training = begin(net, tokenizer, objective, tuning, data, how, world)
         world.once(lambda: durable.room(folder, 3 * checkpoint.bytes_needed(training)))
-        _tell_lost(training, len(data), said)
+        _tell_lost(training, data, said)
         effort = effort or Effort()
         gauge = Gauge(training.steps, effort.flops_per_token, effort.peak_flops)
         session = _Session(training, folder, wish, _resume(folder, training, said), gauge)
@@ -205,13 +205,15 @@ def learn(
     return _outcome(training, story)
 
 
-def _tell_lost(training: Training, count: int, said: Callable[[str], None]) -> None:
-    """Say of how many of the `count` examples a part or all is not learnt."""
+def _tell_lost(training: Training, data: Any, said: Callable[[str], None]) -> None:
+    """Say of how many of the examples a part or all is not learnt; packed texts lose none."""
     cut, dropped, room = training.encoded.cut, training.encoded.dropped, training.how.max_length
     if cut:
-        said(f"{cut} of {count} examples are cut to {room} tokens")
+        said(f"{cut} of {len(data)} examples are cut to {room} tokens")
     if dropped:
-        said(f"{dropped} of {count} examples are left out: their answers are blank, or they do not fit {room} tokens")
+        said(
+            f"{dropped} of {len(data)} examples are left out: their answers are blank, or they do not fit {room} tokens"
+        )
 
 
 @contextlib.contextmanager
