@@ -6,6 +6,7 @@ border. Measured on a solvable task: with the stop token labelled 100 % of answe
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from dragoman.core.errors import UserError
 from dragoman.core.types import Message
@@ -80,7 +81,7 @@ def mark_turns(tokenizer: Tokenizer, messages: Sequence[Message], every: bool = 
     return [one for one in found if any(one.learnt)]
 
 
-def mark_text(tokenizer: Tokenizer, text: str) -> Marked:
+def mark_text(tokenizer: Any, text: str) -> Marked:
     """A text without a prompt, which is learnt whole, its end included. Raises UserError (`stop-token-untrained`)."""
     if not tokenizer.eos_ids:
         raise _no_stop(tokenizer)

@@ -6,6 +6,7 @@ What goes is what people said, never what the template wrote: the row begins as 
 
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import Any
 
 from dragoman.core.types import Message
 from dragoman.nn.marking import Marked, mark
@@ -17,7 +18,7 @@ HEADS = ("system", "developer")
 TRIES = 6  # one is enough unless the tokens change where a text was cut
 
 
-def shorten_beginning(tokenizer: Tokenizer, marked: Marked, room: int) -> Marked | None:
+def shorten_beginning(tokenizer: Any, marked: Marked, room: int) -> Marked | None:
     """The row with at most `room` tokens read, its beginning shortened; None where its last answer alone is too long.
 
     The token behind each one is predicted, so a row of room + 1 tokens fits. Of a dialogue the oldest questions go with
@@ -42,7 +43,7 @@ def shorten_beginning(tokenizer: Tokenizer, marked: Marked, room: int) -> Marked
     return found if found is not None else _last_question(tokenizer, heads, asked[-1], room, marked.every)
 
 
-def _end_of_text(tokenizer: Tokenizer, marked: Marked, room: int) -> Marked:
+def _end_of_text(tokenizer: Any, marked: Marked, room: int) -> Marked:
     head = tokenizer.start("")[: max(0, room - 1)]
     tail = marked.ids[len(marked.ids) - (room + 1 - len(head)) :]
     # The first of the tail is read and never predicted: no text begins with it.
