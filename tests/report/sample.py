@@ -246,6 +246,30 @@ def _judged() -> dict[str, Any]:
             "after": _figure(0.811, 0.021, 500),
             "drop": _figure(0.031, 0.024, 500),
         },
+        "paired": [
+            {
+                "metric": "rougel",
+                "leading": True,
+                "before": _figure(0.21, 0.03, 142),
+                "after": _figure(0.34, 0.03, 142),
+                "difference": _figure(0.13, 0.03, 142),
+                "p": 0.0005,
+                "test": "randomisation",
+                "outcome": "better",
+            }
+        ],
+        "answers": [
+            {
+                "group": "gained",
+                "text": "Name a bird.",
+                "expected": "A wren.",
+                "before": "bird bird bird",
+                "after": "A wren.",
+                "stopped": [False, True],
+                "gain": 1.0,
+            }
+        ],
+        "losses": {"stretch": 10, "points": [2.9, 2.1, 1.6, 1.4]},
         "parity": [
             {"pair": pair, "difference": size, "tolerance": 1e-5, "same_answers": True}
             for pair, size in (("adapter = merged", 3.1e-7), ("merged = saved", 0.0), ("saved = served", 9.4e-7))

@@ -24,7 +24,7 @@ def _sample(row: Table) -> dict[str, object]:
         **passage(words(row.get("text"))),
         "expected": expected,
         "answer": answer,
-        "confidence": quality(number(row.get("confidence"))) if row.get("confidence") is not None else "",
+        "confidence": "" if "score" in row else quality(number(row.get("confidence"))),
         "score": quality(abs(score)) if (score := number(row.get("score"))) is not None else "",
         "right": right,
     }
