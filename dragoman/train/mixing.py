@@ -6,7 +6,7 @@ function of (seed, number): a killed run goes on without drawing again what it h
 
 import hashlib
 import math
-from collections.abc import Collection, Sequence
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
 from itertools import chain, zip_longest
@@ -14,30 +14,14 @@ from itertools import chain, zip_longest
 import numpy as np
 from numpy.typing import NDArray
 
-from dragoman.core.errors import UserError
 from dragoman.train.fitting import Fitted, replayed_rows
 from dragoman.train.packing import Rows
+from dragoman.train.proportions import mixed_rates
 from dragoman.train.token_batches import Row
 
-__all__ = ["Mixed", "Mixing", "mix", "mixed_rates"]
+__all__ = ["Mixed", "Mixing", "mix"]
 
 BLOCK = 1000  # rows drawn at a time: 20 microseconds, and so many are counted when a run goes on
-
-
-def mixed_rates(examples: Sequence[int], cap: int, temperature: float = 1.0) -> tuple[float, ...]:
-    """The share of each task: r = min(examples, cap) over their sum, then r^(1 / temperature) over theirs.
-
-    1 is in proportion (T5, Raffel et al. 2020, which bounded it at 2^16 to 2^21 examples; FLAN, Wei et al. 2021, at
-    3,000); the higher, the more alike the tasks are, and infinity makes them equal. Raises UserError out of range.
-    """
-    if cap < 1:
-        raise UserError(f"a cap of {cap} examples leaves nothing to mix", "FLAN's is usual: objective.cap=3000")
-    if not temperature > 0:
-        raise UserError(f"temperature cannot be {temperature}", "1 mixes in proportion: objective.temperature=1")
-    logs = [math.log(min(count, cap)) for count in examples]
-    powers = [math.exp((one - max(logs)) / temperature) for one in logs]
-    total = math.fsum(powers)
-    return tuple(power / total for power in powers)
 
 
 @dataclass(frozen=True)

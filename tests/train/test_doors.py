@@ -12,8 +12,10 @@ from dragoman.train.tuning.head import Head
 
 
 def test_the_registries_know_their_files() -> None:
-    assert OBJECTIVES.names() == ("classify", "clm", "mlm", "span")
-    assert TUNINGS.names() == ("full", "head", "layers", "lora", "scratch")
+    written = ("distill_text", "multitask", "seq2seq", "sft")
+    assert set(OBJECTIVES.names()) == {"classify", "clm", "extract", "mlm", "span", "tag", *written}
+    thin = {"adapter", "bitfit", "dora", "ia3", "lora", "prefix", "qlora", "soft_prompt"}
+    assert set(TUNINGS.names()) == {"full", "head", "layers", "scratch", *thin}
 
 
 def test_settings_are_answered_without_torch() -> None:

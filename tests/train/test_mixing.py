@@ -11,7 +11,8 @@ from scipy import stats
 
 from dragoman.core.errors import UserError
 from dragoman.train.fitting import Fitted, fit_rows
-from dragoman.train.mixing import Mixed, Mixing, mix, mixed_rates
+from dragoman.train.mixing import Mixed, Mixing, mix
+from dragoman.train.proportions import mixed_rates
 from tests.train.test_fitting import old, written
 
 SHARES = mixed_rates([10, 400, 90, 5000], 3000)

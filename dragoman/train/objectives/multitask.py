@@ -50,7 +50,7 @@ class Multitask:
     "For seq2seq: the share of each target that is spread over all words."
 
     def __post_init__(self) -> None:
-        from dragoman.train.mixing import mixed_rates
+        from dragoman.train.proportions import mixed_rates
 
         mixed_rates([1], self.cap, self.temperature)
         self._inner()
