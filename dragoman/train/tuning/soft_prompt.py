@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from dragoman.core.errors import UserError
+from dragoman.train.tuning._front import check_front, first_ids
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -38,16 +39,11 @@ class SoftPrompt:
     'The words they begin from instead, such as what the task is: tuning.text="Sum up this letter".'
 
     def __post_init__(self) -> None:
-        if self.tokens < 1:
-            raise UserError(f"tokens cannot be {self.tokens}", "it must be 1 or more: tuning.tokens=20")
-        if self.text and self.begin:
-            raise UserError("both tuning.text and tuning.begin say where to begin", "leave one of them out")
+        check_front(self.tokens, self.begin, self.text)
 
     def begun(self, tokenizer: Any) -> Self:
         """The same with its text as token ids. Raises UserError where the text has no words."""
-        from dragoman.train.prompts import ids_of
-
-        return replace(self, begin=ids_of(self.text, tokenizer), text="") if self.text else self
+        return replace(self, begin=first_ids(self.begin, self.text, tokenizer), text="")
 
     def apply(self, net: Decoder | EncoderDecoder, seed: int) -> Decoder | EncoderDecoder:
         """Put the vectors in front. Raises UserError where the model writes nothing or has no positions left."""
@@ -59,9 +55,9 @@ class SoftPrompt:
 
     def paces(self, net: Decoder | EncoderDecoder) -> Mapping[str, Pace]:
         """One pace for all."""
-        from dragoman.train.doors import Pace
+        from dragoman.train.paces import by_depth
 
-        return {name: Pace() for name, weight in net.named_parameters() if weight.requires_grad}
+        return by_depth(net)
 
     def merge(self, net: Decoder | EncoderDecoder) -> Decoder | EncoderDecoder:
         """The net as it is: no weight of it can say what the vectors say."""
