@@ -17,6 +17,7 @@ from dragoman.core.show import Show, Tick, silent
 from dragoman.core.sizing import show_bytes, show_seconds
 from dragoman.core.targets import Criterion
 from dragoman.stages.assistants import MODEL
+from dragoman.stages.job import Job
 from dragoman.stages.language import KINDS
 from dragoman.stages.plugs import plug
 from dragoman.stages.prepare import gather, part, prepare
@@ -241,28 +242,40 @@ def _learn(
             f"what {plan.tuning} learns cannot be merged, and a model that {project.scope.task}s is saved whole",
             "choose another one: tuning=lora",
         )
-    rows = (part(prepared, "train")[: plan.rows or None], part(prepared, "validation"))
-    how = plan.how if plan.how.rate else replace(plan.how, rate=usual_rate(plan.tuning, base))
-    named, tuned = (plan.model, base), (plan.tuning, tuning)
-    if writes(plan.objective):
-        from dragoman.stages.train_writer import train_writer
-
-        facts, published = train_writer(project, rows, run, named, objective, tuned, how, said, tick)
-    elif plan.objective == "classify":
-        from dragoman.stages.train_classifier import train_classifier
-
-        labels, several = tuple(prepared.results["labels"]), project.scope.multi_label
-        watch = watched(project)
-        facts, published = train_classifier(rows, labels, several, watch, run, named, objective, tuned, how, said, tick)
-    else:
-        from dragoman.stages.train_reader import train_reader
-
-        labels = tuple(prepared.results["labels"])
-        aimed = (plan.objective, objective)
-        facts, published = train_reader(project, rows, labels, run, named, aimed, tuned, how, said, tick)
+    job = Job(
+        project=project,
+        labels=tuple(prepared.results["labels"]),
+        train=part(prepared, "train")[: plan.rows or None],
+        validation=part(prepared, "validation"),
+        run=run,
+        model=plan.model,
+        base=base,
+        objective=objective,
+        tuning=tuning,
+        tuning_name=plan.tuning,
+        how=plan.how if plan.how.rate else replace(plan.how, rate=usual_rate(plan.tuning, base)),
+        said=said,
+        tick=tick,
+    )
+    facts, published = _road(plan.objective)(job)
     run = run.finish({**facts, "project": stored_project(project), "base": plan.model}, published=published)
     shutil.rmtree(run.folder / "training", ignore_errors=True)
     return run
+
+
+def _road(objective: str) -> Callable[[Job], tuple[dict[str, Any], tuple[str, ...]]]:
+    """How what learns by this objective is trained and kept."""
+    if writes(objective):
+        from dragoman.stages.train_writer import train_writer
+
+        return train_writer
+    if objective == "classify":
+        from dragoman.stages.train_classifier import train_classifier
+
+        return train_classifier
+    from dragoman.stages.train_reader import train_reader
+
+    return train_reader
 
 
 def batched(project: Project, prepared: Run, how: How) -> How:

@@ -13,75 +13,42 @@ from dragoman.app.assistant import Assistant
 from dragoman.app.steps.classify import Classify
 from dragoman.core import durable
 from dragoman.core.doors import LM, Embedder
-from dragoman.core.runs import Run
-from dragoman.core.show import Tick
-from dragoman.core.sizing import reset_peak_memory
 from dragoman.core.targets import Criterion
 from dragoman.core.types import Example
 from dragoman.data.builtin import summaries
 from dragoman.evals.task import make_metrics
 from dragoman.stages.assistants import MODEL, write_card
+from dragoman.stages.job import ADAPTER, Job, figures_of
+from dragoman.stages.train import watched
 from dragoman.train.doors import How
 
 if TYPE_CHECKING:
     from dragoman.nn.heads import Classifier
     from dragoman.nn.tokenizer import Tokenizer
-    from dragoman.train.session import Outcome
 
 __all__ = ["measure_of", "train_classifier"]
 
 PROBE = 64  # texts that parity is asserted on
 PAIRS = 300
-THIN = ("lora", "dora", "ia3")
-"tunings whose adapter is kept beside the merged model, as PEFT has it"
 PARITY = 1e-4  # probabilities of one text, from two forms of the same weights, in fp32
 
 Vectors = tuple[NDArray[np.float32], NDArray[np.float32]]
 
 
-def train_classifier(
-    rows: tuple[Sequence[Example], Sequence[Example]],
-    labels: tuple[str, ...],
-    several: bool,
-    watch: Criterion,
-    run: Run,
-    base: tuple[str, Path],
-    objective: Any,
-    tuning: tuple[str, Any],
-    how: How,
-    said: Callable[[str], None],
-    tick: Tick,
-) -> tuple[dict[str, Any], tuple[str, ...]]:
-    """Learn in the run's folder and keep the model there; what is recorded of it, and the folders that are published.
-
-    `rows` are those of train and validation, `base` the model as it was named and its folder.
-    """
+def train_classifier(job: Job) -> tuple[dict[str, Any], tuple[str, ...]]:
+    """Learn in the run's folder and keep the model there; what is recorded of it, and which folders are published."""
     from dragoman.nn.store import load_classifier
     from dragoman.nn.tokenizer import Tokenizer
-    from dragoman.train.session import Watch, learn
 
-    tokenizer = Tokenizer(base[1])
-    net = load_classifier(base[1], labels, several, seed=how.seed)
+    several, watch = job.project.scope.multi_label, watched(job.project)
+    tokenizer = Tokenizer(job.base)
+    net = load_classifier(job.base, job.labels, several, seed=job.how.seed)
     tokenizer.fit(net.arch)
-    tokenizer.max_length = how.max_length
-    reset_peak_memory()
-    outcome = learn(
-        net,
-        tokenizer,
-        objective,
-        tuning[1],
-        rows[0],
-        how,
-        run.folder / "training",
-        measure_of(rows[1], labels, several, watch, tokenizer),
-        Watch(watch.metric, watch.higher),
-        said,
-        tick,
-    )
-    tick(1.0, "saving and holding the forms against each other")
-    facts = _facts(outcome)
-    facts |= _keep(run, tuning, outcome, tokenizer, base, rows[1][:PROBE], how)
-    return facts, (MODEL, "adapter") if tuning[0] in THIN else (MODEL,)
+    tokenizer.max_length = job.how.max_length
+    measure = measure_of(job.validation, job.labels, several, watch, tokenizer)
+    outcome = job.learn(net, tokenizer, job.train, measure, watch.metric, watch.higher)
+    kept = _keep(job, outcome.net.cpu(), tokenizer)
+    return {**job.record(outcome), **kept}, (MODEL, ADAPTER) if job.beside else (MODEL,)
 
 
 def measure_of(
@@ -96,73 +63,26 @@ def measure_of(
     def measure(net: "Classifier") -> Mapping[str, float]:
         device = next(net.parameters()).device
         assistant = Assistant(LocalClassifier(net, tokenizer, device=device), (Classify(labels, several),))
-        turns = assistant.answer([example.text for example in examples])
-        rows = {
-            name: np.stack(
-                [metric.measure(turn.answer, one.answers) for turn, one in zip(turns, examples, strict=True)]
-            )
-            for name, metric in metrics.items()
-        }
-        return {name: metric.combine(rows[name]) for name, metric in metrics.items()}
+        return figures_of(assistant, [example.text for example in examples], examples, metrics)
 
     return measure
 
 
-def _facts(outcome: "Outcome") -> dict[str, Any]:
-    """What is recorded of a training."""
-    from dragoman.train.anatomy import fold_learning
-
-    return {
-        "best": dict(outcome.best),
-        "best_step": outcome.best_step,
-        "steps": outcome.steps,
-        "planned": outcome.planned,
-        "history": [dict(point) for point in outcome.history],
-        "losses": list(outcome.losses),
-        "stretch": outcome.stretch,
-        "order": outcome.chain,
-        "seconds": outcome.seconds,
-        "tokens": outcome.tokens,
-        "memory": outcome.memory,
-        "learnt": outcome.learnt,
-        "weights": sum(weight.numel() for weight in outcome.net.parameters()),
-        "learning": fold_learning(outcome.net),
-        "cut": outcome.cut,
-    }
-
-
-def _keep(
-    run: Run,
-    tuning: tuple[str, Any],
-    outcome: "Outcome",
-    tokenizer: "Tokenizer",
-    base: tuple[str, Path],
-    probe: Sequence[Example],
-    how: How,
-) -> dict[str, Any]:
+def _keep(job: Job, net: "Classifier", tokenizer: "Tokenizer") -> dict[str, Any]:
     """Save the model in every form, and assert that wrapped, merged, saved and served answer alike."""
     from dragoman.models.classifier import LocalClassifier
     from dragoman.models.open import open_classifier
     from dragoman.nn.store import save_classifier
-    from dragoman.train.adapter import write_adapter
 
-    labels, several = outcome.net.labels, outcome.net.multi_label
+    labels, several, probe = net.labels, net.multi_label, job.validation[:PROBE]
     messages = [example.prompt for example in probe]
 
     def scores(lm: LM) -> NDArray[np.float64]:
         return np.exp(np.asarray(lm.score(messages, labels)))
 
-    net = outcome.net.cpu()
     forms = {"trained": scores(LocalClassifier(net, tokenizer))}
-    adapter = run.folder / "adapter"
-    if tuning[0] in THIN:
-
-        def beside(stage: Path) -> None:
-            write_adapter(net, tuning[1], stage, base[0])
-            tokenizer.save(stage)
-
-        durable.publish(adapter, beside)
-    net = tuning[1].merge(net)
+    adapter = job.keep_adapter(net, tokenizer) if job.beside else None
+    net = job.tuning.merge(net)
     forms["merged"] = scores(LocalClassifier(net, tokenizer))
 
     def fill(stage: Path) -> None:
@@ -173,17 +93,18 @@ def _keep(
             "multi_label": several,
             "max_length": tokenizer.max_length,
         }
-        write_card(stage, {**card, "base": base[0], "tuning": tuning[0]})
+        write_card(stage, {**card, "base": job.model, "tuning": job.tuning_name})
 
-    durable.publish(run.folder / MODEL, fill)
-    saved = open_classifier(run.folder / MODEL)
+    model = job.run.folder / MODEL
+    durable.publish(model, fill)
+    saved = open_classifier(model)
     forms["saved"] = scores(saved)
     served = Assistant(saved, (Classify(labels, several),)).answer([example.text for example in probe])
     forms["served"] = np.array([[turn.answer.scores[label] for label in labels] for turn in served])
-    if tuning[0] in THIN:
-        forms["adapter"] = scores(open_classifier(base[1], adapter=adapter, labels=labels, multi_label=several))
-    size = sum(file.stat().st_size for file in (run.folder / MODEL).iterdir())
-    return {"parity": _parity(forms), "forgetting": _forgotten(base[1], run.folder / MODEL, how), "bytes": size}
+    if adapter is not None:
+        forms["adapter"] = scores(open_classifier(job.base, adapter=adapter, labels=labels, multi_label=several))
+    size = sum(file.stat().st_size for file in model.iterdir())
+    return {"parity": _parity(forms), "forgetting": _forgotten(job.base, model, job.how), "bytes": size}
 
 
 def _parity(forms: Mapping[str, NDArray[np.float64]]) -> list[dict[str, Any]]:

@@ -11,14 +11,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from dragoman.core import durable
-from dragoman.core.config import dump
 from dragoman.core.project import Project
-from dragoman.core.runs import Run
-from dragoman.core.show import Tick
-from dragoman.core.sizing import reset_peak_memory
 from dragoman.core.types import Example
 from dragoman.evals.interval import student
 from dragoman.stages.assistants import MODEL, write_card
+from dragoman.stages.job import Job
 from dragoman.stages.teach import teacher_answers
 from dragoman.stages.writing import general_texts, instruction_of, known, open_tokenizer, taught
 from dragoman.train.doors import OBJECTIVES, How, Kit
@@ -27,11 +24,11 @@ if TYPE_CHECKING:
     from dragoman.nn.tokenizer import Tokenizer
     from dragoman.train.held_out import HeldOut
     from dragoman.train.packing import Texts
-    from dragoman.train.session import Outcome
 
 __all__ = ["Lessons", "lessons_of", "loss_of", "train_writer"]
 
 VALIDATED = 200  # rows of validation that are measured while it learns
+WHOLE = ("full", "head", "layers", "scratch")  # tunings that leave nothing to be kept by itself
 MEASURED = 20_000  # tokens of general text that forgetting is measured on
 
 
@@ -56,58 +53,34 @@ def lessons_of(
     return Lessons(*rows, *general_texts(project, tokenizer))
 
 
-def train_writer(
-    project: Project,
-    rows: tuple[Sequence[Example], Sequence[Example]],
-    run: Run,
-    base: tuple[str, Path],
-    objective: Any,
-    tuning: tuple[str, Any],
-    how: How,
-    said: Callable[[str], None],
-    tick: Tick,
-) -> tuple[dict[str, Any], tuple[str, ...]]:
+def train_writer(job: Job) -> tuple[dict[str, Any], tuple[str, ...]]:
     """Learn in the run's folder and keep the model there; what is recorded of it, and the folders that are published.
 
-    `rows` are those of train and validation, `base` the model as it was named and its folder. Raises UserError where
-    the data, the template or the tuning do not go with the model.
+    Raises UserError where the data, the template or the tuning do not go with the model.
     """
     from dragoman.nn.store import load_lm
     from dragoman.train.fitting import Lesson
-    from dragoman.train.session import Watch, learn
 
-    net = load_lm(base[1])
-    instruction = instruction_of(project)
-    tokenizer = open_tokenizer(base[1], net.arch, project, taught(rows[0][:1], instruction), said)
-    if hasattr(tuning[1], "begun"):  # a prompt that learns from words on: which tokens these are is known here
-        tuning = (tuning[0], tuning[1].begun(tokenizer))
+    net: Any = load_lm(job.base)
+    first = taught(job.train[:1], instruction_of(job.project))
+    tokenizer = open_tokenizer(job.base, net.arch, job.project, first, job.said)
+    if hasattr(job.tuning, "begun"):  # a prompt that learns from words on: which tokens these are is known here
+        job = replace(job, tuning=job.tuning.begun(tokenizer))
     # What learns in front of a text takes as many positions of it.
-    room = net.arch.longest - int(getattr(tuning[1], "tokens", 0))
-    how = replace(how, max_length=min(how.max_length, room) if room > 0 else how.max_length)
-    lessons = lessons_of(project, *rows, tokenizer, net.arch.kind)
-    answers = teacher_answers(objective, lessons.train, run.folder / "teacher", said, tick)
-    lessons = replace(lessons, train=answers)
-    lesson = Lesson(lessons.train, lessons.replayed if getattr(objective, "replay", 0.0) else None)
-    tick(0.0, "measuring the untouched model on general texts")
-    before = _general(net, lessons, tokenizer, how)
-    reset_peak_memory()
-    outcome = learn(
-        net,
-        tokenizer,
-        objective,
-        tuning[1],
-        lesson,
-        how,
-        run.folder / "training",
-        loss_of(net, objective, lessons, tokenizer, how),
-        Watch("loss", higher=False),
-        said,
-        tick,
+    room = net.arch.longest - int(getattr(job.tuning, "tokens", 0))
+    job = replace(
+        job, how=replace(job.how, max_length=min(job.how.max_length, room) if room > 0 else job.how.max_length)
     )
-    tick(1.0, "saving and holding the forms against each other")
-    facts = _facts(outcome, tuning)
-    kept, published = _keep(project, run, outcome, objective, tuning, tokenizer, base, lessons, before, how)
-    return {**facts, **kept}, published
+    lessons = lessons_of(job.project, job.train, job.validation, tokenizer, net.arch.kind)
+    answers = teacher_answers(job.objective, lessons.train, job.run.folder / "teacher", job.said, job.tick)
+    lessons = replace(lessons, train=answers)
+    lesson = Lesson(lessons.train, lessons.replayed if getattr(job.objective, "replay", 0.0) else None)
+    job.tick(0.0, "measuring the untouched model on general texts")
+    before = _general(net, lessons, tokenizer, job.how)
+    measure = loss_of(net, job.objective, lessons, tokenizer, job.how)
+    outcome = job.learn(net, tokenizer, lesson, measure, "loss", higher=False)
+    kept, published = _keep(job, outcome.net.eval(), tokenizer, lessons, before)
+    return {**job.record(outcome), **kept}, published
 
 
 def loss_of(
@@ -169,36 +142,8 @@ def _forgotten(project: Project, before: "HeldOut | None", after: "HeldOut | Non
     }
 
 
-def _facts(outcome: "Outcome", tuning: tuple[str, Any]) -> dict[str, Any]:
-    """What is recorded of a training."""
-    from dragoman.train.anatomy import fold_learning
-
-    names = ("best_step", "steps", "planned", "losses", "stretch", "seconds", "tokens", "memory", "learnt")
-    facts = {name: getattr(outcome, name) for name in (*names, "cut", "dropped")}
-    facts["losses"] = list(outcome.losses)
-    return {
-        **facts,
-        "best": dict(outcome.best),
-        "history": [dict(point) for point in outcome.history],
-        "order": outcome.chain,
-        "skipped": outcome.skipped,
-        "weights": sum(weight.numel() for weight in outcome.net.parameters()),
-        "learning": fold_learning(outcome.net),
-        "tuning": {"name": tuning[0], **dump(tuning[1])},
-    }
-
-
 def _keep(
-    project: Project,
-    run: Run,
-    outcome: "Outcome",
-    objective: Any,
-    tuning: tuple[str, Any],
-    tokenizer: "Tokenizer",
-    base: tuple[str, Path],
-    lessons: Lessons,
-    before: "HeldOut | None",
-    how: How,
+    job: Job, net: Any, tokenizer: "Tokenizer", lessons: Lessons, before: "HeldOut | None"
 ) -> tuple[dict[str, Any], tuple[str, ...]]:
     """Save the model in every form it has, assert that they answer alike, and measure what was forgotten."""
     from dragoman.models.source import fingerprint
@@ -206,30 +151,18 @@ def _keep(
     from dragoman.stages.writer_forms import PROBE, Probe, gap_of, parity_of
     from dragoman.train.adapter import write_adapter
 
-    name, made = tuning
-    net = outcome.net.eval()
-    rounded = bool(getattr(made, "rounds", False))
-    after = None if rounded else _general(net, lessons, tokenizer, how)  # where it stands, which may be a GPU
+    rounded, whole = bool(getattr(job.tuning, "rounds", False)), getattr(job.tuning, "merges", True)
+    after = None if rounded else _general(net, lessons, tokenizer, job.how)  # where it stands, which may be a GPU
     net = net.cpu()
     probe = Probe(tokenizer, lessons.validation[:PROBE] or lessons.train[:PROBE])
     forms = {"trained": probe.logits(net)}
     if rounded:  # what was learnt joins the weights of before the rounding
-        made = replace(made, base=str(base[1]))
-    thin, whole = name not in ("full", "scratch", "layers", "head"), getattr(made, "merges", True)
-    place = base[0] if base[0].startswith(("builtin:", "hf:")) else str(base[1].absolute())
-    card = {"kind": "writer", "labels": [], "multi_label": False, "base": place, "tuning": name, **known(project)}
-    card |= {"adapter": not whole, "fingerprint": "" if whole else fingerprint(base[1])}
-    published = [MODEL]
+        job = replace(job, tuning=replace(job.tuning, base=str(job.base)))
+    thin, published = job.tuning_name not in WHOLE, [MODEL]
     if thin and whole:
-
-        def beside(stage: Path) -> None:
-            write_adapter(net, made, stage, base[0])
-            tokenizer.save(stage)
-
-        durable.publish(run.folder / "adapter", beside)
-        published.append("adapter")
+        published.append(job.keep_adapter(net, tokenizer).name)
     if whole:
-        net = made.merge(net).eval()
+        net = job.tuning.merge(net).eval()
         forms["merged"] = probe.logits(net)
     # In four bits it learnt beside rounded weights: what is kept, measured and served is the merged model.
     rounding = gap_of(forms.pop("trained"), forms["merged"]) if rounded else None
@@ -238,13 +171,17 @@ def _keep(
         if whole:
             save_lm(net, tokenizer, stage)
         else:
-            write_adapter(net, made, stage, base[0])
+            write_adapter(net, job.tuning, stage, job.model)
             tokenizer.save(stage)
         write_card(stage, card)
 
-    durable.publish(run.folder / MODEL, fill)
-    after = after or _general(net, lessons, tokenizer, how)
-    parity = parity_of(run.folder, forms, probe.words(net), probe, base[1], thin, whole)
-    size = sum(file.stat().st_size for file in (run.folder / MODEL).iterdir())
-    facts = {"parity": parity, "forgetting": _forgotten(project, before, after), "bytes": size, "rounding": rounding}
-    return facts, tuple(published)
+    place = job.model if job.model.startswith(("builtin:", "hf:")) else str(job.base.absolute())
+    card = {"kind": "writer", "labels": [], "multi_label": False, "base": place, "tuning": job.tuning_name}
+    card |= {**known(job.project), "adapter": not whole, "fingerprint": "" if whole else fingerprint(job.base)}
+    model = job.run.folder / MODEL
+    durable.publish(model, fill)
+    after = _general(net, lessons, tokenizer, job.how) if rounded else after
+    parity = parity_of(job.run.folder, forms, probe.words(net), probe, job.base, thin, whole)
+    size = sum(file.stat().st_size for file in model.iterdir())
+    facts = {"parity": parity, "forgetting": _forgotten(job.project, before, after), "bytes": size}
+    return {**facts, "rounding": rounding}, tuple(published)
