@@ -23,7 +23,7 @@ from dragoman.data.split import sample
 from dragoman.evals.gate import judge
 from dragoman.evals.latency import REQUESTS
 from dragoman.evals.run import Report, evaluate, from_rows
-from dragoman.evals.task import LIMITS, make_task
+from dragoman.evals.task import LIMITS, leading, make_task
 from dragoman.stages.assistants import PROMPTED, Opened, open_assistant, pick, size_mb
 from dragoman.stages.prepare import gather
 from dragoman.stages.report import write_report
@@ -171,9 +171,11 @@ def measure(
 
     durable.publish(run.folder / ROWS, fill)
     estimates = _with_limits(report, memory, opened)
+    first = leading(task)
+    order = [first, *(name for name in estimates if name != first)]
     run = run.finish(
         {
-            "metrics": {name: asdict(value) for name, value in estimates.items()},
+            "metrics": {name: asdict(estimates[name]) for name in order},
             "latencies": list(report.latencies),
             "memory_mb": memory,
             "rung_run": opened.run.id,

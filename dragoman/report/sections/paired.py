@@ -12,7 +12,7 @@ OUTCOMES = {
     "better": ("✓ better", "met"),
     "worse": ("✗ worse", "missed"),
     "changed": ("↔ changed", ""),
-    "tie": ("≈ no difference proven", "unproven"),
+    "tie": ("≈ not proven", "unproven"),
 }
 
 
@@ -23,7 +23,7 @@ def view(record: Table) -> dict[str, object] | None:
     lines = [_line(place, row) for place, row in enumerate(ordered)]
     shown = grid(
         "The untouched model against the tuned one",
-        ("metric", "before", "after", "after - before", "", "p", "outcome"),
+        ("metric", "before", "after", "after - before", "interval", "p", "outcome"),
         lines,
         0 if ordered and ordered[0].get("leading") is True else -1,
     )
@@ -39,10 +39,16 @@ def _line(place: int, row: Table) -> list[Cell]:
         drawing = interval(f"paired-{place}", told, gap, stretch([*gap.ends, 0.0], 0.1, 0.02, None))
     return [
         Cell(metric),
-        Cell(spread(metric, figure(row.get("before"))), kind="number"),
-        Cell(spread(metric, figure(row.get("after"))), kind="number"),
-        Cell(spread(metric, gap, sign=True), kind="number"),
+        _narrow(spread(metric, figure(row.get("before")))),
+        _narrow(spread(metric, figure(row.get("after")))),
+        _narrow(spread(metric, gap, sign=True)),
         Cell(drawing=drawing),
         Cell(probability(number(row.get("p"))), kind="number"),
         Cell(said, tone=tone),
     ]
+
+
+def _narrow(told: str) -> Cell:
+    """A figure with its interval below: seven columns leave no room beside it."""
+    value, mark, ends = told.partition(" [")
+    return Cell(value, note=f"[{ends}" if mark else "", kind="number")
