@@ -13,6 +13,37 @@ LOOP = ("train.device=cpu", "train.precision=fp32", "train.batch=8", "max_tokens
 QUICK = (*LOOP, "train.epochs=12", "train.rate=3e-3", "train.average=0.0", "objective.pack=false")
 
 
+LADDER = """
+[ladder]
+rungs = ["zero_shot", "few_shot", "chain_of_thought", "full"]
+trials = 1
+[objective]
+pack = false
+"""
+
+
+def write_project(file: Path, train: str, more: str = "") -> None:
+    """A project of the model and the rows, with these settings of the loop."""
+    table = """
+[scope]
+name = "say it"
+task = "chat"
+target = { exact_match = ">= 0.60" }
+budget = { memory = "4 GiB", time = "10 min" }
+[data]
+source = "rows.jsonl"
+[models]
+candidates = ["base"]
+max_length = 64
+max_tokens = 8
+[train]
+device = "cpu"
+precision = "fp32"
+average = 0.0
+"""
+    file.write_text(f"{table}{train}\n{more}", encoding="utf-8")
+
+
 @pytest.fixture(scope="module")
 def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with a model that knows nothing and rows to learn."""
@@ -94,34 +125,7 @@ def test_an_encoder_is_told_that_it_cannot_write(place: Path) -> None:
 
 
 def test_a_ladder_of_a_model_that_writes(place: Path) -> None:
-    (place / "dragoman.toml").write_text(
-        """
-[scope]
-name = "say it"
-task = "chat"
-target = { exact_match = ">= 0.60" }
-budget = { memory = "4 GiB", time = "10 min" }
-[data]
-source = "rows.jsonl"
-[models]
-candidates = ["base"]
-max_length = 64
-max_tokens = 8
-[ladder]
-rungs = ["zero_shot", "few_shot", "chain_of_thought", "full"]
-trials = 1
-[train]
-device = "cpu"
-precision = "fp32"
-batch = 8
-epochs = 12
-rate = 3e-3
-average = 0.0
-[objective]
-pack = false
-""",
-        encoding="utf-8",
-    )
+    write_project(place / "dragoman.toml", "batch = 8\nepochs = 12\nrate = 3e-3", LADDER)
     said = dragoman("run", ".", "runs=ladder", folder=place)
     assert said.code in (0, 1), said
     record = Run.open(place / "ladder" / said.json["run"]).results
@@ -132,25 +136,7 @@ pack = false
 
 
 def test_quality_against_rank(place: Path) -> None:
-    (place / "ranks.toml").write_text(
-        """
-[scope]
-task = "chat"
-target = { exact_match = ">= 0.60" }
-[data]
-source = "rows.jsonl"
-[models]
-candidates = ["base"]
-max_length = 64
-[train]
-device = "cpu"
-precision = "fp32"
-epochs = 2
-rate = 3e-3
-average = 0.0
-""",
-        encoding="utf-8",
-    )
+    write_project(place / "ranks.toml", "epochs = 2\nrate = 3e-3")
     words = ("rank=1,4", "method=grid", "seeds=2", "runs=ranks", "--json")
     said = dragoman("sweep", "ranks.toml", *words, folder=place)
     assert said.code == 0, said
@@ -159,24 +145,7 @@ average = 0.0
 
 def test_a_smaller_model_learns_a_teachers_answers(place: Path, tuned: Said) -> None:
     teacher = place / tuned.json["model"]
-    (place / "pupil.toml").write_text(
-        """
-[scope]
-task = "chat"
-target = { exact_match = ">= 0.60" }
-[data]
-source = "rows.jsonl"
-[models]
-candidates = ["base"]
-max_length = 64
-[train]
-device = "cpu"
-precision = "fp32"
-steps = 4
-average = 0.0
-""",
-        encoding="utf-8",
-    )
+    write_project(place / "pupil.toml", "steps = 4")
     words = ("tuning=full", "objective=distill_text", f"objective.teacher={teacher}", "objective.max_tokens=8")
     said = dragoman("train", "pupil.toml", *words, "runs=pupil", "--json", folder=place)
     assert said.code == 0, said
