@@ -10,6 +10,7 @@ SHAPED = (
     "dragoman.models.hf_net",
     "dragoman.nn",
     "dragoman.train.bottleneck",
+    "dragoman.train.choices",
     "dragoman.train.cross_entropy",
     "dragoman.train.low_rank",
     "dragoman.train.muon",
@@ -20,6 +21,7 @@ SHAPED = (
     "dragoman.train.rows",
     "dragoman.train.states",
     "dragoman.train.token_batches",
+    "dragoman.train.word_logs",
 )
 CHECKER = "beartype.beartype(conf=beartype.BeartypeConf(is_pep484_tower=True))"
 

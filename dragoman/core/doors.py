@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from dragoman.core.sampling import Completion, Sampling
 from dragoman.core.types import Answer, Message
 
-__all__ = ["LM", "Embedder", "Metric", "Per", "Prompt", "Row", "WritingLM"]
+__all__ = ["LM", "Embedder", "Metric", "Per", "Prompt", "Reward", "Row", "WritingLM"]
 
 Prompt = Sequence[Message]
 Row = NDArray[np.float64]
@@ -62,6 +62,14 @@ class Embedder(Protocol):
 
     def embed(self, texts: Sequence[str]) -> NDArray[np.float32]:
         """One unit vector a text, of shape [texts, width], in the order given."""
+        ...
+
+
+class Reward(Protocol):
+    """What says how good an answer is: a model that learnt it from people's choices, a classifier, a rule."""
+
+    def rate(self, prompts: Sequence[Prompt], answers: Sequence[str]) -> NDArray[np.float64]:
+        """How good each answer is to the prompt beside it, of shape [n]; higher is better. Raises UserError."""
         ...
 
 

@@ -199,7 +199,8 @@ def train(
 
     objective, tuning = _made(plan)
     base = resolve(project.place(plan.model))
-    plan = replace(plan, how=batched(project, prepared, plan.how))
+    if "reference" not in objective.needs:  # pairs are not packed: a row is one answer
+        plan = replace(plan, how=batched(project, prepared, plan.how))
     settings = {
         "tuning": {"name": plan.tuning, **dump(tuning)},
         "objective": {"name": plan.objective, **dump(objective)},
@@ -242,6 +243,7 @@ def _learn(
             f"what {plan.tuning} learns cannot be merged, and a model that {project.scope.task}s is saved whole",
             "choose another one: tuning=lora",
         )
+    gentle = float(getattr(objective, "gentle", 1.0))
     job = Job(
         project=project,
         labels=tuple(prepared.results["labels"]),
@@ -253,7 +255,7 @@ def _learn(
         objective=objective,
         tuning=tuning,
         tuning_name=plan.tuning,
-        how=plan.how if plan.how.rate else replace(plan.how, rate=usual_rate(plan.tuning, base)),
+        how=plan.how if plan.how.rate else replace(plan.how, rate=usual_rate(plan.tuning, base) * gentle),
         said=said,
         tick=tick,
     )

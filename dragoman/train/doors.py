@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol
 
 from dragoman.core.errors import UserError
@@ -226,6 +226,8 @@ class Loss:
     """`total` is the sum over the batch, not the mean: only then do parts of a step add up to the whole of it."""
 
     total: torch.Tensor
+    told: Mapping[str, torch.Tensor] = field(default_factory=dict)
+    "figures besides it, by name, each a sum over the batch too"
 
 
 @dataclass(frozen=True, slots=True)
@@ -249,6 +251,8 @@ class Step:
     "SHA-256 over the names of all examples so far, in the order they were learnt"
     skipped: bool = False
     "whether something in it was not finite, so that nothing was learnt"
+    figures: Mapping[str, float] = field(default_factory=dict)
+    "what the objective tells besides its loss: the weighted mean of each figure over the step"
 
 
 @dataclass(frozen=True, slots=True)
@@ -336,6 +340,10 @@ class Tuning(Protocol):
         ...
 
 
-def settle(how: How, tuning: Tuning) -> How:
-    """The settings with the tuning's own rate and epochs where none were given."""
-    return replace(how, rate=how.rate or tuning.rate, epochs=how.epochs or tuning.epochs)
+def settle(how: How, tuning: Tuning, objective: Any = None) -> How:
+    """The settings with the tuning's own rate and epochs where none were given.
+
+    An objective that moves a finished model a little says so: it has epochs of its own, and takes a share of the rate.
+    """
+    epochs = how.epochs or getattr(objective, "epochs", 0.0) or tuning.epochs
+    return replace(how, rate=how.rate or tuning.rate * getattr(objective, "gentle", 1.0), epochs=epochs)

@@ -7,13 +7,15 @@ from typing import Any
 
 import torch
 
+from dragoman.train.choices import Choices
 from dragoman.train.doors import Kit, Objective
 from dragoman.train.fitting import Fitted
 from dragoman.train.packing import Rows, Texts
 from dragoman.train.token_batches import filled
 
-__all__ = ["HeldOut", "hold_lesson", "hold_out"]
+__all__ = ["HeldOut", "hold_choices", "hold_lesson", "hold_out"]
 
+TOGETHER = 8  # pairs that are read in one pass
 GROUPS = 30
 "fewer would give a wide interval for want of groups"
 
@@ -74,3 +76,18 @@ def hold_lesson(net: Any, objective: Any, fitted: Fitted, kit: Kit, most: int = 
         total, labels = total + nats, labels + batch.weight
         groups.append(nats / max(batch.weight, 1.0))
     return HeldOut(total / max(labels, 1.0), int(labels), None, tuple(groups))
+
+
+@torch.no_grad()
+def hold_choices(net: Any, objective: Objective, choices: Choices, kit: Kit, most: int = 0) -> dict[str, float]:
+    """The mean over pairs that it never learnt from of the loss and of all that the objective tells beside it.
+
+    The net must be in `eval`. `most` bounds how many pairs are read; 0 reads all.
+    """
+    places = range(min(most or len(choices.pairs), len(choices.pairs)))
+    sums: dict[str, float] = {}
+    for first in range(0, len(places), TOGETHER):
+        found = objective.loss(net, choices.pair_batch(places[first : first + TOGETHER], kit), kit)
+        for name, figure in {"loss": found.total, **found.told}.items():
+            sums[name] = sums.get(name, 0.0) + float(figure)
+    return {name: total / len(places) for name, total in sums.items()}

@@ -69,6 +69,11 @@ class Training:
         return self.kit.how
 
     @property
+    def still(self) -> bool:
+        """Whether nothing is dropped while it learns: the objective compares the net with what it was."""
+        return bool(getattr(self.objective, "still", False))
+
+    @property
     def steps_an_epoch(self) -> int:
         """How many steps see every example once."""
         return self.encoded.steps_an_epoch(self.how.batch)
@@ -87,7 +92,7 @@ def begin(
 
     Raises UserError where the data, the tuning or the settings do not go with the net, or a weight is not finite.
     """
-    how, world = settle(how, tuning), world or alone()
+    how, world = settle(how, tuning, objective), world or alone()
     before = _require_room(net, how)
     if how.batch < world.size:
         raise UserError(f"{world.size} processes cannot share a batch of {how.batch}", f"say train.batch={world.size}")
@@ -172,10 +177,13 @@ def _advance(training: Training, batches: Sequence[Piece]) -> Step:
     how, working, world = training.how, training.working, training.world
     weight, tokens = world.total([sum(batch.weight for batch in batches), sum(batch.tokens for batch in batches)])
     working.clear()
-    losses = []
+    losses, told = [], dict[str, Tensor]()
     for position, batch in enumerate(batches):
-        mean = training.objective.loss(working.net, batch, training.kit).total / (weight or 1.0)
+        found = training.objective.loss(working.net, batch, training.kit)
+        mean = found.total / (weight or 1.0)
         mean.backward()  # type: ignore[no-untyped-call]
+        for name, figure in found.told.items():
+            told[name] = told[name] + figure if name in told else figure
         working.gather(first=position == 0)
         losses.append(mean.detach())
     names = world.joined([name for batch in batches for name in batch.names])
@@ -203,7 +211,16 @@ def _advance(training: Training, batches: Sequence[Piece]) -> Step:
         tokens=int(tokens),
         chain=training.chain,
         skipped=skipped,
+        figures=_figures(training, told, weight),
     )
+
+
+def _figures(training: Training, told: Mapping[str, Tensor], weight: float) -> dict[str, float]:
+    """The weighted means of what the objective told, over all processes."""
+    if not told:
+        return {}
+    sums = torch.stack([figure.detach().float() for figure in told.values()]).tolist()
+    return dict(zip(told, (one / (weight or 1.0) for one in training.world.total(sums)), strict=True))
 
 
 def _checked(training: Training, losses: list[Tensor], names: tuple[str, ...]) -> tuple[float, float, bool]:
@@ -233,7 +250,7 @@ def _open(training: Training, begun: bool = False) -> None:
         weight.requires_grad_(wanted)
     if changed:
         training.working.spread()
-        set_modes(training.working.net)
+        set_modes(training.working.net, training.still)
 
 
 def _digest(net: nn.Module) -> str:

@@ -5,12 +5,16 @@ from torch import nn
 __all__ = ["set_modes"]
 
 
-def set_modes(net: nn.Module) -> None:
+def set_modes(net: nn.Module, still: bool = False) -> None:
     """Put each module into training mode when a weight inside it learns, and into evaluation mode when none does.
 
-    A module without weights, such as dropout, goes with the module it stands in.
+    A module without weights, such as dropout, goes with the module it stands in. `still` drops nothing anywhere: what
+    is compared with an earlier self must not differ from it by luck.
     """
-    _set(net, False)
+    if still:
+        net.eval()
+    else:
+        _set(net, False)
 
 
 def _set(module: nn.Module, above: bool) -> None:

@@ -325,7 +325,7 @@ def _figures(session: _Session, measure: Measure) -> dict[str, float]:
         raise Stopped(asked.signal, session.stopped) from None
     finally:
         training.world.shed(training.net)
-        set_modes(training.working.net)
+        set_modes(training.working.net, training.still)
 
 
 def _interruptible(session: _Session) -> contextlib.AbstractContextManager[None]:

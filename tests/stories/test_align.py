@@ -1,0 +1,59 @@
+"""A person has pairs of answers, and aligns a model with them through the command line."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from tests.command import dragoman
+from tests.writers import WORDS, write_model
+
+PROJECT = """
+[scope]
+name = "said"
+objective = "Say the word that was asked for, and no more."
+task = "chat"
+target = { exact_match = ">= 0.1" }
+[data]
+source = "pairs.jsonl"
+[models]
+candidates = ["base"]
+[train]
+batch = 8
+rate = 1e-3
+max_length = 96
+"""
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A project of preferences over a tiny model."""
+    folder = tmp_path_factory.mktemp("align")
+    write_model(folder / "base")
+    rows = [
+        {
+            "prompt": f"say {WORDS[row % 8]} {row}",
+            "chosen": WORDS[row % 8],
+            "rejected": f"{WORDS[(row + 1) % 8]} or not",
+        }
+        for row in range(96)
+    ]
+    (folder / "pairs.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    (folder / "dragoman.toml").write_text(PROJECT)
+    return folder
+
+
+@pytest.mark.parametrize("tuning", ["full", "lora"])
+def test_pairs_are_told_apart_after_dpo(place: Path, tuning: str) -> None:
+    said = dragoman("train", "objective=dpo", f"tuning={tuning}", "train.epochs=2", "--json", folder=place)
+    assert said.code == 0, said.err
+    figures = said.json["validation"]
+    assert figures["accuracy"] > 0.9 and figures["loss"] < 0.65
+    assert {"margin", "chosen", "rejected"} <= set(figures)
+    again = dragoman("train", "objective=dpo", f"tuning={tuning}", "train.epochs=2", "--json", folder=place)
+    assert again.json["run"] == said.json["run"]
+
+
+def test_a_setting_that_means_nothing_is_one_message(place: Path) -> None:
+    said = dragoman("train", "objective=dpo", "objective.beta=0", folder=place)
+    assert said.code == 2 and "beta cannot be 0" in said.whole
