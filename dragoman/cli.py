@@ -39,6 +39,7 @@ VERBS = (
         "evaluate",
         "run",
         "judge",
+        "rate",
         "serve",
     ),
     *("ask", "generate", "chat", "explain", "models", "runs", "report", "push", "verify", "doctor"),

@@ -21,7 +21,7 @@ from dragoman.serve.guard import LOOPBACK
 from dragoman.serve.limits import Limits
 from dragoman.serve.watch import Watch
 
-__all__ = ["is_loopback", "listen", "make_server", "run_server", "serve", "welcome"]
+__all__ = ["is_loopback", "listen", "make_server", "noted_signals", "run_server", "serve", "welcome"]
 
 HEADERS = 16 << 10  # bytes of request line and headers together
 
@@ -136,7 +136,7 @@ def serve(
     )
     shown = f"[{host}]" if ":" in host else host
     server = make_server(app, limits)
-    with _noted_signals(server) as noted:
+    with noted_signals(server) as noted:
         sys.stderr.write(welcome(f"http://{shown}:{listener.getsockname()[1]}", run, bool(key_hashes)) + "\n")
         if not private:
             sys.stderr.write("others can reach this address and its keys travel unencrypted: put TLS in front of it\n")
@@ -146,7 +146,7 @@ def serve(
 
 
 @contextlib.contextmanager
-def _noted_signals(server: uvicorn.Server) -> Iterator[list[int]]:
+def noted_signals(server: uvicorn.Server) -> Iterator[list[int]]:
     """The signals that stopped the server. It raises each again once it has drained; here that only makes a note.
 
     One that comes before the server listens for signals itself stops it all the same.
