@@ -65,6 +65,7 @@ class Embedder(Protocol):
         ...
 
 
+@runtime_checkable
 class Reward(Protocol):
     """What says how good an answer is: a model that learnt it from people's choices, a classifier, a rule."""
 

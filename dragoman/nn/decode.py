@@ -132,7 +132,12 @@ class Decoding:
         eos_ids: frozenset[int],
         pad_id: int,
         grammars: Sequence[Limit] | None = None,
+        offsets: Sequence[int] | None = None,
     ) -> None:
+        """`offsets` say which random numbers each prompt's answers take, so that no two rows of a batch share any; by
+        default answer i takes the i-th whatever its prompt, and a text does not depend on the others in its batch."""
+        if offsets is not None and (how.n != 1 or len(offsets) != len(prompts)):
+            raise ValueError("offsets are given for one answer to each prompt")
         limits = [room(net.arch, prompt, how.max_tokens) for prompt in prompts]
         self._reading = read(net, prompts, max(limits), pad_id, how.n)
         self._limits = [limit for limit in limits for _ in range(how.n)]
@@ -141,11 +146,11 @@ class Decoding:
         "the rows still being written, by number"
         self.finish = ["length"] * len(self.rows)
         "why each row ended: stop or length"
-        offsets = [offset for _ in prompts for offset in range(how.n)]
+        drawn = [offset for _ in prompts for offset in range(how.n)] if offsets is None else list(offsets)
         whole = [prompt for prompt in prompts for _ in range(how.n)]
         place = self._reading.logits.device
         size = net.arch.vocabulary
-        self._sampler = Sampler(how, whole, size, eos_ids, place, offsets, grammars)
+        self._sampler = Sampler(how, whole, size, eos_ids, place, drawn, grammars)
         self._told = bool(how.logprobs)
         self._graph: Graph | None = Graph(self._reading) if place.type == "cuda" else None
         self._batch = list(self.rows)

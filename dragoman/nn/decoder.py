@@ -43,6 +43,8 @@ class Decoder(nn.Module):
         "the learnt places in front of every text, where a tuning put them there"
         self.choice: Choice | None = None
         "which adapter each row of the batch being written uses, where several share the net (see nn.updates)"
+        self.value: nn.Linear | None = None
+        "what says how good the text will be, while a policy learns (see train.critic)"
         self.recompute = False
         "whether blocks are computed once more for the gradients instead of kept (see nn.recompute)"
         self.unused: tuple[str, ...] = ()

@@ -1,8 +1,9 @@
 """The state of a training run on disk: with it, a killed run ends bit for bit as one that was never stopped.
 
-A version holds the weights that learn, AdamW's state, the random numbers' state, where the run stands, and the caller's
-own notes; safetensors and JSON alone, published whole or not at all, found again by step and checked byte by byte.
-Several processes write what each holds, and any number of them goes on from there.
+A version holds the weights that learn, AdamW's state, the random numbers' state, where the run stands, the answers that
+a policy is learning from, and the caller's own notes; safetensors and JSON alone, published whole or not at all, found
+again by step and checked byte by byte. Several processes write what each holds, and any number of them goes on from
+there.
 """
 
 import json
@@ -12,7 +13,7 @@ from typing import Any
 
 import torch
 from safetensors import safe_open
-from safetensors.torch import save_file
+from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from dragoman.core import durable
@@ -53,6 +54,8 @@ def save(folder: Path, training: Training, notes: Mapping[str, Any]) -> Path:
         save_file(_random(training.kit.device), stage / "random.safetensors")
         if not training.world.first:
             return
+        if hasattr(training.encoded, "state"):  # what was drawn with earlier weights, and is still being learnt from
+            save_file(training.encoded.state(), stage / "round.safetensors")
         state = {
             "step": training.step,
             "steps": training.steps,
@@ -98,6 +101,8 @@ def restore(path: Path, training: Training, said: Callable[[str], None]) -> None
             for name, value in training.average.items():
                 average.copy(name, value)
         _restore_random(place, training)
+        if hasattr(training.encoded, "restore"):
+            training.encoded.restore(load_file(place / "round.safetensors"), training.kit.device)
     training.step, training.chain, training.skipped = state["step"], state["chain"], state["skipped"]
     training.kept = f"The state after step {training.step} is saved."
 

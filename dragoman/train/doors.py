@@ -292,6 +292,8 @@ class Kit:
     "which of the processes that train together this one is"
     ranks: int = 1
     "how many there are; each reads its share of every step's batch"
+    beside: bool = False
+    "whether what the tuning teaches stands beside frozen weights and can be switched off"
 
     @property
     def encoder_frozen(self) -> bool:

@@ -98,6 +98,7 @@ def begin(
         raise UserError(f"{world.size} processes cannot share a batch of {how.batch}", f"say train.batch={world.size}")
     device = world.device or choose_device(how.device)
     kit = Kit(how, tokenizer, device, choose_precision(how.precision, device), rank=world.rank, ranks=world.size)
+    kit = replace(kit, beside=getattr(tuning, "beside", False))
     check_weights(net, "the model cannot be trained")
     start = _digest(net)
     encoded = objective.encode(net, data, kit)
@@ -108,7 +109,9 @@ def begin(
     net = net if world.sharded else net.to(device)  # parts are moved one by one
     if used := encoded.words():
         thin(net, [tokenizer.pad_id, *used])
-    paces = tuning.paces(net)
+    paces = dict(tuning.paces(net))
+    if hasattr(objective, "extend"):  # parts that learn with the net and are not kept, such as a critic
+        paces |= objective.extend(net)
     groups = group_weights(net, paces, how.decay, how.optimizer)
     kit = replace(kit, learning=frozenset(paces))
     # A head alone is too small for bf16 to pay; its encoder's states are still computed in it.
@@ -149,10 +152,9 @@ def fit(training: Training) -> Iterator[Step]:
     _open(training, begun=True)
     gradual = any(pace.opens > 0 for pace in training.paces.values())
     net, kit = training.working.net, training.kit
-    for batches in training.objective.stream(net, training.encoded, kit, training.step):
-        if training.step >= training.steps:
-            return
-        yield _advance(training, batches)
+    steps = training.objective.stream(net, training.encoded, kit, training.step)
+    while training.step < training.steps:  # asked before the next batches are made: a policy draws answers for them
+        yield _advance(training, next(steps))
         if gradual:
             _open(training)
 

@@ -81,9 +81,14 @@ class LowRank(nn.Module):
         "B, [out, r]"
         self.magnitude = nn.Parameter(self._lengths()) if decomposed else None
         "m, [out], where it is decomposed: at first the length of each row of W, so that nothing has changed"
+        self.silent = False
+        "whether what was learnt is left out for now (see train.silence)"
 
     def forward(self, states: Float[Tensor, "*b i"]) -> Float[Tensor, "*b o"]:
         """What the frozen matrix says, and what was learnt on top of it."""
+        if self.silent:
+            frozen: Tensor = self.whole(states)  # [..., out]
+            return frozen
         if self.magnitude is not None:
             return self._decomposed(states, self.magnitude)
         dropped = self.training and self.dropout.p > 0  # the thin part then reads other states than the frozen one

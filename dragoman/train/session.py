@@ -202,6 +202,8 @@ def learn(
         story = session.story
         checkpoint.load_weights(folder / f"best-{story.best_step:06d}", training)
     fold(training.net)
+    if hasattr(objective, "withdraw"):
+        objective.withdraw(training.net)
     return _outcome(training, story)
 
 

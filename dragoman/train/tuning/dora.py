@@ -26,6 +26,7 @@ class Dora:
 
     rate: ClassVar[float] = 1e-3
     epochs: ClassVar[float] = 6.0
+    beside: ClassVar[bool] = True
 
     rank: int = 8
     "Rows of the thin matrices."

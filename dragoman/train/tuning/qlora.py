@@ -28,6 +28,7 @@ class Qlora:
 
     rate: ClassVar[float] = 1e-3
     epochs: ClassVar[float] = 6.0
+    beside: ClassVar[bool] = True
     rounds: ClassVar[bool] = True
 
     rank: int = 8
