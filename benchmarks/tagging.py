@@ -69,7 +69,7 @@ def learn(train: Sequence[Sentence], held: Sequence[Sentence], wanted: argparse.
     from dragoman.nn.tokenizer import Tokenizer
     from dragoman.train.doors import TUNINGS, How
     from dragoman.train.objectives.tag import Tag
-    from dragoman.train.session import Watch
+    from dragoman.train.watch import Watch
     from dragoman.train.session import learn as train_on
 
     folder = resolve("builtin:minilm")

@@ -69,7 +69,8 @@ class Job:
 
     def learn(self, net: Any, tokenizer: "Tokenizer", data: Any, measure: Any, metric: str, higher: bool) -> "Outcome":
         """The loop in the run's folder; the weights whose `metric` was best on validation come out."""
-        from dragoman.train.session import Watch, learn
+        from dragoman.train.session import learn
+        from dragoman.train.watch import Watch
 
         reset_peak_memory()
         place, watch = self.run.folder / "training", Watch(metric, higher)
@@ -87,6 +88,7 @@ class Job:
             "best": dict(outcome.best),
             "history": [dict(point) for point in outcome.history],
             "losses": list(outcome.losses),
+            "figures": {name: list(values) for name, values in outcome.figures.items()},
             "order": outcome.chain,
             "weights": sum(weight.numel() for weight in outcome.net.parameters()),
             "learning": fold_learning(outcome.net),

@@ -87,7 +87,8 @@ def train_language(
     the tokenizer does not go with the model, or there is nothing to measure on.
     """
     from dragoman.nn.tokenizer import Tokenizer
-    from dragoman.train.session import Watch, learn
+    from dragoman.train.session import learn
+    from dragoman.train.watch import Watch
 
     if world is not None and world.sharded:
         task = replace(task, prompts=())  # a shared net cannot be copied and packed for answering

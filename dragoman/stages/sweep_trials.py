@@ -119,7 +119,8 @@ def _learn(
     tick: Tick,
 ) -> "tuple[Outcome, Ready]":
     """Train in a folder, telling of every measurement: at which step of how many, and the figure."""
-    from dragoman.train.session import Watch, learn
+    from dragoman.train.session import learn
+    from dragoman.train.watch import Watch
 
     ready = ground.ready(chosen, seed, units)
     place, taken = folder / "training", 0

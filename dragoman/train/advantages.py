@@ -76,8 +76,8 @@ def leave_one_out(scores: Float[Tensor, " n"], groups: Int[Tensor, " n"]) -> Flo
 def group_advantages(scores: Float[Tensor, " n"], groups: Int[Tensor, " n"], scale: bool) -> Float[Tensor, " n"]:
     """Each score less its group's mean (GRPO, Shao et al. 2024, 2402.03300), to `scale` over its spread.
 
-    Dividing makes the weight of the KL term depend on the prompt and swells groups that are nearly all alike (Liu et al.
-    2025, 2503.20783).
+    Dividing makes the weight of the KL term depend on the prompt and swells groups that are nearly all alike (Liu et
+    al. 2025, 2503.20783).
     """
     sums, counts = _by_group(scores, groups)
     apart = scores - sums / counts  # [n]

@@ -11,6 +11,7 @@ import math
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field, replace
+from itertools import pairwise
 from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
@@ -246,7 +247,7 @@ def _begin_round(objective: Judged, net: Any, policy: Policy, kit: Kit, number: 
 def told_of(rollout: Rollout, drawn: Drawn) -> dict[str, float]:
     """What a round tells of the policy that drew it."""
     tokens = float(rollout.mask.sum())
-    runs = [pair for ids in drawn.ids for pair in zip(ids, ids[1:], strict=False)]
+    runs = [pair for ids in drawn.ids for pair in pairwise(ids)]
     return {
         "reward": float(rollout.rewards.mean()),
         "score": float(rollout.scores.mean()),

@@ -11,7 +11,7 @@ from typing import Any
 import torch
 
 from dragoman.core import durable
-from dragoman.core.errors import Stopped, UserError
+from dragoman.core.errors import Stopped
 from dragoman.core.gauge import Gauge
 from dragoman.core.show import Tick, silent
 from dragoman.core.sizing import peak_memory
@@ -26,30 +26,16 @@ from dragoman.train.rows import fold
 from dragoman.train.states import remembering
 from dragoman.train.stopping import Wish, catching
 from dragoman.train.story import Story
+from dragoman.train.watch import Watch
 from dragoman.train.world import World, alone
 
-__all__ = ["Effort", "Log", "Measure", "Outcome", "Watch", "learn"]
+__all__ = ["Effort", "Log", "Measure", "Outcome", "learn"]
 
-Measure = Callable[[Any], Mapping[str, float]]
+Measure = Callable[[Any], Mapping[str, Any]]
+"a figure by name; or a list of them, one a row of validation, for what compares rows"
 Log = Callable[[Step], None]
 POINTS = 500
-
-
-@dataclass(frozen=True, slots=True)
-class Watch:
-    """Which figure of the validation part says that one state of the weights is better than another."""
-
-    metric: str = "macro_f1"
-    higher: bool = True
-
-    def better(self, figures: Mapping[str, float], than: Mapping[str, float]) -> bool:
-        """Whether these figures beat those; a tie does not, and anything beats nothing."""
-        if self.metric not in figures:
-            raise UserError(f"validation has no figure named {self.metric}", f"it has {', '.join(sorted(figures))}")
-        new, old = figures[self.metric], than.get(self.metric, math.nan)
-        if not math.isfinite(old):  # nothing yet, or a figure that is none
-            return True
-        return new > old if self.higher else new < old
+SHOWN = ("reward", "kl", "margin", "accuracy")  # on the line of progress, beside the loss
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +58,7 @@ class Outcome:
     "steps done"
     planned: int
     "steps planned; fewer were done where validation stopped getting better"
-    history: tuple[Mapping[str, float], ...]
+    history: tuple[Mapping[str, Any], ...]
     "each measurement: step, epoch, loss (the mean since the one before) and the figures"
     losses: tuple[float, ...]
     "the mean loss of each stretch of `stretch` steps"
@@ -98,6 +84,10 @@ class Outcome:
     out, and the speed is 0 where nobody knows it"""
     saving: float
     "seconds that saving took"
+    figures: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
+    "what the objective told beside the loss: the mean of each figure over each stretch of steps"
+    alarm: str = ""
+    "why it was stopped before its end; empty where it was not, or only for want of progress"
 
 
 @dataclass
@@ -262,16 +252,17 @@ def _train(session: _Session, measure: Measure, watch: Watch, progress: Tick, lo
     stretch = _stretch(training)
     steps, begun = fit(training), False
     while True:
-        if _due(training) and not story.measured(training.step):
+        if _due(training, watch) and not story.measured(training.step):
             figures = _figures(session, measure)
             better = watch.better(figures, story.best)
             story.note(figures, training, better)
+            story.alarm = watch.alarm(story.history) if watch.alarm else ""
             if better:
                 session.keep_best()
             due = training.world.highest([training.world.first and session.due])[0]
-            if better or due or training.step >= training.steps:
+            if better or due or story.alarm or training.step >= training.steps:
                 session.save()
-        if training.step >= training.steps or story.tired(training.how.patience):
+        if training.step >= training.steps or story.alarm or story.tired(training.how.patience):
             return
         started = time.monotonic()
         with spoken_failures():
@@ -283,7 +274,7 @@ def _train(session: _Session, measure: Measure, watch: Watch, progress: Tick, lo
         session.gauge.add(step.number, step.loss, step.tokens, held, spent if begun else None)
         begun = True
         if shown:
-            progress(session.gauge.done, session.gauge.line())
+            progress(session.gauge.done, session.gauge.line() + _shown(step.figures))
         if log and training.world.first:
             log(step)
         asked, due = training.world.highest([session.wish.signal, training.world.first and session.due])
@@ -305,7 +296,7 @@ def _first(steps: Iterator[Step], session: _Session) -> Step:
         raise Stopped(asked.signal, session.stopped) from None
 
 
-def _figures(session: _Session, measure: Measure) -> dict[str, float]:
+def _figures(session: _Session, measure: Measure) -> dict[str, Any]:
     """The net measured: without dropout, without gradient, without touching the random numbers of the training.
 
     A wish to stop is granted in the middle of it, since nothing is half done: the step is measured on resuming.
@@ -320,7 +311,7 @@ def _figures(session: _Session, measure: Measure) -> dict[str, float]:
         # may interrupt.
         with torch.no_grad(), forked, mean, spoken_failures():
             with _interruptible(session):
-                figures = {name: float(value) for name, value in measure(training.net).items()}
+                figures = {name: _plain(value) for name, value in measure(training.net).items()}
             return dict(training.world.told(figures))
     except Stopped as asked:
         session.save()
@@ -330,16 +321,28 @@ def _figures(session: _Session, measure: Measure) -> dict[str, float]:
         set_modes(training.working.net, training.still)
 
 
+def _plain(figure: Any) -> Any:
+    """A figure, or a list of them, as JSON has it."""
+    return [float(one) for one in figure] if isinstance(figure, list) else float(figure)
+
+
 def _interruptible(session: _Session) -> contextlib.AbstractContextManager[None]:
     """Where a wish to stop is granted at once; not where other processes would wait for this one."""
     return contextlib.nullcontext() if session.training.world.sharded else session.wish.interruptible()
 
 
-def _due(training: Training) -> bool:
+def _due(training: Training, watch: Watch) -> bool:
     """Whether the net is to be measured at the step where it stands: every so many epochs, and at the end."""
+    if training.step == 0:
+        return watch.opening
     span = training.how.every * training.steps_an_epoch
     passed = math.floor(training.step / span) > math.floor((training.step - 1) / span)
-    return training.step > 0 and (passed or training.step >= training.steps)
+    return passed or training.step >= training.steps
+
+
+def _shown(figures: Mapping[str, float]) -> str:
+    """What an objective tells that a person wants to see go up or down."""
+    return "".join(f", {name} {figures[name]:.3g}" for name in SHOWN if name in figures)
 
 
 def _stretch(training: Training) -> int:
@@ -374,4 +377,6 @@ def _outcome(training: Training, story: Story) -> Outcome:
         skipped=training.skipped,
         speed=tuple((int(step), speed, rate) for step, speed, rate in story.speed),
         saving=story.saving,
+        figures={name: tuple(values) for name, values in story.figures.items()},
+        alarm=story.alarm,
     )

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 from dragoman.train.doors import Step
 from dragoman.train.loop import Training
@@ -14,9 +15,9 @@ __all__ = ["Story"]
 class Story:
     """What a checkpoint notes besides the state of the training: all of it JSON."""
 
-    best: dict[str, float] = field(default_factory=dict)
+    best: dict[str, Any] = field(default_factory=dict)
     best_step: int = 0
-    history: list[dict[str, float]] = field(default_factory=list)
+    history: list[dict[str, Any]] = field(default_factory=list)
     losses: list[float] = field(default_factory=list)
     open: list[float] = field(default_factory=list)
     "the losses of the stretch that is not full yet"
@@ -28,23 +29,33 @@ class Story:
     pace: list[float] = field(default_factory=list)
     "tokens and seconds of the stretch that is not full yet"
     saving: float = 0.0
+    figures: dict[str, list[float]] = field(default_factory=dict)
+    "what the objective told, a mean a stretch"
+    told: dict[str, float] = field(default_factory=dict)
+    "its sums over the stretch that is not full yet"
+    alarm: str = ""
+    "why the training is to stop"
 
     def add(self, step: Step, stretch: int, seconds: float) -> None:
         """Take a step's loss, tokens and time in; the loss of a step that was left out is no number and is none."""
         self.open.append(step.loss)
+        for name, figure in step.figures.items():
+            self.told[name] = self.told.get(name, 0.0) + figure
         tokens, spent = self.pace or (0.0, 0.0)
         self.pace = [tokens + step.tokens, spent + seconds]
         if len(self.open) == stretch:
             learnt = [loss for loss in self.open if math.isfinite(loss)]
             self.losses.append(sum(learnt) / len(learnt) if learnt else math.nan)
             self.speed.append([step.number, self.pace[0] / self.pace[1] if self.pace[1] else 0.0, step.rate])
-            self.open, self.pace = [], []
+            for name, total in self.told.items():
+                self.figures.setdefault(name, []).append(total / stretch)
+            self.open, self.pace, self.told = [], [], {}
         if not step.skipped:
             total, count = self.since or (0.0, 0)
             self.since = [total + step.loss, count + 1]
         self.tokens += step.tokens
 
-    def note(self, figures: Mapping[str, float], training: Training, better: bool) -> None:
+    def note(self, figures: Mapping[str, Any], training: Training, better: bool) -> None:
         """Take a measurement in; `better` says that it is the best so far."""
         total, count = self.since or (0.0, 0)
         epoch = training.step / training.steps_an_epoch
@@ -56,8 +67,8 @@ class Story:
 
     def measured(self, step: int) -> bool:
         """Whether the net was measured at this step."""
-        return any(point["step"] == step for point in self.history)
+        return any(bool(point["step"] == step) for point in self.history)
 
     def tired(self, patience: int) -> bool:
         """Whether so many measurements in a row were no better than the best."""
-        return 0 < patience <= sum(point["step"] > self.best_step for point in self.history)
+        return bool(0 < patience <= sum(point["step"] > self.best_step for point in self.history))

@@ -31,12 +31,13 @@ from dragoman.train.objectives.clm import Clm
 from dragoman.train.objectives.mlm import Mlm
 from dragoman.train.objectives.span import Span
 from dragoman.train.packing import Texts
-from dragoman.train.session import Outcome, Watch, learn
+from dragoman.train.session import Outcome, learn
 from dragoman.train.tuning.full import Full
 from dragoman.train.tuning.head import Head as HeadTuning
 from dragoman.train.tuning.layers import Layers
 from dragoman.train.tuning.lora import Lora
 from dragoman.train.tuning.scratch import Scratch
+from dragoman.train.watch import Watch
 
 __all__ = [
     "LABELS",

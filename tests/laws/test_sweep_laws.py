@@ -8,7 +8,8 @@ import pytest
 from dragoman.stages.sweep_record import expected
 from dragoman.stages.sweep_space import Dimension
 from dragoman.stages.sweep_trials import try_one
-from dragoman.train.session import Watch, learn
+from dragoman.train.session import learn
+from dragoman.train.watch import Watch
 from dragoman.train.trial import one_thread
 from tests.stages.books import World, book, swept, validation
 

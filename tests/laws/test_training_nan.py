@@ -15,7 +15,8 @@ from dragoman.nn.heads import Classifier
 from dragoman.train.doors import Batch, Encoded, Kit, Loss
 from dragoman.train.loop import fit
 from dragoman.train.objectives.classify import Classify
-from dragoman.train.session import Watch, learn
+from dragoman.train.session import learn
+from dragoman.train.watch import Watch
 from dragoman.train.tuning.full import Full
 from tests.train.small import HOW, Words, accuracy, begun, bits, examples, net, steps
 

@@ -13,8 +13,9 @@ from dragoman.nn.heads import Classifier, Head
 from dragoman.train.doors import How, Objective, Step, Tuning
 from dragoman.train.loop import Training, begin, fit
 from dragoman.train.objectives.classify import Classify
-from dragoman.train.session import Measure, Outcome, Watch, learn
+from dragoman.train.session import Measure, Outcome, learn
 from dragoman.train.tuning.full import Full
+from dragoman.train.watch import Watch
 
 __all__ = [
     "ARCH",

@@ -16,10 +16,11 @@ from dragoman.nn.heads import Classifier
 from dragoman.train.fitting import Lesson
 from dragoman.train.objectives.classify import Classify
 from dragoman.train.objectives.sft import Sft
-from dragoman.train.session import Outcome, Watch, learn
+from dragoman.train.session import Outcome, learn
 from dragoman.train.tuning.full import Full
 from dragoman.train.tuning.head import Head
 from dragoman.train.tuning.lora import Lora
+from dragoman.train.watch import Watch
 from tests.train.lessons import HOW as LESSONS
 from tests.train.lessons import lessons, model, words
 from tests.train.small import ARCH, HOW, STILL, Words, accuracy, examples, learned, net
