@@ -40,6 +40,7 @@ VERBS = (
         "run",
         "judge",
         "rate",
+        "revise",
         "serve",
     ),
     *("ask", "generate", "chat", "explain", "models", "runs", "report", "push", "verify", "doctor"),
@@ -78,7 +79,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _keeps(words: Sequence[str]) -> bool:
     """Whether what the verb has done is kept, so that the same command goes on."""
-    return _has_project(words) or next(iter(words), "") in ("corpus", "pretrain")
+    return _has_project(words) or next(iter(words), "") in ("corpus", "pretrain", "revise")
 
 
 def _has_project(words: Sequence[str]) -> bool:

@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from dragoman.core.types import Example
 from dragoman.data.check_answers import answers_found, whole
+from dragoman.data.check_pairs import pairs_found
 from dragoman.data.clean import CHANGES
 from dragoman.data.dedupe import Overlap, conflicts, exact, near, overlap, words_of
 from dragoman.data.finding import Finding, Sample, Severity, sample_of
@@ -14,6 +15,7 @@ from dragoman.data.leaks import leaks
 from dragoman.data.load import Loaded
 from dragoman.data.private import SECRETS, hints, mask
 from dragoman.data.problems import Problem
+from dragoman.data.prompt_leaks import is_preference, prompt_leaks
 from dragoman.data.split import NEAR_ALLOWED
 
 __all__ = ["ORDER", "Finding", "Sample", "Severity", "preflight"]
@@ -54,17 +56,20 @@ def preflight(
         found += _labels(data, labels, keep_going, given=test is not None and validation is not None)
     else:
         found += answers_found(data.examples, data.shape == "tag", count)
+        found += pairs_found(data.examples)
     found += _duplicates(data.examples, near_duplicate, classes)
     for name, part in (("validation", validation), ("test", test)):
         if part is not None:
             texts = [words_of(example) for example in part.examples]
             shared = overlap([words_of(example) for example in data.examples], texts, near_duplicate)
+            shared = replace(shared, exact=tuple(sorted({*shared.exact, *prompt_leaks(data.examples, part.examples)})))
             found += _overlaps(data, part, name, shared, on_overlap)
             found += _unseen(data, part, name) if classes else []
     found += _leaking(data.examples) if classes else []
     # A model that writes learns its answers too, and they take their part of its length.
     texts = [example.text if classes or data.shape == "tag" else whole(example) for example in data.examples]
-    found += _private(data.examples, texts)
+    rejected = [f"\n{example.rejected}" if example.rejected else "" for example in data.examples]
+    found += _private(data.examples, [text + other for text, other in zip(texts, rejected, strict=True)])
     if count is not None and data.examples:
         found += _cut(data.examples, count(texts), max_length)
     rows = len(test.examples) if test is not None else round(len(data.examples) * test_share)
@@ -96,7 +101,9 @@ def _reading(loaded: Loaded, keep_going: bool) -> list[Finding]:
     return found
 
 
-DOUBTFUL = frozenset(("bidi", "invisible", "duplicate-id", "disliked-answer", "equal-answers", "mended-offset"))
+DOUBTFUL = frozenset(
+    ("bidi", "invisible", "duplicate-id", "disliked-answer", "equal-answers", "scores-disagree", "mended-offset")
+)
 NOTES = {
     **CHANGES,
     "bom": "a byte order mark was left out",
@@ -108,7 +115,12 @@ NOTES = {
     "short-docstring": "docstrings under 20 characters were left out",
     "duplicate-docstring": "docstrings that stand elsewhere too were left out",
     "unanswered-turn": "messages behind the last answer were left out",
-    "disliked-answer": "answers were marked as bad by people; they are learnt like the others",
+    "disliked-answer": "answers were marked as bad by people; only objective=kto learns to avoid them",
+    "scores-disagree": "the rejected answer has the higher score; the scores were left out",
+    "tied-answers": "the answers of a row are all rated alike: none is rejected, and the row is no pair",
+    "unrated-answer": "rows hold answers without a score, which were left out",
+    "empty-completion": "rows hold answers without a text, which were left out",
+    "middle-answer": "rows hold answers between the best and the worst, which were left out",
     "empty-turn": "dialogues hold a message without a text",
     "equal-answers": "the chosen answer is the rejected one: nothing is preferred",
     "number-as-text": "numbers were read as texts",
@@ -199,9 +211,13 @@ def _overlaps(data: Loaded, part: Loaded, name: str, shared: Overlap, on_overlap
         mine, other = shared.exact[0]
         rows = len({row for _, row in shared.exact})
         place = data.examples[mine].meta.get("place", mine)
+        leaking = any(is_preference(part.examples[row]) for _, row in shared.exact)
         message = f"{rows:,} {name} rows stand in the data to train on, the first at {place}"
+        if leaking:
+            message = f"the prompts of {rows:,} {name} rows stand in the data to train on, the first at {place}"
         severity: Severity = "warning" if dropped else "error"
-        found.append(Finding("overlap", severity, rows, message, sample_of(part.examples[other]), hint))
+        kind = "prompt-leak" if leaking else "overlap"
+        found.append(Finding(kind, severity, rows, message, sample_of(part.examples[other]), hint))
     if shared.near:
         mine, other, value = shared.near[0]
         rows = len({row for _, row, _ in shared.near})

@@ -25,8 +25,10 @@ __all__ = [
     "exact",
     "forget",
     "groups",
+    "joined",
     "near",
     "overlap",
+    "same_name",
     "similarity",
     "unique",
     "words_of",
@@ -159,12 +161,31 @@ def near(texts: Sequence[str], threshold: float = 0.8) -> list[tuple[int, int, f
     return sorted(found)
 
 
-def groups(texts: Sequence[str], threshold: float = 0.8, given: Sequence[str] = ()) -> list[int]:
-    """For each row the first row of its group: exact and near duplicates, and rows of one `given` name, are one group.
+def groups(
+    texts: Sequence[str],
+    threshold: float = 0.8,
+    given: Sequence[str] = (),
+    bonds: Iterable[tuple[int, int]] = (),
+) -> list[int]:
+    """For each row the first row of its group: exact and near duplicates, rows of one `given` name, and the two rows
+    of each of the `bonds`, are one group.
 
     `given` is empty or holds one name a row; an empty name binds to nothing.
     """
-    root = list(range(len(texts)))
+    pairs = [(rows[0], other) for rows in exact(texts) for other in rows[1:]]
+    pairs += [(one, other) for one, other, _ in near(texts, threshold)]
+    return joined(len(texts), [*pairs, *same_name(given), *bonds])
+
+
+def same_name(names: Sequence[str]) -> list[tuple[int, int]]:
+    """The pairs of rows of one name, each row with the first; an empty name binds to nothing."""
+    first: dict[str, int] = {}
+    return [(first.setdefault(name, index), index) for index, name in enumerate(names) if name]
+
+
+def joined(rows: int, pairs: Iterable[tuple[int, int]]) -> list[int]:
+    """For each row the first row of its group, where each pair of rows, and what follows from several, is one group."""
+    root = list(range(rows))
 
     def find(index: int) -> int:
         while root[index] != index:
@@ -172,20 +193,10 @@ def groups(texts: Sequence[str], threshold: float = 0.8, given: Sequence[str] = 
             index = root[index]
         return index
 
-    def join(one: int, other: int) -> None:
+    for one, other in pairs:
         low, high = sorted((find(one), find(other)))
         root[high] = low
-
-    for rows in exact(texts):
-        for other in rows[1:]:
-            join(rows[0], other)
-    for one, other, _ in near(texts, threshold):
-        join(one, other)
-    named: dict[str, int] = {}
-    for index, name in enumerate(given):
-        if name:
-            join(named.setdefault(name, index), index)
-    return [find(index) for index in range(len(texts))]
+    return [find(index) for index in range(rows)]
 
 
 def conflicts(examples: Sequence[Example]) -> list[list[int]]:
@@ -202,11 +213,11 @@ def unique(examples: Iterable[Example]) -> tuple[list[Example], int]:
     return list(kept.values())[::-1], len(every) - len(kept)
 
 
-def _identity(example: Example) -> tuple[str, tuple[str, ...], tuple[str, ...] | frozenset[str], str]:
+def _identity(example: Example) -> tuple[str, tuple[str, ...], tuple[str, ...] | frozenset[str], str, str]:
     # Two dialogues may differ in what the system or the assistant says; a single question is its text alone.
     others = tuple(f"{one.role}: {canonical(one.content)}" for one in example.prompt if one.role != "user")
     answers = example.answers if "words" in example.meta else frozenset(example.answers)  # tags have an order
-    return canonical(words_of(example)), others, answers, example.rejected
+    return canonical(words_of(example)), others, answers, example.rejected, str(example.meta.get("good", ""))
 
 
 @dataclass(frozen=True, slots=True)

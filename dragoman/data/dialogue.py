@@ -132,11 +132,17 @@ def _parsed(text: str, place: Place, what: str) -> Any:
 
 
 def transcript(text: str, found: list[str]) -> list[Message] | None:
-    """The messages of a text such as "\\n\\nHuman: ... \\n\\nAssistant: ..."; None where it is no transcript."""
+    """The messages of a text such as "\\n\\nHuman: ... \\n\\nAssistant: ..."; None where it is no transcript.
+
+    Who speaks twice running speaks once: a model that wrote "Assistant:" itself did not begin another turn.
+    """
     parts = SPEAKER.split(text)
     if len(parts) < 3 or parts[0].strip():
         return None
-    return [
-        Message(ROLES["human" if who == "Human" else "assistant"], tidy(said.removeprefix(" "), found))
-        for who, said in zip(parts[1::2], parts[2::2], strict=True)
-    ]
+    messages: list[Message] = []
+    for who, said in zip(parts[1::2], parts[2::2], strict=True):
+        role, content = ROLES["human" if who == "Human" else "assistant"], tidy(said.removeprefix(" "), found)
+        if messages and messages[-1].role == role:
+            content = "\n\n".join(part for part in (messages.pop().content, content) if part)
+        messages.append(Message(role, content))
+    return messages

@@ -39,6 +39,8 @@ MEANT = {
     "chat": "chat",
     "instruct": "chat",
     "preference": "chat",
+    "ranked": "chat",
+    "thumbs": "chat",
     "completion": "write",
     "plain": "write",
     "template": "write",

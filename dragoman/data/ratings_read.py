@@ -13,15 +13,21 @@ from dragoman.data.ratings import MOST, Item, Thumb
 from dragoman.data.read import scan
 from dragoman.data.shaping import absent, tidy
 
-__all__ = ["FORM", "read_items", "read_thumbs"]
+__all__ = ["DOWN", "FORM", "UP", "read_items", "read_thumbs"]
 
 FORM = '{"prompt": TEXT, "completions": [TEXT, TEXT]} with two to four completions a row'
 KEEP_GOING = "keep_going=true leaves them out"
 TEXTS = ("content", "response", "text")
 LABELS = ("label", "thumbs", "thumb", "thumbs_up", "feedback")
 RATERS = ("rater", "user")
-UP = {"up", "thumbs_up", "thumbs up", "+1", "1", "true", "yes", "good", "like", "\N{THUMBS UP SIGN}"}
-DOWN = {"down", "thumbs_down", "thumbs down", "-1", "0", "false", "no", "bad", "dislike", "\N{THUMBS DOWN SIGN}"}
+UP = {
+    "up", "thumbs_up", "thumbs up", "+1", "1", "1.0", "true", "yes", "good", "like", "liked", "desirable",
+    "\N{THUMBS UP SIGN}",
+}  # fmt: skip
+DOWN = {
+    "down", "thumbs_down", "thumbs down", "-1", "-1.0", "0", "0.0", "false", "no", "bad", "dislike", "disliked",
+    "undesirable", "\N{THUMBS DOWN SIGN}",
+}  # fmt: skip
 Shaped = TypeVar("Shaped")
 
 

@@ -6,12 +6,13 @@ rows in another order give the same split, and a few rows more move few others.
 
 from collections import Counter, defaultdict
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from hashlib import blake2b
 
 from dragoman.core.errors import UserError
 from dragoman.core.types import Example
 from dragoman.data.dedupe import Overlap, canonical, groups, overlap, words_of
+from dragoman.data.prompt_leaks import is_preference, prompt_bonds, prompt_leaks
 
 __all__ = ["NEAR_ALLOWED", "Parts", "sample", "split"]
 
@@ -56,9 +57,10 @@ def split(
 ) -> Parts:
     """The parts of a data set. Given validation and test sets stay as they are; the shares are of what is missing.
 
-    Rows are kept together when they are exact or near duplicates or share `meta["group"]`. A label that has only one
-    group is refused, or left out with `keep_going`. Given sets must not stand in training: any exact duplicate, or
-    near duplicates of more than 1 % of their rows, are refused; `on_overlap="drop"` takes them out of training.
+    Rows are kept together when they are exact or near duplicates, share `meta["group"]`, or are preferences about one
+    prompt (`prompt_bonds`). A label that has only one group is refused, or left out with `keep_going`. Given sets must
+    not stand in training: any exact duplicate, or near duplicates of more than 1 % of their rows, are refused, and so
+    is a prompt of preferences (`prompt-leak`); `on_overlap="drop"` takes them out of training.
     With `labelled` False the answers are texts or tags: rows are drawn whatever they are, and none is refused for them.
     Raises UserError for these, for a set of one label, and for one too small to split.
     """
@@ -78,7 +80,7 @@ def split(
         }
         total = shares[0] + sum(fractions.values())
         named = [str(row.meta.get("group", "")) for row in train]
-        bound = groups([words_of(row) for row in train], near_duplicate, named)
+        bound = groups([words_of(row) for row in train], near_duplicate, named, prompt_bonds(train))
         if labelled:
             train, bound = _without_single(train, bound, keep_going, dropped, said)
         _enough(train, "data.source", labelled)
@@ -116,26 +118,32 @@ def _apart(
     dropped: Counter[str],
 ) -> list[Example]:
     found = overlap([words_of(row) for row in mine], [words_of(row) for row in part], threshold)
-    if not found.exact and not found.near:
+    same = sorted({*found.exact, *prompt_leaks(mine, part)})
+    if not same and not found.near:
         return mine
+    leaking = any(is_preference(part[index]) for _, index in same)
     if on_overlap == "drop":
-        gone = {index for index, _ in found.exact} | {index for index, _, _ in found.near}
-        dropped[f"{mine_name}-row-in-{name}"] += len(gone)
+        gone = {index for index, _ in same} | {index for index, _, _ in found.near}
+        dropped[f"prompt-leak-with-{name}" if leaking else f"{mine_name}-row-in-{name}"] += len(gone)
         return [row for index, row in enumerate(mine) if index not in gone]
-    if found.exact or found.near_share > NEAR_ALLOWED:
-        raise _leak(found, mine, part, mine_name, name)
+    if same or found.near_share > NEAR_ALLOWED:
+        raise _leak(replace(found, exact=tuple(same)), mine, part, mine_name, name, leaking)
     return mine
 
 
-def _leak(found: Overlap, mine: Sequence[Example], part: Sequence[Example], mine_name: str, name: str) -> UserError:
-    same = len({index for _, index in found.exact})
-    alike = len({index for _, index, _ in found.near})
+def _leak(
+    found: Overlap, mine: Sequence[Example], part: Sequence[Example], mine_name: str, name: str, leaking: bool
+) -> UserError:
+    exact = {index for _, index in found.exact}
+    alike = len({index for _, index, _ in found.near} - exact)
     pairs = [*found.exact, *((one, other) for one, other, _ in found.near)][:SHOWN]
     lines = [
         f"  {part[other].meta.get('place', other)} is in {mine_name} at {mine[one].meta.get('place', one)}"
         for one, other in pairs
     ]
-    message = f"{same} of {len(part):,} {name} rows stand in {mine_name} word for word, {alike} more nearly"
+    message = f"{len(exact)} of {len(part):,} {name} rows stand in {mine_name} word for word, {alike} more nearly"
+    if leaking:
+        message = f"prompt-leak: {len(exact)} of {len(part):,} {name} rows have a prompt of {mine_name}, {alike} nearly"
     return UserError("\n".join([message, *lines]), f'data.overlap="drop" takes those rows out of {mine_name}')
 
 

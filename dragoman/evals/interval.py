@@ -19,13 +19,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dragoman.core.doors import Metric, Row
+from dragoman.core.proportion import Z, wilson
 from dragoman.core.types import Estimate
 from dragoman.evals.resample import Summed, Units, resampled
 
 __all__ = ["Bounded", "Graded", "WithNull", "Z", "at_quantile", "estimate", "estimates", "student", "wilson"]
 
 NORMAL = NormalDist()
-Z = NORMAL.inv_cdf(0.975)
 
 
 @runtime_checkable
@@ -50,16 +50,6 @@ class WithNull(Protocol):
     def null(self, rows: Row, draws: int = 1000, seed: int = 0) -> Estimate:
         """The figure of a perfect model on as many rows."""
         ...
-
-
-def wilson(share: float, n: float, z: float = Z) -> tuple[float, float]:
-    """Wilson's score interval (1927) of a proportion seen in `n` trials; `n` may be an effective, broken number."""
-    if n <= 0:
-        return 0.0, 1.0
-    weight = 1.0 + z * z / n
-    middle = (share + z * z / (2 * n)) / weight
-    half = z / weight * math.sqrt(max(share * (1 - share), 0.0) / n + z * z / (4 * n * n))
-    return max(0.0, min(middle - half, share)), min(1.0, max(middle + half, share))
 
 
 def student(freedom: int) -> float:

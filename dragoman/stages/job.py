@@ -21,6 +21,7 @@ from dragoman.train.doors import How
 if TYPE_CHECKING:
     from dragoman.nn.tokenizer import Tokenizer
     from dragoman.train.session import Outcome
+    from dragoman.train.watch import Alarm
 
 __all__ = ["ADAPTER", "Job", "figures_of"]
 
@@ -67,13 +68,24 @@ class Job:
         kept = hasattr(self.tuning, "to_peft") and getattr(self.tuning, "merges", True)
         return kept and not getattr(self.tuning, "rounds", False)
 
-    def learn(self, net: Any, tokenizer: "Tokenizer", data: Any, measure: Any, metric: str, higher: bool) -> "Outcome":
-        """The loop in the run's folder; the weights whose `metric` was best on validation come out."""
+    def learn(
+        self,
+        net: Any,
+        tokenizer: "Tokenizer",
+        data: Any,
+        measure: Any,
+        metric: str,
+        higher: bool,
+        limits: Mapping[str, float] | None = None,
+        alarm: "Alarm | None" = None,
+        opening: bool = False,
+    ) -> "Outcome":
+        """The loop in the run's folder; the weights that were best on validation come out (see train.watch)."""
         from dragoman.train.session import learn
         from dragoman.train.watch import Watch
 
         reset_peak_memory()
-        place, watch = self.run.folder / "training", Watch(metric, higher)
+        place, watch = self.run.folder / "training", Watch(metric, higher, limits or {}, alarm, opening)
         given = (self.objective, self.tuning, data, self.how, place, measure, watch)
         outcome = learn(net, tokenizer, *given, self.said, self.tick)
         self.tick(1.0, "saving and holding the forms against each other")

@@ -38,6 +38,33 @@ candidates = ["builtin:minilm"]  # or a folder in Hugging Face form, or hf:owner
 rungs = ["zero_shot", "few_shot", "head", "layers", "lora", "full"]
 """
 
+WRITING = """\
+[scope]
+name = {name}
+objective = "Say in one sentence what the application does, and for whom."
+task = "chat"
+target = {{ rougel = ">= 0.30", stopped = ">= 0.95" }}   # what good enough means: decide it before any work
+limits = {{ forgetting = "<= 0.10" }}
+budget = {{ memory = "16 GiB", time = "4 h" }}
+
+[data]
+source = {source}      # jsonl, csv, tsv, parquet, a glob or hf:owner/name
+shape = "{shape}"
+
+[models]
+candidates = ["hf:Qwen/Qwen3-0.6B"]  # or the folder of another model that writes, in Hugging Face form
+max_length = 512
+max_tokens = 128
+
+[ladder]
+rungs = ["zero_shot", "few_shot", "lora", "full"]{more}
+"""
+MORE = {
+    "preference": "\n\n# The chosen answers are learnt; from the pairs themselves learns: dragoman train objective=dpo",
+    "ranked": "\n\n# The best answers are learnt; from best and worst learns: dragoman train objective=dpo",
+    "thumbs": "\n\n# All answers are learnt alike; from good and bad ones learns: dragoman train objective=kto",
+}
+
 
 @dataclass(frozen=True)
 class Settings:
@@ -57,12 +84,15 @@ def run(settings: Settings, words: tuple[str, ...], show: Show) -> int:
     file = folder / "dragoman.toml"
     if file.exists():
         raise UserError(f"{file} exists already", "edit it, or give another folder: dragoman new FOLDER")
-    columns, labels, source = "", '# [scope.labels]\n# name = "what it means"\n', settings.data
+    columns, labels, source, shape = "", '# [scope.labels]\n# name = "what it means"\n', settings.data, ""
     if not source.startswith(("builtin:", "hf:")):
-        columns, labels = _look(source)
+        shape = _answered(source)
+        columns, labels = ("", "") if shape else _look(source)
         source = os.path.relpath(source, folder)  # from the project file's folder, so that both can be moved together
-    name = settings.name or folder.absolute().name
-    text = TEMPLATE.format(name=json.dumps(name), source=json.dumps(source), columns=columns, labels=labels)
+    facts = {"name": json.dumps(settings.name or folder.absolute().name), "source": json.dumps(source)}
+    text = TEMPLATE.format(**facts, columns=columns, labels=labels)
+    if shape:
+        text = WRITING.format(**facts, shape=shape, more=MORE.get(shape, ""))
     try:
         folder.mkdir(parents=True, exist_ok=True)
         file.write_text(text, encoding="utf-8")
@@ -74,6 +104,17 @@ def run(settings: Settings, words: tuple[str, ...], show: Show) -> int:
     show.card("a project to start from", [("file", str(file)), ("then", f"dragoman check{where}")])
     show.result({"file": str(file), "next": f"dragoman check{where}"})
     return 0
+
+
+def _answered(source: str) -> str:
+    """The shape of rows in which a text answers another, such as dialogues and pairs; empty for rows of any other."""
+    from dragoman.data.load import guess_task, load
+
+    try:
+        loaded = load(source, task="")
+    except UserError:
+        return ""  # what is amiss is said by the reading that follows
+    return loaded.shape if guess_task(loaded) == "chat" else ""
 
 
 def _look(source: str) -> tuple[str, str]:

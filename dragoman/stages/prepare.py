@@ -257,7 +257,8 @@ def _digest(loaded: Loaded) -> str:
     whole = hashlib.sha256()
     for example in loaded.examples:
         facts = sorted((name, value) for name, value in example.meta.items() if name != "place")
-        whole.update(repr((example.prompt, example.answers, facts)).encode())
+        worse = (example.rejected,) if example.rejected else ()
+        whole.update(repr((example.prompt, example.answers, *worse, facts)).encode())
     return whole.hexdigest()
 
 

@@ -109,13 +109,25 @@ def run(settings: Settings, words: tuple[str, ...], show: Show) -> int:
     rows = [("learnt", f"{facts['learnt']:,} of {facts['weights']:,} weights, {facts['steps']} steps")]
     rows += [("what learns", told_learning(facts.get("learning", ())))]
     rows += [("took", f"{show_seconds(facts['seconds'])}, {show_bytes(facts['memory'])} at the peak")]
-    rows += [(f"validation {name}", f"{value:.4f}") for name, value in facts["best"].items()]
+    figures = {name: value for name, value in facts["best"].items() if not isinstance(value, list)}  # not those of rows
+    rows += [(f"validation {name}", f"{value:.4f}") for name, value in figures.items()]
+    rows += aligned_rows(facts)
     rows += [("model", str(done.folder / MODEL)), ("run", done.id), ("then", f"dragoman evaluate {done.id} data=PATH")]
     show.card(tuning, rows, mark="good")
-    show.result(
-        {"run": done.id, "model": str(done.folder / MODEL), "validation": facts["best"], "steps": facts["steps"]}
-    )
+    show.result({"run": done.id, "model": str(done.folder / MODEL), "validation": figures, "steps": facts["steps"]})
     return 0
+
+
+def aligned_rows(facts: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """What a card tells of a policy: what the same prompts were worth before and after, and why it ended."""
+    told = facts.get("alignment")
+    if not told:
+        return []
+    gain = told["gain"]
+    span = f"{gain['value']:+.3f} [{gain['low']:+.3f}, {gain['high']:+.3f}] on {gain['n']} prompts"
+    rows = [("reward", f"{told['before']['reward']:.3f} before, {told['after']['reward']:.3f} after: {span}")]
+    rows += [("KL", f"{told['after']['kl']:.2f} nats an answer, at step {told['kept_step']}, which is kept")]
+    return rows + [("stopped", said) for said in [told["stopped"]] if said]
 
 
 def told_learning(learning: Sequence[Sequence[Any]], most: int = 6) -> str:
@@ -267,6 +279,10 @@ def _learn(
 
 def _road(objective: str) -> Callable[[Job], tuple[dict[str, Any], tuple[str, ...]]]:
     """How what learns by this objective is trained and kept."""
+    if "reward" in OBJECTIVES.kind(objective).needs:
+        from dragoman.stages.train_policy import train_policy
+
+        return train_policy
     if writes(objective):
         from dragoman.stages.train_writer import train_writer
 

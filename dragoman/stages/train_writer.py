@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from dragoman.train.held_out import HeldOut
     from dragoman.train.packing import Texts
 
-__all__ = ["Lessons", "lessons_of", "loss_of", "train_writer"]
+__all__ = ["Lessons", "general_loss", "keep_writer", "lessons_of", "loss_of", "train_writer"]
 
 VALIDATED = 200  # rows of validation that are measured while it learns
 WHOLE = ("full", "head", "layers", "scratch")  # tunings that leave nothing to be kept by itself
@@ -76,10 +76,10 @@ def train_writer(job: Job) -> tuple[dict[str, Any], tuple[str, ...]]:
     lessons = replace(lessons, train=answers)
     lesson = Lesson(lessons.train, lessons.replayed if getattr(job.objective, "replay", 0.0) else None)
     job.tick(0.0, "measuring the untouched model on general texts")
-    before = _general(net, lessons, tokenizer, job.how)
+    before = general_loss(net, lessons, tokenizer, job.how)
     measure = loss_of(net, job.objective, lessons, tokenizer, job.how)
     outcome = job.learn(net, tokenizer, lesson, measure, "loss", higher=False)
-    kept, published = _keep(job, outcome.net.eval(), tokenizer, lessons, before)
+    kept, published = keep_writer(job, outcome.net.eval(), tokenizer, lessons, before)
     return {**job.record(outcome), **kept}, published
 
 
@@ -107,7 +107,7 @@ def loss_of(
     return measure
 
 
-def _general(net: Any, lessons: Lessons, tokenizer: "Tokenizer", how: How) -> "HeldOut | None":
+def general_loss(net: Any, lessons: Lessons, tokenizer: "Tokenizer", how: How) -> "HeldOut | None":
     """How well a decoder predicts general texts; None where there are none."""
     from dragoman.stages.language import first_of
     from dragoman.train.held_out import hold_out
@@ -146,7 +146,7 @@ def _forgotten(project: Project, before: "HeldOut | None", after: "HeldOut | Non
     }
 
 
-def _keep(
+def keep_writer(
     job: Job, net: Any, tokenizer: "Tokenizer", lessons: Lessons, before: "HeldOut | None"
 ) -> tuple[dict[str, Any], tuple[str, ...]]:
     """Save the model in every form it has, assert that they answer alike, and measure what was forgotten."""
@@ -156,7 +156,7 @@ def _keep(
     from dragoman.train.adapter import write_adapter
 
     rounded, whole = bool(getattr(job.tuning, "rounds", False)), getattr(job.tuning, "merges", True)
-    after = None if rounded else _general(net, lessons, tokenizer, job.how)  # where it stands, which may be a GPU
+    after = None if rounded else general_loss(net, lessons, tokenizer, job.how)  # where it stands, which may be a GPU
     net = net.cpu()
     probe = Probe(tokenizer, lessons.validation[:PROBE] or lessons.train[:PROBE])
     forms = {"trained": probe.logits(net)}
@@ -184,7 +184,7 @@ def _keep(
     card |= {**known(job.project), "adapter": not whole, "fingerprint": "" if whole else fingerprint(job.base)}
     model = job.run.folder / MODEL
     durable.publish(model, fill)
-    after = _general(net, lessons, tokenizer, job.how) if rounded else after
+    after = general_loss(net, lessons, tokenizer, job.how) if rounded else after
     parity = parity_of(job.run.folder, forms, probe.words(net), probe, job.base, thin, whole)
     size = sum(file.stat().st_size for file in model.iterdir())
     facts = {"parity": parity, "forgetting": _forgotten(job.project, before, after), "bytes": size}

@@ -135,7 +135,8 @@ def open_tokenizer(
     tokenizer.max_length = min(project.models.max_length, arch.longest or project.models.max_length)
     wanted = template_at(project)
     two = arch.kind == "encoder-decoder"
-    if wanted != "auto" or not (tokenizer.chat or two):
+    goes_on = bool(examples) and not any(one.prompt for one in examples)  # texts, whose beginnings are gone on with
+    if wanted != "auto" or not (tokenizer.chat or two or goes_on):
         tokenizer.use_template(template_of(wanted, tokenizer.template))
         if wanted == "auto":
             said("the model has no chat template: 'instruct' is used and saved with it (models.template=...)")

@@ -92,13 +92,9 @@ def begin(
 
     Raises UserError where the data, the tuning or the settings do not go with the net, or a weight is not finite.
     """
-    how, world = settle(how, tuning, objective), world or alone()
-    before = _require_room(net, how)
-    if how.batch < world.size:
-        raise UserError(f"{world.size} processes cannot share a batch of {how.batch}", f"say train.batch={world.size}")
-    device = world.device or choose_device(how.device)
-    kit = Kit(how, tokenizer, device, choose_precision(how.precision, device), rank=world.rank, ranks=world.size)
-    kit = replace(kit, beside=getattr(tuning, "beside", False))
+    world = world or alone()
+    kit = _kit(settle(how, tuning, objective), tokenizer, tuning, world)
+    how, before = kit.how, _require_room(net, kit.how)
     check_weights(net, "the model cannot be trained")
     start = _digest(net)
     encoded = objective.encode(net, data, kit)
@@ -106,7 +102,7 @@ def begin(
     world.agree("weights, texts and settings", f"{start} {examples} {how} {kit.precision}")
     net = tuning.apply(net, how.seed)
     _require_room(net, how, before)
-    net = net if world.sharded else net.to(device)  # parts are moved one by one
+    net = net if world.sharded else net.to(kit.device)  # parts are moved one by one
     if used := encoded.words():
         thin(net, [tokenizer.pad_id, *used])
     paces = dict(tuning.paces(net))
@@ -157,6 +153,15 @@ def fit(training: Training) -> Iterator[Step]:
         yield _advance(training, next(steps))
         if gradual:
             _open(training)
+
+
+def _kit(how: How, tokenizer: Any, tuning: Tuning, world: World) -> Kit:
+    """What an objective is given. Raises UserError where there are more processes than a step has examples."""
+    if how.batch < world.size:
+        raise UserError(f"{world.size} processes cannot share a batch of {how.batch}", f"say train.batch={world.size}")
+    device = world.device or choose_device(how.device)
+    precision, beside = choose_precision(how.precision, device), bool(getattr(tuning, "beside", False))
+    return Kit(how, tokenizer, device, precision, rank=world.rank, ranks=world.size, beside=beside)
 
 
 def _require_room(net: Any, how: How, before: int = 0) -> int:

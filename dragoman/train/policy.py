@@ -9,7 +9,7 @@ import copy
 import hashlib
 import math
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from typing import Any, Protocol, runtime_checkable
@@ -22,10 +22,10 @@ from torch import Tensor
 
 from dragoman.core.doors import Reward
 from dragoman.core.errors import UserError
-from dragoman.core.types import Example, Message
+from dragoman.core.types import Example
 from dragoman.train.advantages import adapted_weight
 from dragoman.train.doors import Kit
-from dragoman.train.rollout import Asked, Drawing, Drawn, Rollout, draw, read_drawn, scored
+from dragoman.train.rollout import Asked, Drawing, Drawn, Rollout, asked_of, draw, read_drawn, scored
 from dragoman.train.silence import silent
 from dragoman.train.token_batches import IGNORED
 
@@ -143,19 +143,11 @@ class Policy:
 
     def reference(self, net: Any) -> AbstractContextManager[Any]:
         """The model as it was, while the block runs."""
-        return silent(net) if self.origin is None else _whole(self.origin)
-
-
-@contextmanager
-def _whole(net: Any) -> Iterator[Any]:
-    yield net
+        return silent(net) if self.origin is None else nullcontext(self.origin)
 
 
 def policy_of(objective: Judged, net: Any, practice: Practice, kit: Kit) -> Policy:
-    """The prompts in tokens, and the reference. Raises UserError where no prompt leaves room for an answer.
-
-    Of a text without a prompt the first `prompt_tokens` tokens are the prompt.
-    """
+    """The prompts in tokens, and the reference. Raises UserError where no prompt leaves room for an answer."""
     how = objective.drawing
     if kit.ranks > 1:
         raise UserError("a policy is trained by one process", "start it without torchrun")
@@ -166,14 +158,7 @@ def policy_of(objective: Judged, net: Any, practice: Practice, kit: Kit) -> Poli
         )
     if how.must_stop and not kit.tokenizer.eos_ids:
         raise UserError("this model has no end token, so no answer of it ends", "say objective.must_stop=false")
-    room = min(kit.how.max_length, net.arch.longest) - how.max_tokens
-    found = [_asked(example, place, kit, room, how.prompt_tokens) for place, example in enumerate(practice.examples)]
-    kept = [one for one in found if one is not None]
-    if not kept:
-        raise UserError(
-            f"of {len(practice.examples)} prompts none leaves room for {how.max_tokens} tokens of answer",
-            "ask for shorter answers, objective.max_tokens=32, or read more: train.max_length=1024",
-        )
+    kept = asked_of(practice.examples, kit, net.arch, how)
     return Policy(
         asked=tuple(kept),
         reward=practice.reward,
@@ -184,19 +169,6 @@ def policy_of(objective: Judged, net: Any, practice: Practice, kit: Kit) -> Poli
         beta=how.beta,
         dropped=len(practice.examples) - len(kept),
     )
-
-
-def _asked(example: Example, place: int, kit: Kit, room: int, prompt_tokens: int) -> Asked | None:
-    """A prompt as serving reads it; None where it is longer than there is room for."""
-    name, tokenizer = str(example.meta.get("id", f"row {place}")), kit.tokenizer
-    if example.prompt:
-        prompt = tuple(example.prompt)
-        text = "\n".join(one.content for one in prompt)
-        ids = tokenizer.dialogue(list(prompt)) if tokenizer.chat else tokenizer.start(text)
-    else:
-        ids = tokenizer.start(example.answers[0] if example.answers else "")[:prompt_tokens]
-        prompt = (Message("user", tokenizer.decode(ids)),)
-    return Asked(name, prompt, tuple(ids)) if 0 < len(ids) <= room else None
 
 
 def _frozen(net: Any, kit: Kit) -> Any:

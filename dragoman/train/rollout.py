@@ -6,7 +6,7 @@ from them, so that before the first step no token has become likelier or unlikel
 
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, fields
 from typing import Any, Literal
 
@@ -15,14 +15,17 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
+from dragoman.core.errors import UserError
 from dragoman.core.sampling import Sampling
-from dragoman.core.types import Message
+from dragoman.core.types import Example, Message
+from dragoman.nn.arch import Arch
 from dragoman.nn.decode import Decoding
 from dragoman.train.critic import values_of
+from dragoman.train.doors import Kit
 from dragoman.train.token_batches import IGNORED, Row, filled
 from dragoman.train.word_logs import word_logs
 
-__all__ = ["Asked", "Drawing", "Drawn", "Per", "Rollout", "draw", "read_drawn", "scored"]
+__all__ = ["Asked", "Drawing", "Drawn", "Per", "Rollout", "asked_of", "draw", "read_drawn", "scored", "whole"]
 
 
 Per = Literal["token", "answer", "place"]
@@ -46,7 +49,6 @@ class Drawing:
     samples: int
     passes: int
     max_tokens: int
-    prompt_tokens: int
     temperature: float
     must_stop: bool
     "whether an answer that did not end by itself is worth `missing_stop`, whatever it says"
@@ -122,6 +124,31 @@ class Rollout:
         return cls(names=names, **rest)
 
 
+def asked_of(examples: Sequence[Example], kit: Kit, arch: Arch, how: Drawing) -> list[Asked]:
+    """The prompts in tokens, without those that leave no room for an answer. Raises UserError where none is left."""
+    room = min(kit.how.max_length, arch.longest) - how.max_tokens
+    found = [_asked(example, place, kit, room) for place, example in enumerate(examples)]
+    kept = [one for one in found if one is not None]
+    if not kept:
+        raise UserError(
+            f"of {len(examples)} prompts none leaves room for {how.max_tokens} tokens of answer",
+            "ask for shorter answers, objective.max_tokens=32, or read more: train.max_length=1024",
+        )
+    return kept
+
+
+def _asked(example: Example, place: int, kit: Kit, room: int) -> Asked | None:
+    """A prompt as serving reads it; None where there is none, or it is longer than there is room for."""
+    name, tokenizer = str(example.meta.get("id", f"row {place}")), kit.tokenizer
+    prompt = tuple(example.prompt)
+    ids = (
+        tokenizer.dialogue(list(prompt))
+        if tokenizer.chat
+        else tokenizer.start("\n".join(one.content for one in prompt))
+    )
+    return Asked(name, prompt, tuple(ids)) if prompt and 0 < len(ids) <= room else None
+
+
 def draw(net: Any, tokenizer: Any, asked: Sequence[Asked], how: Drawing, seed: Sequence[int]) -> Drawn:
     """One answer to each prompt, a pure function of the net and `seed`; no two share their random numbers.
 
@@ -147,6 +174,11 @@ def draw(net: Any, tokenizer: Any, asked: Sequence[Asked], how: Drawing, seed: S
     texts = tuple(tokenizer.characters(inside=inside).whole(row) for row in said)
     finished = tuple(one == "stop" for one in decoding.finish)
     return Drawn(tuple(asked), tuple(map(tuple, rows)), texts, finished)
+
+
+def whole(net: Any) -> Callable[[Any], AbstractContextManager[Any]]:
+    """A reference that is a net of its own, whichever policy asks."""
+    return lambda policy: nullcontext(net)
 
 
 @torch.no_grad()

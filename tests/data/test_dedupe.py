@@ -152,3 +152,9 @@ def test_what_an_example_is_told_apart_by() -> None:
     assert unique([kind, rude])[1] == 0
     tags = [Example((asked,), tags, meta={"words": ["a", "b"]}) for tags in (("O", "B-a"), ("B-a", "O"))]
     assert unique(tags)[1] == 0
+
+
+def test_a_thumb_up_and_a_thumb_down_are_two_rows() -> None:
+    up, down = (Example((Message("user", "a"),), ("b",), meta={"good": good}) for good in (True, False))
+    assert unique([up, down])[1] == 0
+    assert unique([up, up])[1] == 1

@@ -29,9 +29,9 @@ PUBLIC = {
     "translation/multi30k_train.jsonl": ("translate", "translate", 8000, 0),
     "translation/multi30k_val.jsonl": ("translate", "translate", 1014, 0),
     "preference/dpo_sharegpt.jsonl": ("preference", "chat", 240, 0),
-    # Three dialogues part before the last answer, two end with none.
-    "preference/hh_harmless.jsonl": ("preference", "chat", 1473, 5),
-    "preference/kto_messages.jsonl": ("chat", "chat", 300, 0),
+    # Two dialogues end with no answer.
+    "preference/hh_harmless.jsonl": ("preference", "chat", 1476, 2),
+    "preference/kto_messages.jsonl": ("thumbs", "chat", 300, 0),
     "preference/rasbt_preference.jsonl": ("preference", "chat", 945, 0),
     "classification/imdb_test.jsonl": ("classify", "classify", 1998, 0),
     "classification/imdb_train.jsonl": ("classify", "classify", 3997, 0),

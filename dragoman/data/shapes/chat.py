@@ -10,7 +10,7 @@ from dragoman.data.dialogue import messages_of, tools_of
 from dragoman.data.problems import Problem, Row
 from dragoman.data.shaping import Shaped, Wanted, absent, choose_column, facts, found_column, tidy
 
-__all__ = ["Chat"]
+__all__ = ["MESSAGES", "Chat"]
 
 MESSAGES = ("messages", "conversations", "conversation", "dialog", "dialogue", "turns")
 

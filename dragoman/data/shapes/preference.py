@@ -1,5 +1,6 @@
 """The shape of two answers to one prompt, of which people preferred one."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, Self
@@ -12,17 +13,23 @@ from dragoman.data.problems import Problem, Row
 from dragoman.data.shapes.instruct import INPUTS, instruction_of
 from dragoman.data.shaping import Shaped, Wanted, absent, choose_column, facts, found_column, tidy
 
-__all__ = ["Preference"]
+__all__ = ["PROMPTS", "Preference", "number_of", "prompt_of"]
 
 PROMPTS = ("prompt", "conversations", "messages", "instruction", "question", "query", "input")
 CHOSEN = ("chosen", "preferred", "accepted")
 REJECTED = ("rejected", "dispreferred")
+CHOSEN_SCORES = ("score_chosen", "chosen_score", "chosen_rating", "rating_chosen", "chosen-rating", "chosen_reward")
+REJECTED_SCORES = tuple(name.replace("chosen", "rejected") for name in CHOSEN_SCORES)
+MARGINS = ("margin", "score_margin", "score_difference")
 APART = "the two dialogues part before the last answer"
 
 
 @dataclass(frozen=True, slots=True)
 class Preference:
-    """A prompt, a chosen and a rejected answer: texts, messages, or two whole dialogues that begin alike."""
+    """A prompt, a chosen and a rejected answer: texts, messages, or two whole dialogues that begin alike.
+
+    Where the row has a score of each, or says by how much the chosen one is better, `meta["margin"]` is the difference.
+    """
 
     prompt: str = "prompt"
     "The column with the prompt; empty where chosen and rejected are whole dialogues."
@@ -36,6 +43,12 @@ class Preference:
     "The column that identifies a row."
     group: str = ""
     "Rows with the same value here stay together."
+    chosen_score: str = ""
+    "The column with the score of the better answer."
+    rejected_score: str = ""
+    "The column with the score of the worse one."
+    margin: str = ""
+    "The column that says by how much the better answer is better."
     tasks: ClassVar[tuple[str, ...]] = ("chat", "write")
 
     @classmethod
@@ -51,9 +64,15 @@ class Preference:
         rejected = choose_column(schema, "", REJECTED, "rejected", said, "needed")
         prompt = choose_column(schema, wanted.columns.text, PROMPTS, "prompt", said)
         about = choose_column(schema, "", INPUTS, "input", said) if prompt.lower() == "instruction" else ""
+        scores = (
+            choose_column(schema, "", CHOSEN_SCORES, "chosen score", said),
+            choose_column(schema, "", REJECTED_SCORES, "rejected score", said),
+        )
+        margin = "" if all(scores) else choose_column(schema, "", MARGINS, "margin", said)
         if not prompt:
             said.append("the prompt is what the two dialogues share")
-        return cls(prompt, about, chosen, rejected, *identify(schema, wanted.columns, said)), said
+        identity, group = identify(schema, wanted.columns, said)
+        return cls(prompt, about, chosen, rejected, identity, group, scores[0], scores[1], margin), said
 
     def used(self) -> Columns:
         """The columns it reads."""
@@ -71,7 +90,7 @@ class Preference:
             if isinstance(held, Problem):
                 return held
             dialogues.append(held)
-        prompt: Sequence[Message] | Problem = self._prompt(row, found) if self.prompt else []
+        prompt: Sequence[Message] | Problem = prompt_of(row, self.prompt, self.input, found) if self.prompt else []
         if isinstance(prompt, Problem):
             return prompt
         better, worse = dialogues
@@ -90,18 +109,40 @@ class Preference:
             return Problem("no-question", row.place, "nobody asks before the two answers")
         if answers[0] == answers[1]:
             found.append("equal-answers")
-        meta = facts(row, self.used())
+        meta = facts(row, self.used()) | self._margin(row, found)
         example = Example(tuple(prompt), (answers[0].content,), answers[1].content, meta)
         return example, tuple(dict.fromkeys(found))
 
-    def _prompt(self, row: Row, found: list[str]) -> list[Message] | Problem:
-        value = row.values.get(self.prompt)
-        if isinstance(value, list):
-            return messages_of(value, row.place, found)
-        if isinstance(value, str) and (spoken := transcript(value, found)):
-            return [one for one in spoken if one.content]  # it may end with "Assistant:"
-        text = instruction_of(row, self.prompt, self.input, found)
-        return text if isinstance(text, Problem) else [Message("user", text)]
+    def _margin(self, row: Row, found: list[str]) -> dict[str, float]:
+        """By how much the chosen answer is better, where the row says so in numbers."""
+        better, worse = (number_of(row.values.get(name)) for name in (self.chosen_score, self.rejected_score))
+        margin = number_of(row.values.get(self.margin)) if better is None or worse is None else better - worse
+        if margin is not None and margin < 0:
+            found.append("scores-disagree")
+            return {}
+        return {} if margin is None else {"margin": margin}
+
+
+def prompt_of(row: Row, column: str, about: str, found: list[str]) -> list[Message] | Problem:
+    """The messages of a prompt: a list of them, a transcript, or a text with what it is about in a column beside it."""
+    value = row.values.get(column)
+    if isinstance(value, list):
+        return messages_of(value, row.place, found)
+    if isinstance(value, str) and (spoken := transcript(value, found)):
+        return [one for one in spoken if one.content]  # it may end with "Assistant:"
+    text = instruction_of(row, column, about, found)
+    return text if isinstance(text, Problem) else [Message("user", text)]
+
+
+def number_of(value: Any) -> float | None:
+    """A finite number, also where it is written as a text; None for anything else, such as "N/A"."""
+    if isinstance(value, bool) or not isinstance(value, int | float | str):
+        return None
+    try:
+        number = float(value)
+    except (ValueError, OverflowError):
+        return None
+    return number if math.isfinite(number) else None
 
 
 def _dialogue(row: Row, column: str, found: list[str]) -> list[Message] | Problem:

@@ -18,10 +18,10 @@ __all__ = ["check_drawing", "check_share", "drawing_of", "told"]
 
 def check_drawing(objective: Any) -> None:
     """Raise UserError at a setting of how answers are drawn that means nothing."""
-    for name in ("episodes", "samples", "passes", "max_tokens", "prompt_tokens"):
+    for name in ("every", "episodes", "samples", "passes", "max_tokens", "prompt_tokens"):
         if getattr(objective, name) < 1:
             raise UserError(f"{name} cannot be {getattr(objective, name)}", f"say 1 or more: objective.{name}=64")
-    for name in ("beta", "target", "entropy"):
+    for name in ("kl_budget", "beta", "target", "entropy"):
         if not 0 <= getattr(objective, name) < float("inf"):
             raise UserError(f"{name} cannot be {getattr(objective, name)}", f"say 0 or more: objective.{name}=0.05")
     for name in ("temperature", "clip", "horizon"):

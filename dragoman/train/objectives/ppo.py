@@ -37,6 +37,12 @@ class Ppo:
     "What scores an answer: a reward model's run or folder, label:FOLDER#LABEL, python:FILE.py, regex:..., count:TEXT."
     second: str = ""
     "A second reward that is watched and never learnt from: where it falls while the first rises, the run stops."
+    kl_budget: float = 20.0
+    "The most nats of KL an answer may have in a state that is kept; past it an alarm ends the run. 0 sets no bound."
+    until: float | None = None
+    "Stop as soon as the reward on validation is this high."
+    every: int = 10
+    "After how many rounds the policy is measured on validation."
     episodes: int = 64
     "Answers that are drawn in a round."
     samples: int = 1

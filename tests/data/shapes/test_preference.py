@@ -83,3 +83,30 @@ def test_two_texts_without_a_prompt_are_refused() -> None:
     assert refused(Preference(""), ROW) == "no-question"
     found, words = Preference.choose(schema({"chosen": "a", "rejected": "b"}), Wanted())
     assert (found.prompt, words[-1]) == ("", "the prompt is what the two dialogues share")
+
+
+@pytest.mark.parametrize(
+    ("more", "margin"),
+    [
+        ({"score_chosen": 8.5, "score_rejected": 6}, 2.5),
+        ({"chosen_rating": "4", "rejected_rating": "1"}, 3.0),
+        ({"margin": 0.5}, 0.5),
+        ({"score_chosen": 8.5, "score_rejected": None}, None),
+    ],
+)
+def test_the_difference_of_the_scores(more: dict[str, Any], margin: float | None) -> None:
+    shape, _ = Preference.choose(schema({**ROW, **more}), Wanted())
+    assert shaped(shape, {**ROW, **more}).meta.get("margin") == margin
+
+
+def test_scores_that_say_the_opposite_are_left_out() -> None:
+    row = {**ROW, "score_chosen": 1, "score_rejected": 2}
+    shape, _ = Preference.choose(schema(row), Wanted())
+    assert "margin" not in shaped(shape, row).meta
+    assert notes(shape, row) == ("scores-disagree",)
+
+
+def test_an_answer_that_says_assistant_itself_is_one_answer() -> None:
+    before = "\n\nHuman: Hello.\n\nAssistant:"
+    row = {"chosen": f"{before} Well:\n\nAssistant:  so.", "rejected": f"{before} No."}
+    assert shaped(Preference(""), row).answers == ("Well:\n\nso.",)

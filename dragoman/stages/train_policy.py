@@ -1,0 +1,203 @@
+"""Trains a policy on rewards: measured on held-out prompts, stopped by alarms, rolled back to its best state.
+
+What is kept is the best state on validation whose KL to the model as it was lies inside the budget; a run that was
+never better than its beginning gives back the beginning.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from dragoman.core.doors import Reward
+from dragoman.core.errors import UserError
+from dragoman.core.types import Example, Message
+from dragoman.stages.job import Job
+from dragoman.stages.train_writer import Lessons, general_loss, keep_writer, lessons_of
+from dragoman.stages.writing import instruction_of, open_tokenizer, taught
+from dragoman.train.doors import How, Kit
+
+if TYPE_CHECKING:
+    from dragoman.nn.tokenizer import Tokenizer
+    from dragoman.train.rollout import Drawing
+
+__all__ = ["Seen", "train_policy"]
+
+ASKED = 64  # prompts of validation that every measurement asks
+SHOWN = 8  # answers that the report shows, before and after
+RESAMPLED = 2000
+LUCK = 1_000_003  # the seed of measurements, so that all draw with the same random numbers
+
+
+@dataclass(frozen=True)
+class Seen:
+    """One look at a policy: its figures, and the answers behind them, in the order of the prompts."""
+
+    figures: Mapping[str, Any]
+    prompts: tuple[str, ...]
+    texts: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class _Look:
+    """How a policy is measured: it answers the same prompts with the same random numbers, and is scored."""
+
+    examples: Sequence[Example]
+    reward: Reward
+    second: Reward | None
+    drawing: "Drawing"
+    tokenizer: "Tokenizer"
+    how: How
+    lessons: Lessons
+    origin: Any
+    "the model as it was"
+
+    def __call__(self, net: Any) -> Seen:
+        """What the net answers now, and what that is worth."""
+        import torch
+
+        from dragoman.train.policy import told_of
+        from dragoman.train.rollout import asked_of, draw, read_drawn, whole
+
+        device = next(net.parameters()).device
+        self.origin.to(device)
+        kit = Kit(self.how, self.tokenizer, str(device))
+        asked = asked_of(self.examples, kit, net.arch, self.drawing)
+        drawn = draw(net, self.tokenizer, asked, self.drawing, (self.how.seed, LUCK))
+        prompts = [one.prompt for one in asked]
+        rewards = self.reward.rate(prompts, drawn.texts)
+        how = self.drawing
+        rollout = read_drawn(net, whole(self.origin), drawn, self.tokenizer, how.temperature, 16, str(device))
+        rollout = replace(rollout, rewards=torch.tensor(rewards, device=device))
+        told = told_of(rollout, drawn)
+        figures: dict[str, Any] = {name: told[name] for name in told if name != "score"}
+        figures |= {"reward_rows": [float(one) for one in rewards]}
+        if self.second is not None:
+            gold = self.second.rate(prompts, drawn.texts)
+            figures |= {"gold": float(gold.mean()), "gold_rows": [float(one) for one in gold]}
+        natural = general_loss(net, self.lessons, self.tokenizer, self.how)
+        figures |= {} if natural is None else {"natural_loss": natural.loss}
+        return Seen(figures, tuple(one.prompt[-1].content for one in asked), drawn.texts)
+
+
+def train_policy(job: Job) -> tuple[dict[str, Any], tuple[str, ...]]:
+    """Learn in the run's folder and keep the policy there; what is recorded of it, and the folders that are published.
+
+    Raises UserError where the reward cannot be opened, or the prompts do not go with the model.
+    """
+    import copy
+
+    from dragoman.models.rewards import open_reward
+    from dragoman.nn.store import load_lm
+    from dragoman.train.policy import Practice
+
+    objective = job.objective
+    if not objective.reward:
+        raise UserError("no reward is named", "name one: objective.reward=RUN, python:FILE.py, regex:... or count:TEXT")
+    net: Any = load_lm(job.base)
+    if net.arch.kind != "decoder":
+        raise UserError(f"a policy is a decoder, and {job.model} is of kind {net.arch.kind}", "name another model")
+    rows = taught(job.train, instruction_of(job.project))
+    tokenizer = open_tokenizer(job.base, net.arch, job.project, rows, job.said)
+    lessons = lessons_of(job.project, job.train, job.validation, tokenizer, net.arch.kind)
+    begun = [
+        [_begun(one, tokenizer, objective.prompt_tokens) for one in part]
+        for part in (lessons.train, lessons.validation)
+    ]
+    lessons = replace(lessons, train=begun[0], validation=begun[1])
+    reward = open_reward(objective.reward)
+    second = open_reward(objective.second) if objective.second else None
+    job = replace(job, how=_paced(job, len(rows)))
+    held = lessons.validation[:ASKED]
+    look = _Look(held, reward, second, objective.drawing, tokenizer, job.how, lessons, copy.deepcopy(net).eval())
+    job.tick(0.0, "asking the model as it was")
+    before, general = look(net.eval()), general_loss(net, lessons, tokenizer, job.how)
+    alarm = _alarm(objective)
+    outcome = job.learn(
+        net,
+        tokenizer,
+        Practice(lessons.train, reward),
+        lambda now: look(now).figures,
+        "reward",
+        higher=True,
+        limits={"kl": objective.kl_budget} if objective.kl_budget else {},
+        alarm=alarm,
+        opening=True,
+    )
+    after = look(outcome.net.eval())
+    kept, published = keep_writer(job, outcome.net, tokenizer, lessons, general)
+    told = {"alignment": _told(before, after, outcome)}
+    return {**job.record(outcome), **kept, **told}, published
+
+
+def _begun(example: Example, tokenizer: "Tokenizer", tokens: int) -> Example:
+    """An example with a prompt: of a text its first tokens, which the policy goes on with."""
+    if example.prompt or not example.answers:
+        return example
+    ids = tokenizer.plain([example.answers[0]])[0][:tokens]
+    return replace(example, prompt=(Message("user", tokenizer.decode(ids)),))
+
+
+def _paced(job: Job, prompts: int) -> How:
+    """The loop's settings with those that suit a policy, where none were given.
+
+    A step is a part of a round that divides it, what is drawn is learnt by the weights that drew it, and luck on
+    validation ends nothing.
+    """
+    drawing, given, how = job.objective.drawing, job.project.train, job.how
+    rounds = -(-prompts // (drawing.episodes // drawing.samples))  # in which every prompt is asked once
+    return replace(
+        how,
+        batch=how.batch if "batch" in given else min(32, drawing.episodes),
+        every=how.every if "every" in given else job.objective.every / rounds,
+        average=how.average if "average" in given else 0.0,
+        patience=how.patience if "patience" in given else 0,
+        schedule=how.schedule if "schedule" in given else "constant",
+    )
+
+
+def _alarm(objective: Any) -> Callable[[Sequence[Mapping[str, Any]]], str]:
+    """What ends a run: an alarm by name, or a reward that is high enough."""
+
+    def sound(history: Sequence[Mapping[str, Any]]) -> str:
+        last = history[-1]
+        if objective.until is not None and last["reward"] >= objective.until:
+            return f"enough: the reward is {last['reward']:.4g}, and {objective.until:g} was asked for"
+        return ""
+
+    return sound
+
+
+def _told(before: Seen, after: Seen, outcome: Any) -> dict[str, Any]:
+    """What the report shows of an alignment."""
+    rows = range(min(SHOWN, len(before.texts)))
+    samples = [
+        {
+            "prompt": before.prompts[row],
+            "before": before.texts[row],
+            "after": after.texts[row],
+            "reward_before": before.figures["reward_rows"][row],
+            "reward_after": after.figures["reward_rows"][row],
+        }
+        for row in rows
+    ]
+    return {
+        "history": [dict(point) for point in outcome.history],
+        "kept_step": outcome.best_step,
+        "stopped": outcome.alarm,
+        "gain": _gain(before.figures["reward_rows"], after.figures["reward_rows"]),
+        "samples": samples,
+        "before": dict(before.figures),
+        "after": dict(after.figures),
+    }
+
+
+def _gain(before: Sequence[float], after: Sequence[float]) -> dict[str, float]:
+    """What the same prompts are worth more afterwards, in the mean, with its 95 % interval from resampling them."""
+    from dragoman.evals.resample import draws
+
+    apart = np.array(after) - np.array(before)
+    means = np.concatenate([counts @ apart / len(apart) for counts in draws(len(apart), RESAMPLED, 0)])
+    low, high = np.quantile(means, (0.025, 0.975))
+    return {"value": float(apart.mean()), "low": float(low), "high": float(high), "n": len(apart)}
