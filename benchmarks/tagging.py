@@ -69,8 +69,8 @@ def learn(train: Sequence[Sentence], held: Sequence[Sentence], wanted: argparse.
     from dragoman.nn.tokenizer import Tokenizer
     from dragoman.train.doors import TUNINGS, How
     from dragoman.train.objectives.tag import Tag
-    from dragoman.train.watch import Watch
     from dragoman.train.session import learn as train_on
+    from dragoman.train.watch import Watch
 
     folder = resolve("builtin:minilm")
     labels = tuple(sorted({tag for _, tags in train for tag in tags}))

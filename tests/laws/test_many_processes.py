@@ -20,9 +20,9 @@ from dragoman.train.doors import Kit
 from dragoman.train.held_out import hold_out
 from dragoman.train.loop import Training, fit
 from dragoman.train.session import Outcome, learn
-from dragoman.train.watch import Watch
 from dragoman.train.trial import Numbers, corpus
 from dragoman.train.tuning.scratch import Scratch
+from dragoman.train.watch import Watch
 from dragoman.train.world import World, alone
 from tests.train.together import HOW, begun, fresh, objective_of, together
 

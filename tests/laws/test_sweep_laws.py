@@ -9,8 +9,8 @@ from dragoman.stages.sweep_record import expected
 from dragoman.stages.sweep_space import Dimension
 from dragoman.stages.sweep_trials import try_one
 from dragoman.train.session import learn
-from dragoman.train.watch import Watch
 from dragoman.train.trial import one_thread
+from dragoman.train.watch import Watch
 from tests.stages.books import World, book, swept, validation
 
 SPREAD = 0.1  # of the figure over seeds, measured on a small language model: 0.17 at the rates above the best one

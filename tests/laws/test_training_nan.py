@@ -16,8 +16,8 @@ from dragoman.train.doors import Batch, Encoded, Kit, Loss
 from dragoman.train.loop import fit
 from dragoman.train.objectives.classify import Classify
 from dragoman.train.session import learn
-from dragoman.train.watch import Watch
 from dragoman.train.tuning.full import Full
+from dragoman.train.watch import Watch
 from tests.train.small import HOW, Words, accuracy, begun, bits, examples, net, steps
 
 
