@@ -61,7 +61,7 @@ def shape(vocabulary: int, width: int = 512, layers: int = 6) -> Any:
     )  # fmt: skip
 
 
-def prepare(folder: Path, data: Path, rows: int) -> dict[str, int]:
+def prepare(folder: Path, data: Path, rows: int, width: int = 512) -> dict[str, int]:
     """Write the model, its tokenizer with the chat template and the first `rows` dialogues that fit; the sizes."""
     from dragoman.core.types import Message
     from dragoman.nn.marking import Marked, mark
@@ -76,7 +76,7 @@ def prepare(folder: Path, data: Path, rows: int) -> dict[str, int]:
     write(train(texts, Training()), Training(), folder)
     tokenizer = Tokenizer(folder)
     tokenizer.use_template(TEMPLATES["instruct"])
-    net = fresh_lm(shape(-(-tokenizer.size // 64) * 64))
+    net = fresh_lm(shape(-(-tokenizer.size // 64) * 64, width))
     save_lm(net, tokenizer, folder)
     asked = ["\n\n".join(filter(None, (row["instruction"], row["input"]))) for row in read]
     both = [[question, row["output"]] for question, row in zip(asked, read, strict=True)]

@@ -67,12 +67,17 @@ class Encoder(nn.Module):
             return self._leave(laid.narrow(states)), mask, segments
         return self._leave(states), laid.mask, laid.segments
 
-    def first(self, ids: Int[Tensor, "b s"], mask: Bool[Tensor, "b s"] | None = None) -> Float[Tensor, "b w"]:
-        """The state of the first token, which a classifier reads: equal to `forward(ids, mask)[:, 0]`, and cheaper.
+    def first(
+        self,
+        ids: Int[Tensor, "b s"],
+        mask: Bool[Tensor, "b s"] | None = None,
+        types: Int[Tensor, "b s"] | None = None,
+    ) -> Float[Tensor, "b w"]:
+        """The state of the first token, which a classifier reads: equal to `forward` and its [:, 0], and cheaper.
 
         The last block computes that one position only; its feed-forward part is an eighth of a six-layer model.
         """
-        states, sights = self._enter(ids, mask, None, None, None)  # [b, s, w]
+        states, sights = self._enter(ids, mask, None, types, None)  # [b, s, w]
         for block, sight in zip(self.blocks[:-1], sights[:-1], strict=True):
             states = run_block(block, self.recompute, states, sight)  # [b, s, w]
         states = self.blocks[-1](states, sights[-1], wanted=1)  # [b, 1, w]

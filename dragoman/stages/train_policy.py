@@ -68,7 +68,7 @@ class _Look:
         prompts = [one.prompt for one in asked]
         rewards = self.reward.rate(prompts, drawn.texts)
         how = self.drawing
-        rollout = read_drawn(net, whole(self.origin), drawn, self.tokenizer, how.temperature, 16, str(device))
+        rollout, _ = read_drawn(net, whole(self.origin), drawn, self.tokenizer, how.temperature, 16, str(device))
         rollout = replace(rollout, rewards=torch.tensor(rewards, device=device))
         told = told_of(rollout, drawn)
         figures: dict[str, Any] = {name: told[name] for name in told if name != "score"}

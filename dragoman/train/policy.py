@@ -25,7 +25,7 @@ from dragoman.core.errors import UserError
 from dragoman.core.types import Example
 from dragoman.train.advantages import adapted_weight
 from dragoman.train.doors import Kit
-from dragoman.train.rollout import Asked, Drawing, Drawn, Rollout, asked_of, draw, read_drawn, scored
+from dragoman.train.rollout import Asked, Drawing, Drawn, Heard, Rollout, asked_of, draw, hear, read_drawn, scored
 from dragoman.train.silence import silent
 from dragoman.train.token_batches import IGNORED
 
@@ -84,6 +84,12 @@ class PolicyBatch:
     "what a nat of KL costs in this round"
     told: Mapping[str, float]
     "the figures of the whole round"
+    heard: Heard | None = None
+    "what the policy said of them when they were read, where nothing has been learnt since"
+
+    def hear(self, net: Any, temperature: float) -> Heard:
+        """What the policy says of them now, with its gradient."""
+        return self.heard or hear(net, self.ids, self.labels, self.segments, temperature)
 
 
 @dataclass
@@ -103,6 +109,8 @@ class Policy:
     rollout: Rollout | None = None
     "the answers of the round; None before the first one"
     figures: dict[str, float] = field(default_factory=dict)
+    heard: Heard | None = None
+    "what the policy said of the whole round, with its gradient, until it has learnt from it"
 
     def steps_an_epoch(self, batch: int) -> int:
         """How many steps answer every prompt once."""
@@ -194,6 +202,7 @@ def stream_policy(
         order = dice.permutation(objective.drawing.episodes)[(place % each) * kit.how.batch :][: kit.how.batch]
         count = min(kit.how.accumulation, len(order))
         yield tuple(_batch(objective, policy, weighed, np.sort(part)) for part in np.array_split(order, count))
+        policy.heard = None
         start += 1
 
 
@@ -208,7 +217,9 @@ def _begin_round(objective: Judged, net: Any, policy: Policy, kit: Kit, number: 
     rewards = policy.reward.rate([one.prompt for one in drawn.asked], drawn.texts)
     _check_rewards(rewards, drawn)
     together = -(-kit.how.batch // min(kit.how.accumulation, kit.how.batch))
-    rollout = read_drawn(net, policy.reference, drawn, kit.tokenizer, how.temperature, together, kit.device)
+    once = policy.steps_a_round == 1 and kit.how.accumulation == 1
+    given_to = (net, policy.reference, drawn, kit.tokenizer, how.temperature, together, kit.device)
+    rollout, policy.heard = read_drawn(*given_to, learning=once)
     given = torch.tensor(np.asarray(rewards), dtype=torch.float32, device=kit.device)
     worth = scored([float(one) for one in rewards], drawn.finished, how)
     scores = torch.tensor(worth, dtype=torch.float32, device=kit.device)
@@ -262,4 +273,5 @@ def _batch(objective: Judged, policy: Policy, weighed: Weighed, rows: NDArray[np
         tokens=tokens,
         beta=policy.beta,
         told=policy.figures,
+        heard=policy.heard,
     )

@@ -115,10 +115,9 @@ class Grpo:
         import torch
 
         from dragoman.train.advantages import estimate_kl, likelihood_so_far
-        from dragoman.train.word_logs import word_logs
 
-        states = net.states(batch.ids, segments=batch.segments)  # [b, s, w]
-        logs, spread = word_logs(net, states, batch.labels, self.temperature)  # [b, s] each
+        heard = batch.hear(net, self.temperature)
+        logs = heard.logs  # [b, s]
         mask = batch.labels != -100  # [b, s]
         ratio = (logs - batch.logs).exp()  # [b, s]
         held = ratio.clamp(1 - self.clip, 1 + self.clip)
@@ -126,7 +125,7 @@ class Grpo:
         away = estimate_kl(logs, batch.reference)  # [b, s]
         if self.kl == "unbiased":
             away = away * likelihood_so_far(logs - batch.logs, mask)
-        each = (policy + batch.beta * away - self.entropy * spread) * mask
+        each = (policy + batch.beta * away - self.entropy * heard.spread) * mask
         if self.mean == "answer":
             each = each / mask.sum(1, keepdim=True)
         return Loss(each.sum(), told(batch, logs, ratio, self.clip))

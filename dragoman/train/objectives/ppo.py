@@ -130,18 +130,15 @@ class Ppo:
         """The sum over the drawn tokens."""
         import torch
 
-        from dragoman.train.critic import values_of
-        from dragoman.train.word_logs import word_logs
-
-        states = net.states(batch.ids, segments=batch.segments)  # [b, s, w]
-        logs, spread = word_logs(net, states, batch.labels, self.temperature)  # [b, s] each
+        heard = batch.hear(net, self.temperature)
+        logs = heard.logs  # [b, s]
         mask = batch.labels != -100  # [b, s]
         ratio = (logs - batch.logs).exp()  # [b, s]
         held = ratio.clamp(1 - self.clip, 1 + self.clip)
         policy = torch.maximum(-batch.advantages * ratio, -batch.advantages * held)
-        values = values_of(net, states)
+        values = heard.values  # [b, s]
         near = batch.values + (values - batch.values).clamp(-self.value_clip, self.value_clip)
         errors = 0.5 * torch.maximum((values - batch.returns).square(), (near - batch.returns).square())
-        total = ((policy + self.critic * errors) * mask).sum() - self.entropy * spread.sum()
+        total = ((policy + self.critic * errors) * mask).sum() - self.entropy * heard.spread.sum()
         own: dict[str, Any] = {"critic_loss": (errors * mask).sum().detach()}
         return Loss(total, told(batch, logs, ratio, self.clip) | own)

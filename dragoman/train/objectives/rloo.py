@@ -105,12 +105,10 @@ class Rloo:
         """The sum over the answers."""
         import torch
 
-        from dragoman.train.word_logs import word_logs
-
-        states = net.states(batch.ids, segments=batch.segments)  # [b, s, w]
-        logs, spread = word_logs(net, states, batch.labels, self.temperature)  # [b, s] each
+        heard = batch.hear(net, self.temperature)
+        logs = heard.logs  # [b, s]
         ratio = (logs - batch.logs).sum(1).exp()  # [b]
         better = batch.advantages.sum(1) / (batch.labels != -100).sum(1)  # [b]
         held = ratio.clamp(1 - self.clip, 1 + self.clip)
-        total = torch.maximum(-better * ratio, -better * held).sum() - self.entropy * spread.sum()
+        total = torch.maximum(-better * ratio, -better * held).sum() - self.entropy * heard.spread.sum()
         return Loss(total, told(batch, logs, (logs - batch.logs).exp(), self.clip))
