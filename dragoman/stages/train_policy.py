@@ -13,6 +13,7 @@ import numpy as np
 from dragoman.core.doors import Reward
 from dragoman.core.errors import UserError
 from dragoman.core.types import Example, Message
+from dragoman.evals.hacking import Limits, best_of_n, paired_bounds, raised
 from dragoman.stages.job import Job
 from dragoman.stages.train_writer import Lessons, general_loss, keep_writer, lessons_of
 from dragoman.stages.writing import instruction_of, open_tokenizer, taught
@@ -25,8 +26,8 @@ if TYPE_CHECKING:
 __all__ = ["Seen", "train_policy"]
 
 ASKED = 64  # prompts of validation that every measurement asks
+CHOSEN, DRAWN = 32, 16  # prompts of the best of n, and answers to each
 SHOWN = 8  # answers that the report shows, before and after
-RESAMPLED = 2000
 LUCK = 1_000_003  # the seed of measurements, so that all draw with the same random numbers
 
 
@@ -72,13 +73,29 @@ class _Look:
         rollout = replace(rollout, rewards=torch.tensor(rewards, device=device))
         told = told_of(rollout, drawn)
         figures: dict[str, Any] = {name: told[name] for name in told if name != "score"}
-        figures |= {"reward_rows": [float(one) for one in rewards]}
+        figures |= {"reward_rows": [float(one) for one in rewards], "length_rows": [len(ids) for ids in drawn.ids]}
         if self.second is not None:
             gold = self.second.rate(prompts, drawn.texts)
             figures |= {"gold": float(gold.mean()), "gold_rows": [float(one) for one in gold]}
         natural = general_loss(net, self.lessons, self.tokenizer, self.how)
         figures |= {} if natural is None else {"natural_loss": natural.loss}
         return Seen(figures, tuple(one.prompt[-1].content for one in asked), drawn.texts)
+
+    def best_of(self, net: Any) -> list[dict[str, float]]:
+        """What the best of so many of the net's answers is worth: the same reward for no training (Gao et al. 2022)."""
+        from dragoman.train.rollout import asked_of, draw
+
+        kit = Kit(self.how, self.tokenizer, str(next(net.parameters()).device))
+        asked = asked_of(self.examples[:CHOSEN], kit, net.arch, self.drawing)
+        rewards, gold = [], []
+        for turn in range(DRAWN):
+            drawn = draw(net, self.tokenizer, asked, self.drawing, (self.how.seed, LUCK, turn))
+            prompts = [one.prompt for one in asked]
+            rewards.append(self.reward.rate(prompts, drawn.texts))
+            gold.append(rewards[-1] if self.second is None else self.second.rate(prompts, drawn.texts))
+        sizes = [2**power for power in range(DRAWN.bit_length())]
+        truth = None if self.second is None else np.stack(gold, axis=1)
+        return best_of_n(np.stack(rewards, axis=1), truth, sizes)
 
 
 def train_policy(job: Job) -> tuple[dict[str, Any], tuple[str, ...]]:
@@ -106,14 +123,15 @@ def train_policy(job: Job) -> tuple[dict[str, Any], tuple[str, ...]]:
         for part in (lessons.train, lessons.validation)
     ]
     lessons = replace(lessons, train=begun[0], validation=begun[1])
-    reward = open_reward(objective.reward)
-    second = open_reward(objective.second) if objective.second else None
+    runs = job.project.runs_folder
+    reward = open_reward(objective.reward, runs=runs)
+    second = open_reward(objective.second, runs=runs) if objective.second else None
     job = replace(job, how=_paced(job, len(rows)))
     held = lessons.validation[:ASKED]
     look = _Look(held, reward, second, objective.drawing, tokenizer, job.how, lessons, copy.deepcopy(net).eval())
     job.tick(0.0, "asking the model as it was")
     before, general = look(net.eval()), general_loss(net, lessons, tokenizer, job.how)
-    alarm = _alarm(objective)
+    best = look.best_of(net)
     outcome = job.learn(
         net,
         tokenizer,
@@ -122,12 +140,12 @@ def train_policy(job: Job) -> tuple[dict[str, Any], tuple[str, ...]]:
         "reward",
         higher=True,
         limits={"kl": objective.kl_budget} if objective.kl_budget else {},
-        alarm=alarm,
+        alarm=_alarm(objective),
         opening=True,
     )
     after = look(outcome.net.eval())
     kept, published = keep_writer(job, outcome.net, tokenizer, lessons, general)
-    told = {"alignment": _told(before, after, outcome)}
+    told = {"alignment": {**_told(before, after, outcome), "best_of_n": best, "kl_budget": objective.kl_budget}}
     return {**job.record(outcome), **kept, **told}, published
 
 
@@ -164,7 +182,7 @@ def _alarm(objective: Any) -> Callable[[Sequence[Mapping[str, Any]]], str]:
         last = history[-1]
         if objective.until is not None and last["reward"] >= objective.until:
             return f"enough: the reward is {last['reward']:.4g}, and {objective.until:g} was asked for"
-        return ""
+        return "; ".join(f"{one.name}: {one.said}" for one in raised(history, Limits(kl=objective.kl_budget)))
 
     return sound
 
@@ -186,6 +204,7 @@ def _told(before: Seen, after: Seen, outcome: Any) -> dict[str, Any]:
         "history": [dict(point) for point in outcome.history],
         "kept_step": outcome.best_step,
         "stopped": outcome.alarm,
+        "alarms": _alarms(outcome),
         "gain": _gain(before.figures["reward_rows"], after.figures["reward_rows"]),
         "samples": samples,
         "before": dict(before.figures),
@@ -193,11 +212,14 @@ def _told(before: Seen, after: Seen, outcome: Any) -> dict[str, Any]:
     }
 
 
+def _alarms(outcome: Any) -> list[dict[str, Any]]:
+    """The alarms that ended the run, each by its name."""
+    step = outcome.history[-1]["step"]
+    parts = [part.partition(": ") for part in outcome.alarm.split("; ") if part and not part.startswith("enough")]
+    return [{"name": name, "step": step, "said": said} for name, _, said in parts]
+
+
 def _gain(before: Sequence[float], after: Sequence[float]) -> dict[str, float]:
     """What the same prompts are worth more afterwards, in the mean, with its 95 % interval from resampling them."""
-    from dragoman.evals.resample import draws
-
-    apart = np.array(after) - np.array(before)
-    means = np.concatenate([counts @ apart / len(apart) for counts in draws(len(apart), RESAMPLED, 0)])
-    low, high = np.quantile(means, (0.025, 0.975))
-    return {"value": float(apart.mean()), "low": float(low), "high": float(high), "n": len(apart)}
+    low, high = paired_bounds(after, before, 0.95)
+    return {"value": float(np.mean(after) - np.mean(before)), "low": low, "high": high, "n": len(after)}
