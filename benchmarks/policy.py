@@ -125,10 +125,10 @@ def trl_rloo(folder: Path, asked: list[str], steps: int) -> dict[str, float]:
 def told(found: Measured, given: argparse.Namespace, weights: int) -> str:
     """The section of docs/performance.md."""
     lines = [
-        f"A Llama of {weights / 1e6:.1f} M fresh weights; a round is {PROMPTS} prompts of Alpaca with {SAMPLES} answers of up "
-        f"to {WRITTEN} tokens each, scored by how often they say e, and one step of the optimiser (PPO: four). Answers a "
-        f"second count drawing, scoring, the reference and learning; {WARM_UP} round is not counted, {given.steps - WARM_UP} "
-        f"are; in turns, {given.rounds} rounds, each in a fresh process.",
+        f"A Llama of {weights / 1e6:.1f} M fresh weights; a round is {PROMPTS} prompts of Alpaca with {SAMPLES} answers"
+        f" of up to {WRITTEN} tokens each, scored by how often they say e, and one step of the optimiser (PPO: four)."
+        f" Answers a second count drawing, scoring, the reference and learning; {WARM_UP} round is not counted,"
+        f" {given.steps - WARM_UP} are; in turns, {given.rounds} rounds, each in a fresh process.",
         table(found, FIGURES),
     ]
     if "TRL, RLOO" in found:

@@ -1,9 +1,10 @@
-"""What runs a rule beside the program: a process of its own, few rights, one JSON line in and one out for each answer.
+"""What runs a rule beside the program: a process of its own, few rights, one JSON line in and out for each answer.
 
-It is started by `models.rules` with Python's isolated mode, in an empty folder, without an environment. Before a rule is
-read it gives up files larger than nothing, new processes, memory beyond 1 GiB, the network where the kernel lets it
-leave, and, by an audit hook, sockets, writing, other programs and ctypes. That guards against mistakes, and against what
-a model writes being taken for more than a text. It is no prison for an author who means harm: run rules you have read.
+It is started by `models.rules` with Python's isolated mode, in an empty folder, without an environment. Before a rule
+is read it gives up files larger than nothing, new processes, memory beyond 1 GiB, the network where the kernel lets it
+leave, and, by an audit hook, sockets, writing, other programs and ctypes. That guards against mistakes, and against
+what a model writes being taken for more than a text. It is no prison for an author who means harm: run rules you have
+read.
 """
 
 import ctypes

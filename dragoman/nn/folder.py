@@ -30,6 +30,7 @@ __all__ = [
     "renamed",
     "save_folder",
     "spelled",
+    "tell_types",
     "tensors_in",
 ]
 
@@ -185,3 +186,11 @@ def save_folder(config: Mapping[str, Any], tensors: Mapping[str, Tensor], tokeni
     tokenizer.save(folder)
     for path in folder.iterdir():
         path.chmod(0o644)
+
+
+def tell_types(folder: Path) -> None:
+    """Let the saved tokenizer say that the model wants token types: a pair of texts without them is read otherwise."""
+    path = folder / "tokenizer_config.json"
+    settings = json.loads(path.read_text(encoding="utf-8"))
+    settings["model_input_names"] = ["input_ids", "token_type_ids", "attention_mask"]
+    path.write_text(json.dumps(settings, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")

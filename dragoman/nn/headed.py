@@ -1,6 +1,5 @@
 """Taggers and extractors from folders and into folders, in the published form of token classification and SQuAD."""
 
-import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -20,6 +19,7 @@ from dragoman.nn.folder import (
     renamed,
     save_folder,
     spelled,
+    tell_types,
     tensors_in,
 )
 from dragoman.nn.heads import Extractor, Tagger, TokenHead
@@ -96,10 +96,7 @@ def save_extractor(net: Extractor, tokenizer: Tokenizer, folder: Path) -> None:
     """
     _save(net, {}, ANSWERS, tokenizer, folder)
     if net.arch.token_types > 1:
-        path = folder / "tokenizer_config.json"
-        settings = json.loads(path.read_text(encoding="utf-8"))
-        settings["model_input_names"] = ["input_ids", "token_type_ids", "attention_mask"]
-        path.write_text(json.dumps(settings, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+        tell_types(folder)
 
 
 def _read(folder: Path, task: str, kept: bool) -> tuple[Arch, EncoderFamily, dict[str, Tensor], tuple[str, ...]]:

@@ -1,5 +1,6 @@
 """How good a whole text is, as one number: an encoder or a decoder with a head, from folders and into folders."""
 
+import copy
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,7 @@ from dragoman.nn.folder import (
     modules_by_published_name,
     renamed,
     save_folder,
+    tell_types,
     tensors_in,
 )
 from dragoman.nn.heads import Head, TokenHead
@@ -115,8 +117,8 @@ def save_scorer(net: Scorer, tokenizer: Tokenizer, folder: Path) -> None:
     """Write a folder that `load_scorer` and transformers' AutoModelForSequenceClassification open alike.
 
     A published decoder's head has no bias: where ours is not 0 it stands beside the rest as `score.bias`, which
-    transformers passes over, so that its scores are all higher by one number. Its padding is a token that no text ends
-    with, because there the last other token is read.
+    transformers passes over, so that its scores are all apart by one number. There the last token that is not padding
+    is read, so a token that ends texts is not the one that fills.
     """
     family = family_of(net.arch.family)
     held = net.state_dict()
@@ -132,11 +134,16 @@ def save_scorer(net: Scorer, tokenizer: Tokenizer, folder: Path) -> None:
         said["architectures"] = [written.replace("ForCausalLM", KIND).replace("LMHeadModel", KIND)]
         ends = sorted(tokenizer.eos_ids)
         said["pad_token_id"] = next(one for one in (tokenizer.pad_id, *range(tokenizer.size)) if one not in ends)
+        if tokenizer.pad_id in ends:
+            tokenizer = copy.copy(tokenizer)
+            tokenizer.special = {role: token for role, token in tokenizer.special.items() if role != "pad_token"}
         if ends:
             said["eos_token_id"] = ends[0] if len(ends) == 1 else ends
         if tokenizer.bos_id is not None:
             said["bos_token_id"] = tokenizer.bos_id
     save_folder(family.write(net.arch) | said, tensors, tokenizer, folder)
+    if net.arch.kind == "encoder" and net.arch.token_types > 1:
+        tell_types(folder)
 
 
 def _encoder(
@@ -171,7 +178,9 @@ def _decoder(
     found = {f"body.{name}" if name in dict(net.body.named_parameters()) else name: one for name, one in plain.items()}
     if kept:
         left -= {"score.weight", "score.bias"}
-        found |= {f"head.out.{name[6:]}": one for name, one in tensors.items() if name in ("score.weight", "score.bias")}
+        found |= {
+            f"head.out.{name[6:]}": one for name, one in tensors.items() if name in ("score.weight", "score.bias")
+        }
         found.setdefault("head.out.bias", torch.zeros(1))
     net.unused = tuple(sorted({*unused, *left}))
     new = set() if kept else set(OUT)

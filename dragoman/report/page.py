@@ -4,6 +4,7 @@ from collections.abc import Mapping
 
 from dragoman.report.frame import Opening, Section, frame
 from dragoman.report.sections import (
+    alignment,
     answers,
     calibration,
     classes,
@@ -35,6 +36,7 @@ SECTIONS = (
     Section("ladder", "The ladder", "ladder", ladder.view),
     Section("help", "What would help", "help", advice.view),
     Section("plan", "Plan against measured", "", plan.view),
+    Section("alignment", "Alignment", "alignment", alignment.view),
     Section("confusion", "Confusion", "confusion", confusion.view),
     Section("calibration", "Calibration", "calibration", calibration.view),
     Section("classes", "Each label", "per_class", classes.view),

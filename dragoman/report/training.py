@@ -4,6 +4,7 @@ from collections.abc import Mapping
 
 from dragoman.report.frame import Opening, Section, frame
 from dragoman.report.sections import (
+    alignment,
     commands,
     corpus,
     history,
@@ -30,6 +31,7 @@ SECTIONS = (
     Section("range_test", "Learning-rate range test", "range_test", range_test.view),
     Section("loss", "Loss", "losses", loss.view),
     Section("history", "Evaluations", "history", history.view),
+    Section("alignment", "Alignment", "alignment", alignment.view),
     Section("written", "What it wrote", "samples", written.view),
     Section("predicted", "Plan against measured", "plan", predicted.view),
     Section("speed", "Speed", "speed", speed.view),

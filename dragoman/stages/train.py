@@ -111,7 +111,7 @@ def run(settings: Settings, words: tuple[str, ...], show: Show) -> int:
     rows += [("took", f"{show_seconds(facts['seconds'])}, {show_bytes(facts['memory'])} at the peak")]
     figures = {name: value for name, value in facts["best"].items() if not isinstance(value, list)}  # not those of rows
     rows += [(f"validation {name}", f"{value:.4f}") for name, value in figures.items()]
-    rows += aligned_rows(facts)
+    rows += aligned_rows(facts) + scored_rows(facts)
     rows += [("model", str(done.folder / MODEL)), ("run", done.id), ("then", f"dragoman evaluate {done.id} data=PATH")]
     show.card(tuning, rows, mark="good")
     show.result({"run": done.id, "model": str(done.folder / MODEL), "validation": figures, "steps": facts["steps"]})
@@ -128,6 +128,20 @@ def aligned_rows(facts: Mapping[str, Any]) -> list[tuple[str, str]]:
     rows = [("reward", f"{told['before']['reward']:.3f} before, {told['after']['reward']:.3f} after: {span}")]
     rows += [("KL", f"{told['after']['kl']:.2f} nats an answer, at step {told['kept_step']}, which is kept")]
     return rows + [("stopped", said) for said in [told["stopped"]] if said]
+
+
+def scored_rows(facts: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """What a card tells of a model that scores answers: how often it was right, beside what it must beat."""
+    told = facts.get("scorer")
+    if not told:
+        return []
+
+    def share(one: Mapping[str, Any]) -> str:
+        return "{value:.1%} [{low:.1%}, {high:.1%}]".format(**one["accuracy"])
+
+    rows = [("accuracy", f"{share(told)} of {told['pairs']:,} pairs of validation")]
+    rows += [(f"  {name}", share(one)) for name, one in sorted(told["baselines"].items())]
+    return [*rows, ("calibration", f"{told['nll']['value']:.4f} nats a pair, slope {told['slope']:.2f}")]
 
 
 def told_learning(learning: Sequence[Sequence[Any]], most: int = 6) -> str:
@@ -211,7 +225,7 @@ def train(
 
     objective, tuning = _made(plan)
     base = resolve(project.place(plan.model))
-    if "reference" not in objective.needs:  # pairs are not packed: a row is one answer
+    if "reference" not in objective.needs and plan.objective != "reward":  # pairs are not packed: a row is one answer
         plan = replace(plan, how=batched(project, prepared, plan.how))
     settings = {
         "tuning": {"name": plan.tuning, **dump(tuning)},
@@ -283,6 +297,10 @@ def _road(objective: str) -> Callable[[Job], tuple[dict[str, Any], tuple[str, ..
         from dragoman.stages.train_policy import train_policy
 
         return train_policy
+    if objective == "reward":
+        from dragoman.stages.train_scorer import train_scorer
+
+        return train_scorer
     if writes(objective):
         from dragoman.stages.train_writer import train_writer
 

@@ -91,7 +91,7 @@ def objective_of(task: str, kind: str) -> str:
 
 def writes(objective: str) -> bool:
     """Whether what learns by this objective answers in its own words."""
-    return objective not in ("classify", "tag", "extract")
+    return objective not in ("classify", "tag", "extract", "reward")
 
 
 def tokens_an_example(card: Mapping[str, Any]) -> float:

@@ -145,7 +145,9 @@ def rankings_of(net: Any, lesson: Lesson, kit: Kit) -> Rankings:
     prompts = [examples[place].prompt for place in told]
     chosen = replies.read(prompts, [examples[place].answers[0] for place in told], kit.how.max_length)
     rejected = replies.read(prompts, [examples[place].rejected for place in told], kit.how.max_length)
-    places, rows, cut = [], [], 0
+    places: list[int] = []
+    rows: list[tuple[tuple[int, ...], tuple[int, ...]]] = []
+    cut = 0
     bundles: dict[Any, list[int]] = defaultdict(list)
     for place, (one, _), (other, _) in zip(told, chosen, rejected, strict=True):
         if one is None or other is None:

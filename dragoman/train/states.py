@@ -39,9 +39,11 @@ def remembering(encoder: Encoder) -> Iterator[None]:
     known: dict[bytes, Tensor] = {}
     compute = encoder.first
 
-    def first(ids: Int[Tensor, "b s"], mask: Bool[Tensor, "b s"] | None = None) -> Float[Tensor, "b w"]:
-        if torch.is_grad_enabled() or encoder.training:
-            return compute(ids, mask)
+    def first(
+        ids: Int[Tensor, "b s"], mask: Bool[Tensor, "b s"] | None = None, types: Int[Tensor, "b s"] | None = None
+    ) -> Float[Tensor, "b w"]:
+        if torch.is_grad_enabled() or encoder.training or types is not None:
+            return compute(ids, mask, types)
         shown = b"" if mask is None else mask.cpu().numpy().tobytes()
         key = b"%d %d " % tuple(ids.shape) + ids.cpu().numpy().tobytes() + shown
         if key not in known:

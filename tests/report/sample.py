@@ -3,6 +3,8 @@
 import random
 from typing import Any
 
+from tests.report.sample_alignment import aligned
+
 __all__ = ["learnt_tokens", "record"]
 
 _LABELS = (
@@ -325,6 +327,7 @@ def record() -> dict[str, Any]:
         "ladder": _ladder(),
         "help": _help(),
         "data": _data(),
+        "alignment": aligned(),
         "tokens": learnt_tokens(),
         "warnings": [
             "301 of 6,012 texts were cut at 256 tokens.",

@@ -5,6 +5,7 @@ import random
 from typing import Any
 
 from tests.report.sample import learnt_tokens
+from tests.report.sample_alignment import aligned
 
 __all__ = ["pretraining", "sweep"]
 
@@ -130,6 +131,7 @@ def pretraining() -> dict[str, Any]:
         "memory": _memory(),
         "samples": _samples(),
         "corpus": _corpus(),
+        "alignment": aligned(),
         "tokens": learnt_tokens(),
         "model": {
             "family": "llama",
