@@ -12,7 +12,21 @@ from dragoman.core.errors import UserError
 from dragoman.core.sizing import parse_bytes, parse_seconds
 from dragoman.core.targets import Criterion, criteria
 
-__all__ = ["LEADING", "Budget", "Columns", "Data", "Ladder", "Models", "Project", "Scope", "load", "locate", "overlay"]
+__all__ = [
+    "LEADING",
+    "WINS",
+    "Alignment",
+    "Budget",
+    "Columns",
+    "Data",
+    "Ladder",
+    "Models",
+    "Project",
+    "Scope",
+    "load",
+    "locate",
+    "overlay",
+]
 
 LEADING = {
     "classify": "macro_f1",
@@ -24,6 +38,8 @@ LEADING = {
     "write": "rougel",
 }
 "the metric that a task is led by where nothing else is asked"
+WINS = "_wins"
+"what follows a judge's name in the figure that says how often an answer is better than the row's own"
 TAGGING = ("head", "layers", "lora", "full")
 WRITING = ("zero_shot", "few_shot", "lora", "full")
 
@@ -69,6 +85,10 @@ class Scope:
     'What good enough means: a metric and a comparison, such as macro_f1 = ">= 0.60".'
     limits: Mapping[str, str] = field(default_factory=dict)
     "What must not be exceeded: p50_ms, p95_ms, size_mb, memory_mb, forgetting or any metric."
+    judges: Mapping[str, str] = field(default_factory=dict)
+    """What scores answers, each by a name that targets and limits may use: harmless = "label:FOLDER#harmless", a reward
+    model's run, python:FILE.py. NAME is the mean of its scores, NAME_wins how often it puts the answer above the
+    row's."""
     budget: Budget = field(default_factory=Budget)
     "What the work may use."
 
@@ -159,6 +179,23 @@ class Ladder:
 
 
 @dataclass(frozen=True, slots=True)
+class Alignment:
+    """How the rungs preference and ppo go on from the rung that learnt from answers."""
+
+    tuning: str | Mapping[str, Any] = "lora"
+    "Which weights learn."
+    preference: str | Mapping[str, Any] = "dpo"
+    "By what pairs of answers are learnt: dpo, kto or orpo, with settings such as preference.beta=0.1."
+    policy: str | Mapping[str, Any] = "ppo"
+    "By what is learnt from rewards: ppo, rloo or grpo, with settings such as policy.max_tokens=64."
+    reward: str = ""
+    """What scores a policy's answers: a reward model's run or folder, label:FOLDER#LABEL, python:FILE.py and others;
+    empty trains a model on the pairs."""
+    train: Mapping[str, Any] = field(default_factory=dict)
+    "Settings of the loop on these rungs alone, such as steps or rate."
+
+
+@dataclass(frozen=True, slots=True)
 class Project:
     """The whole project file."""
 
@@ -174,6 +211,8 @@ class Project:
     "Settings of the training loop for every rung, such as batch or seed."
     objective: Mapping[str, Any] = field(default_factory=dict)
     "Settings of what is learnt on every rung that trains, such as replay or neftune of a model that writes."
+    alignment: Alignment = field(default_factory=Alignment)
+    "How the rungs preference and ppo learn."
     runs: str = "runs"
     "The folder of the runs, from the project file's own folder."
     root: Path = field(default_factory=Path)

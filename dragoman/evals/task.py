@@ -8,7 +8,7 @@ from typing import Any
 from dragoman.core.config import nearest
 from dragoman.core.doors import Metric
 from dragoman.core.errors import UserError
-from dragoman.core.project import LEADING
+from dragoman.core.project import LEADING, WINS, Scope
 from dragoman.core.registry import Registry
 from dragoman.core.types import Example
 from dragoman.metrics._tags import in_scheme
@@ -18,6 +18,7 @@ __all__ = [
     "LIMITS",
     "METRICS",
     "Task",
+    "asked",
     "check_names",
     "known_names",
     "leading",
@@ -70,6 +71,19 @@ def led_by(kind: str, examples: Sequence[Example]) -> str:
 def rouge_blind(examples: Sequence[Example]) -> str:
     """Why ROUGE says nothing of these rows, from their references; empty where it does."""
     return warning([answer for example in examples for answer in example.answers])
+
+
+def asked(scope: Scope) -> list[str]:
+    """The figures that a target or limit names and that are read from answers: no limits of a rung, no judge's.
+
+    Raises UserError where a judge has the name of another figure.
+    """
+    for judge in scope.judges:
+        if judge in (*METRICS.names(), *LIMITS) or judge.endswith(WINS) or not judge.isidentifier():
+            hint = "choose another word of letters, such as scope.judges.helpful=RUN"
+            raise UserError(f"a judge cannot be called '{judge}': that is another figure, or no name", hint)
+    judged = {name for judge in scope.judges for name in (judge, f"{judge}{WINS}")}
+    return [one.metric for one in scope.criteria() if one.metric not in {*LIMITS, *judged}]
 
 
 def known_names(labels: Sequence[str], multi_label: bool = False, kind: str = "classify") -> tuple[str, ...]:

@@ -1,8 +1,8 @@
 """The Reward door: what says how good an answer is, from the name that a person gives it."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -15,15 +15,16 @@ from dragoman.core.types import Message
 from dragoman.models.classifier import LocalClassifier, text_of
 from dragoman.models.device import Precision, choose_device
 from dragoman.models.encoder import plan
+from dragoman.models.rules import RULES, open_rule
 from dragoman.models.source import resolve
 from dragoman.nn.padding import pad
 from dragoman.nn.replies import Replies
 from dragoman.nn.scorer import Scorer, load_scorer
 from dragoman.nn.tokenizer import Tokenizer
 
-__all__ = ["LabelReward", "LocalScorer", "open_reward", "open_scorer"]
+__all__ = ["LabelReward", "LocalScorer", "Named", "open_reward", "open_scorer"]
 
-RULES = ("regex", "python", "count", "length")
+LABELLED = ("label", "label+prompt")
 LONGEST = 512  # tokens where neither the folder nor the positions say
 TRAIN = "train one with: dragoman train objective=reward"
 
@@ -89,6 +90,41 @@ class LocalScorer:
         return found
 
 
+@dataclass(frozen=True)
+class Named:
+    """A reward as a person names it, in its parts."""
+
+    kind: str
+    "label, label+prompt or a rule's; empty is a model that scores"
+    where: str
+    "a folder, a run or a file, or what a rule says"
+    label: str = ""
+
+    @classmethod
+    def of(cls, spec: str) -> "Named":
+        """The parts of a spec. Raises UserError where a classifier is named without a label."""
+        kind, _, rest = spec.partition(":")
+        if kind in RULES:
+            return cls(kind, rest)
+        if kind not in LABELLED:
+            return cls("", spec)
+        where, mark, label = rest.rpartition("#")
+        if not (mark and where and label):
+            raise UserError(f"'{spec}' does not name a classifier and a label", "say it as label:FOLDER#LABEL")
+        return cls(kind, where, label)
+
+    def __str__(self) -> str:
+        return (self.kind and f"{self.kind}:") + self.where + (self.label and f"#{self.label}")
+
+    def folder(self, runs: Path | None) -> str:
+        """Where its model lies, a run's or another's; a name of no folder as it is."""
+        path = Path(self.where)
+        if runs is not None and not path.exists() and not self.where.startswith(("builtin:", "hf:")):
+            path = find(runs, self.where).folder
+        inside = path / "model"
+        return str(inside if (inside / "config.json").is_file() else path if path.exists() else self.where)
+
+
 class LabelReward:
     """How sure a classifier is of one label: its log-odds, which go on growing where its probability is near 1.
 
@@ -141,32 +177,13 @@ def open_reward(spec: str, device: str = "auto", precision: Precision = "auto", 
     of the label for the answer, `label+prompt:` for prompt and answer; `regex:`, `python:`, `count:` and `length:` are
     rules (models.rules). Raises UserError where there is none.
     """
-    scheme, _, rest = spec.partition(":")
-    if scheme in RULES:
-        from dragoman.models.rules import open_rule
+    named = Named.of(spec)
+    if named.kind in RULES:
+        return open_rule(spec)
+    if named.kind:
+        from dragoman.models.open import open_classifier
 
-        rule: Reward = open_rule(spec)
-        return rule
-    if scheme in ("label", "label+prompt"):
-        return _labelled(spec, rest, runs, device, precision, with_prompt=scheme != "label")
-    scorer: Reward = open_scorer(_folder(spec, runs), device, precision)
+        classifier = open_classifier(named.folder(runs), device, precision)
+        return LabelReward(classifier, named.label, named.kind != "label")
+    scorer: Reward = open_scorer(named.folder(runs), device, precision)
     return scorer
-
-
-def _labelled(
-    spec: str, rest: str, runs: Path | None, device: str, precision: Precision, with_prompt: bool
-) -> LabelReward:
-    from dragoman.models.open import open_classifier
-
-    name, mark, label = rest.rpartition("#")
-    if not (mark and name and label):
-        raise UserError(f"'{spec}' does not name a classifier and a label", "say it as label:FOLDER#LABEL")
-    return LabelReward(open_classifier(_folder(name, runs), device, precision), label, with_prompt)
-
-
-def _folder(spec: str, runs: Path | None) -> str:
-    """Where the model of a run lies; another name as it is."""
-    path: Any = Path(spec)
-    if runs is not None and not path.exists() and not spec.startswith(("builtin:", "hf:")):
-        path = find(runs, spec).folder
-    return str(path / "model") if (path / "model" / "config.json").is_file() else str(path) if path.exists() else spec

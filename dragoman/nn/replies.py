@@ -52,7 +52,7 @@ class Replies:
         if self._pairing is None:
             return [self._dialogue(prompt, answer, room) for prompt, answer in zip(prompts, answers, strict=True)]
         before, between, after = self._pairing.before, self._pairing.between, self._pairing.after
-        asked = self._tokenizer.plain([prompt_text(prompt) for prompt in prompts])
+        asked = self._tokenizer.plain([_prompt_text(prompt) for prompt in prompts])
         found: list[tuple[Reply | None, int]] = []
         for prompt, answer in zip(asked, self._tokenizer.plain(answers), strict=True):
             least = len(before) + len(between) + len(answer) + len(after)
@@ -76,7 +76,7 @@ class Replies:
         return Reply(short.ids, len(short.ids) < len(whole.ids)), sum(whole.learnt) + 1
 
 
-def prompt_text(prompt: Sequence[Message]) -> str:
+def _prompt_text(prompt: Sequence[Message]) -> str:
     """A prompt as one text: a message alone as it is, several with their roles."""
     if len(prompt) == 1:
         return prompt[0].content

@@ -18,15 +18,18 @@ from dragoman.core.doors import Embedder
 from dragoman.core.errors import UserError
 from dragoman.core.runs import Run, all_runs, find
 
-__all__ = ["CARD", "MODEL", "PROMPTED", "RUNGS", "Opened", "open_assistant", "pick", "size_mb", "write_card"]
+__all__ = ["ALIGNED", "CARD", "MODEL", "PROMPTED", "RUNGS", "Opened", "open_assistant", "pick", "size_mb", "write_card"]
 
 MODEL = "model"
 CARD = "dragoman.json"
 PROMPTED = ("zero_shot", "few_shot", "chain_of_thought")
 "rungs that learn no weight"
+ALIGNED = ("preference", "ppo")
+"rungs that go on from one that learnt from answers"
 RUNGS = (
     *PROMPTED,
     *("head", "soft_prompt", "prefix", "bitfit", "ia3", "layers", "adapter", "lora", "dora", "qlora", "full"),
+    *ALIGNED,
 )
 "every rung, from cheap to dear"
 

@@ -10,7 +10,7 @@ from typing import Any
 from dragoman.core.config import dump
 from dragoman.core.show import Show, many
 from dragoman.data.check import ORDER, Finding
-from dragoman.evals.task import check_names
+from dragoman.evals.task import asked, check_names
 from dragoman.stages.prepare import counter, gather, inspect, labels_of
 from dragoman.stages.settled import command, settled
 
@@ -46,7 +46,7 @@ def run(settings: Settings, words: tuple[str, ...], show: Show) -> int:
     with show.board(project.scope.name) as board, board.step("check") as tick:
         gathered = gather(project, tick)
         labels = labels_of(project, gathered)
-        names = [one.metric for one in project.scope.criteria()]
+        names = asked(project.scope)
         check_names(names, labels, project.scope.multi_label, project.scope.task)
         writing = is_writing(project)
         tick(0.2, "looking for what would spoil the work")

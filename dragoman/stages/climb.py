@@ -1,7 +1,7 @@
 """Climbs the ladder: each rung is made, measured and compared with the one below, until one is proven good enough."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 from dragoman.core.config import dump
@@ -11,11 +11,14 @@ from dragoman.core.project import Project
 from dragoman.core.runs import Run
 from dragoman.core.show import Board, Tick, figure
 from dragoman.core.targets import Criterion
-from dragoman.core.types import Example
+from dragoman.core.types import Estimate
 from dragoman.evals.advice import advise, learning_curve, suspected_noise
 from dragoman.evals.ladder import Choice, RungResult, choose, next_move, standing
-from dragoman.stages.assistants import PROMPTED, open_assistant
-from dragoman.stages.evaluate import Measured, asked, measure
+from dragoman.evals.task import asked
+from dragoman.stages.assistants import ALIGNED, PROMPTED, open_assistant
+from dragoman.stages.climb_aligned import aligned, wins
+from dragoman.stages.evaluate import Measured, measure
+from dragoman.stages.judges import judges_of
 from dragoman.stages.plan import RungPlan, how_of, keep_correction
 from dragoman.stages.prepare import part
 from dragoman.stages.prompts import Candidate, few_shot, open_base, zero_shot
@@ -39,6 +42,10 @@ class Rung:
     measured: Measured
     seconds: float
     "What it took: every trial, the training, and the evaluation."
+    below: str = ""
+    "The rung it went on from, where it did"
+    wins: Mapping[str, Estimate] = field(default_factory=dict)
+    "How often each judge puts its answer above that of the rung it went on from."
 
     def result(self) -> RungResult:
         """What the stop rule reads."""
@@ -93,7 +100,7 @@ def _pick_writer(project: Project, prepared: Run, tick: Tick) -> tuple[Candidate
             raise UserError("encoders are not compared before they learn", 'name one: models.candidates=["hf:..."]')
         place = (base.spec, base.folder, base.fingerprint)
         made = prompted(project, prepared, "zero_shot", place, part(prepared, "train"))
-        opened, names = open_assistant(made), asked(project)
+        opened, names = open_assistant(made), asked(project.scope)
         figures = measure(opened, rows, "validation, the first rows", requests=0, names=names).estimates
         found.append((figures[watch.metric].value, base))
     best = max(found, key=lambda pair: pair[0] if watch.higher else -pair[0])[1]
@@ -107,16 +114,16 @@ def climb(
     criteria = project.scope.criteria()
     names = [one.rung for one in plans if one.fits]
     by_name = {one.rung: one for one in plans}
-    validation = part(prepared, "validation")
     rungs: list[Rung] = []
     while True:
         move = next_move([rung.result() for rung in rungs], names, criteria, project.ladder.all)
         if move.action == "stop":
             break
         with board.step(move.rung) as tick:
-            rung = _rung(project, prepared, base, by_name[move.rung], validation, say, tick)
+            rung = _rung(project, prepared, base, by_name[move.rung], rungs, say, tick)
             found = rung.measured.estimates[watched(project).metric]
-            tick(1.0, f"{watched(project).metric} {figure(found)}")
+            won = "".join(f"; {name} prefers it to {rung.below} {one.value:.0%}" for name, one in rung.wins.items())
+            tick(1.0, f"{watched(project).metric} {figure(found)}{won}")
         rungs.append(rung)
     metrics: Mapping[str, Metric] = rungs[0].measured.report.task.metrics
     choice = choose([rung.result() for rung in rungs], criteria, metrics)
@@ -129,12 +136,13 @@ def _rung(
     prepared: Run,
     base: Candidate,
     plan: RungPlan,
-    validation: Sequence[Example],
+    done: Sequence[Rung],
     say: Say,
     tick: Tick,
 ) -> Rung:
-    """Make one rung and measure it on validation."""
+    """Make one rung after those that are done, and measure it on validation."""
     trials: list[Run] = []
+    below = _below(project, done) if plan.rung in ALIGNED else None
     if project.scope.task != "classify" and plan.rung in PROMPTED:
         place = (base.spec, base.folder, base.fingerprint)
         made = prompted(project, prepared, plan.rung, place, part(prepared, "train"), tick)
@@ -142,6 +150,8 @@ def _rung(
         made = zero_shot(project, prepared, base, tick)
     elif plan.rung == "few_shot":
         made = few_shot(project, prepared, base, tick)
+    elif plan.rung in ALIGNED:
+        made = aligned(project, prepared, plan.rung, base.spec, below.run if below else None, say, tick)
     else:
         made, trials = _trained(project, prepared, base, plan, say, tick)
     opened = open_assistant(made, base.embedder)
@@ -149,11 +159,29 @@ def _rung(
     def measuring(done: float, text: str = "") -> None:
         tick(0.8 + 0.2 * done, text)
 
-    measured = measure(opened, validation, "validation", measuring, names=asked(project))
+    validation = part(prepared, "validation")
+    measured = measure(
+        opened, validation, "validation", measuring, names=asked(project.scope), judges=judges_of(project)
+    )
     spent = sum(float(one.results["seconds"]) for one in trials or [made]) + float(
         measured.run.record["seconds"] or 0.0
     )
-    return Rung(plan, made, tuple(trials), measured, spent)
+    rung = Rung(plan, made, tuple(trials), measured, spent)
+    if below is None:
+        return rung
+    ours, theirs = measured.report, below.measured.report
+    won = wins(project, prepared, base.spec, validation, ours, theirs, say)
+    return replace(rung, below=below.plan.rung, wins=won)
+
+
+def _below(project: Project, done: Sequence[Rung]) -> Rung | None:
+    """The best of the rungs that learnt from answers, by the first target; None where none did."""
+    watch = watched(project)
+    learnt = [one for one in done if one.plan.rung not in (*PROMPTED, *ALIGNED)]
+    if not learnt:
+        return None
+    found = [one.measured.estimates[watch.metric].value * (1 if watch.higher else -1) for one in learnt]
+    return learnt[found.index(max(found))]
 
 
 def _trained(
@@ -220,6 +248,8 @@ def ladder_rows(climbed: Climbed, criteria: Sequence[Criterion]) -> list[dict[st
             "run": rung.run.id,
             "note": rung.plan.note,
         }
+        if rung.below:
+            row["wins"] = {"against": rung.below, "judges": {key: asdict(one) for key, one in rung.wins.items()}}
         if name in compared:
             against, one = compared[name]
             row["comparison"] = {
@@ -262,7 +292,7 @@ def advice(project: Project, prepared: Run, base: Candidate, climbed: Climbed, s
             plan = Plan(base.spec, best.plan.rung, how, objective=objective, objective_settings=own, rows=count)
             smaller = train(project, prepared, plan, say, drawing)
             opened, answered = open_assistant(smaller), part(prepared, "validation")
-            measured = measure(opened, answered, "validation", requests=0, names=asked(project))
+            measured = measure(opened, answered, "validation", requests=0, names=asked(project.scope))
             points.append((count, measured.estimates[target.metric]))
     curve = learning_curve(sorted(points), target.higher) if len(points) > 1 and target.metric in metrics else None
     labelled = report.task.kind == "classify"

@@ -22,14 +22,16 @@ from dragoman.data.load import require
 from dragoman.data.split import sample
 from dragoman.evals.gate import judge
 from dragoman.evals.latency import REQUESTS
+from dragoman.evals.rated import with_rates
 from dragoman.evals.run import Report, evaluate, from_rows
-from dragoman.evals.task import LIMITS, leading, make_task
+from dragoman.evals.task import Task, asked, leading, make_task
 from dragoman.stages.assistants import PROMPTED, Opened, open_assistant, pick, size_mb
+from dragoman.stages.judges import Judges, judges_of
 from dragoman.stages.prepare import gather
 from dragoman.stages.report import write_report
 from dragoman.stages.runs import folder_of
 
-__all__ = ["PLACES", "SECTIONS", "Measured", "Settings", "asked", "criteria_rows", "measure", "run", "shown", "views"]
+__all__ = ["PLACES", "SECTIONS", "Measured", "Settings", "criteria_rows", "measure", "run", "shown", "views"]
 
 PLACES = ("run",)
 SECTIONS = True
@@ -76,7 +78,7 @@ def run(settings: Settings, words: tuple[str, ...], show: Show) -> int:
         loaded = gather(_free(_labelled(project, opened), words), tick).source
         require(loaded, project.data.keep_going)
         rows = sample(loaded.examples, project.data.rows, project.data.seed)
-        done = measure(opened, rows, loaded.source, tick, names=asked(project))
+        done = measure(opened, rows, loaded.source, tick, names=asked(project.scope), judges=judges_of(project))
     verdict = judge(done.estimates, project.scope.criteria())
     record = {
         "name": project.scope.name,
@@ -106,11 +108,6 @@ def _labelled(project: Project, opened: Opened) -> Project:
     return replace(project, scope=replace(project.scope, labels={label: label for label in opened.labels}))
 
 
-def asked(project: Project) -> list[str]:
-    """The metrics that a target or limit names, which are measured whether they are usual or not."""
-    return [one.metric for one in project.scope.criteria() if one.metric not in LIMITS]
-
-
 def _free(project: Project, words: Sequence[str]) -> Project:
     """Columns that were chosen for another file are only wishes: guess again unless they were given here."""
     if any(word.startswith("data.columns") for word in words):
@@ -135,25 +132,24 @@ def measure(
     requests: int = REQUESTS,
     seed: int = 0,
     names: Sequence[str] = (),
+    judges: Judges | None = None,
 ) -> Measured:
     """Answer every row and measure it; the same assistant on the same rows is measured once.
 
-    `names` are metrics that are measured besides the usual ones. The figures of the rung itself (size, forgetting)
-    stand beside those of the rows.
+    `names` are metrics that are measured besides the usual ones, and `judges` score every answer. The figures of the
+    rung itself (size, forgetting) stand beside those of the rows.
     """
     if opened.task != "classify":
         requests = min(requests, WRITTEN)
     # Every metric of labels is usual; those named alone would leave the others out.
     names = () if opened.task == "classify" else names
     task = make_task(examples, opened.labels, names, opened.multi_label, opened.task)
-    rows = {source: _digest(examples)}
+    rows, named = {source: _digest(examples)}, judges.identities() if judges else {}
     settings = {"requests": requests, "seed": seed, "batch": 64, **({"metrics": list(names)} if names else {})}
+    settings |= {"judges": named} if named else {}
     run = Run.begin(opened.run.folder.parent, "evaluate", settings, {"model": opened.run, **rows})
     if run.finished:
-        # Not by splitlines: an answer may hold other ends of a line, such as U+2028, which JSON leaves as they are.
-        lines = (run.folder / ROWS / "predictions.jsonl").read_text(encoding="utf-8").removesuffix("\n").split("\n")
-        stored = tuple(run.results["latencies"])
-        report = from_rows([json.loads(line) for line in lines], task, latencies=stored, seed=seed)
+        report = _read_again(run, task, seed)
         tick(1.0, "found again")
         return Measured(run, report, _with_limits(report, run.results["memory_mb"], opened))
     reset_peak_memory()
@@ -164,6 +160,8 @@ def measure(
 
     report = evaluate(opened.assistant, task, seed=seed, requests=requests, progress=progress)
     memory = peak_memory() / 1e6
+    rates = judges.rate(examples, [one.text for one in report.answers]) if judges and named else {}
+    report = with_rates(report, rates, seed)
 
     def fill(stage: Path) -> None:
         lines = [json.dumps(row, ensure_ascii=False) for row in report.rows()]
@@ -180,10 +178,20 @@ def measure(
             "memory_mb": memory,
             "rung_run": opened.run.id,
             "rows": total,
+            **({"rates": rates} if rates else {}),
         },
         published=(ROWS,),
     )
     return Measured(run, report, estimates)
+
+
+def _read_again(run: Run, task: Task, seed: int) -> Report:
+    """The report of an evaluation that is finished."""
+    # Not by splitlines: an answer may hold other ends of a line, such as U+2028, which JSON leaves as they are.
+    lines = (run.folder / ROWS / "predictions.jsonl").read_text(encoding="utf-8").removesuffix("\n").split("\n")
+    stored = tuple(run.results["latencies"])
+    report = from_rows([json.loads(line) for line in lines], task, latencies=stored, seed=seed)
+    return with_rates(report, run.results.get("rates", {}), seed)
 
 
 def _with_limits(report: Report, memory: float, opened: Opened) -> dict[str, Estimate]:

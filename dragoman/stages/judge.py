@@ -14,9 +14,10 @@ from dragoman.core.runs import Run, find
 from dragoman.core.show import Show, Tick, silent
 from dragoman.data.seal import open_sealed, read_again
 from dragoman.evals.gate import Verdict, judge
-from dragoman.evals.task import LIMITS
+from dragoman.evals.task import asked
 from dragoman.stages.assistants import open_assistant, pick
 from dragoman.stages.evaluate import Measured, criteria_rows, measure, shown, views
+from dragoman.stages.judges import judges_of
 from dragoman.stages.prepare import seal_of
 from dragoman.stages.report import write_report
 from dragoman.stages.runs import folder_of
@@ -89,8 +90,7 @@ def judge_rung(project: Project, made: Run, tick: Tick = silent) -> Judgement:
             rows, count = read_again(seal)
         else:
             rows, count = open_sealed(seal, f"{run.id}: {made.id}")
-        named = [one.metric for one in criteria if one.metric not in LIMITS]
-        measured = measure(opened, rows, "sealed test", tick, names=named)
+        measured = measure(opened, rows, "sealed test", tick, names=asked(project.scope), judges=judges_of(project))
         verdict = judge(measured.estimates, criteria)
         if not run.finished:
             facts: dict[str, Any] = {"verdict": "met" if verdict.passed else "not_met", "headline": verdict.headline}

@@ -15,7 +15,10 @@ from dragoman.core.project import Project
 from dragoman.core.runs import Run
 from dragoman.core.show import Tick
 from dragoman.core.sizing import parse_bytes, show_bytes, show_seconds
-from dragoman.stages.assistants import PROMPTED
+from dragoman.stages.alignment import policy_of, preference_of
+from dragoman.stages.assistants import ALIGNED, PROMPTED
+from dragoman.stages.plugs import plug
+from dragoman.stages.prepare import part
 from dragoman.stages.train import batched, planned, usual_rate
 from dragoman.stages.tune_plan import METHODS, Method, methods_of
 from dragoman.stages.writing import tokens_an_example
@@ -26,6 +29,7 @@ __all__ = ["GRID", "RungPlan", "plan_rungs"]
 GRID = (1.0, 2.0, 0.5, 4.0, 0.25)
 ASKED = 3  # prompts that are answered to see how long that takes
 TIMED = 40  # single answers that an evaluation times
+PAIRED = 2.0  # answers of a row that is a pair
 
 
 @dataclass(frozen=True)
@@ -71,6 +75,8 @@ def plan_rungs(
         elif rung in PROMPTED:
             times = 2.0 if rung == "chain_of_thought" else 1.0
             one = RungPlan(rung, times * answering * correction.get(rung, 1.0))
+        elif rung in ALIGNED:
+            one = _aligned(project, prepared, rung, methods, answering, correction.get(rung, 1.0))
         else:
             method = _method(rung, methods)
             rate = usual_rate(rung, folder)
@@ -81,6 +87,39 @@ def plan_rungs(
         left -= one.seconds if one.fits else 0.0
         found.append(one)
     return found
+
+
+def _aligned(
+    project: Project, prepared: Run, rung: str, methods: Mapping[str, Method], answering: float, correction: float
+) -> RungPlan:
+    """What a rung takes that goes on from another: two answers a row and a reference, or answers drawn and learnt.
+
+    Where no reward is named, the model that learns it comes on top.
+    """
+    rows = part(prepared, "train")
+    pairs = sum(bool(one.rejected) or "good" in one.meta for one in rows)
+    said = policy_of(project)
+    if not pairs and (rung == "preference" or not said.reward):
+        hint = "" if rung == "preference" else ", and alignment.reward names nothing that scores"
+        return RungPlan(rung, fits=False, note=f"no row has a second answer to prefer one to{hint}")
+    tuning = plug(project.alignment.tuning, "tuning")[0]
+    method, whole = _method(tuning, methods), methods["full"]
+    epoch = method.seconds / (project.train.get("epochs") or TUNINGS.kind(tuning).epochs)
+    judge = 0.0 if said.reward else PAIRED * whole.seconds / TUNINGS.kind("full").epochs
+    steps = project.alignment.train.get("steps")
+    if rung == "preference":
+        length = float(project.alignment.train.get("epochs") or preference_of(project).epochs)
+        learning = epoch * (PAIRED * length + 1)
+    else:
+        length = float(project.alignment.train.get("epochs") or said.epochs)
+        drawn = steps * said.episodes / said.passes if steps else length * len(rows) * said.samples
+        each = answering / max(1, prepared.results["card"]["parts"]["validation"] + TIMED)
+        learning = drawn * (each + epoch / max(1, len(rows)) * (said.passes + 1))
+    memory = max(method.memory, 0 if said.reward else whole.memory)
+    seconds = (learning + judge + answering) * correction
+    limit = parse_bytes(project.scope.budget.memory, "scope.budget.memory")
+    note = f"needs {show_bytes(memory)}; the nearest that fits is a smaller model or batch" if memory > limit else ""
+    return RungPlan(rung, seconds, memory, length, fits=memory <= limit, note=note)
 
 
 def _method(rung: str, methods: Mapping[str, Method]) -> Method:
@@ -117,8 +156,6 @@ def _trained(
 
 def _seconds_an_answer(project: Project, prepared: Run, folder: Path, kind: str) -> float:
     """How long the untouched model takes for an answer of the usual length; an encoder reads and writes nothing."""
-    from dragoman.stages.prepare import part
-
     if kind == "encoder":
         return 0.01
     from dragoman.core.sampling import Sampling

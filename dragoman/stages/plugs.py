@@ -1,11 +1,12 @@
-"""A plug-in as the command line and project files give it: a name, or a table with a name and settings."""
+"""A plug-in as the command line and project files give it: a name, or a table with a name and settings; and back."""
 
+import json
 from collections.abc import Mapping
 from typing import Any
 
 from dragoman.core.errors import UserError
 
-__all__ = ["plug"]
+__all__ = ["plug", "said"]
 
 
 def plug(value: str | Mapping[str, Any], noun: str) -> tuple[str, dict[str, Any]]:
@@ -18,3 +19,10 @@ def plug(value: str | Mapping[str, Any], noun: str) -> tuple[str, dict[str, Any]
         example = {"tuning": "tuning=lora tuning.rank=16", "objective": "objective=mlm objective.share=0.2"}[noun]
         raise UserError(f"the {noun} has settings but no name", f"say which: {example}")
     return str(name), table
+
+
+def said(name: str, value: Any) -> list[str]:
+    """A setting as the words of a command: those of a table one by one."""
+    if isinstance(value, Mapping):
+        return [word for key, one in value.items() for word in said(f"{name}.{key}" if key else name, one)]
+    return [f"{name}={value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)}"]

@@ -28,7 +28,7 @@ from dragoman.data.problems import write_rejects
 from dragoman.data.seal import write_sealed
 from dragoman.data.shapes.tag import tags_of
 from dragoman.data.split import Parts, sample, split
-from dragoman.evals.task import check_names, rouge_blind
+from dragoman.evals.task import asked, check_names, rouge_blind
 from dragoman.stages.settled import command, settled
 
 __all__ = [
@@ -134,7 +134,7 @@ def prepare(project: Project, gathered: Gathered, tick: Tick = silent) -> Run:
     data = project.data
     for loaded in gathered.all:
         require(loaded, data.keep_going)
-    names = [one.metric for one in project.scope.criteria()]
+    names = asked(project.scope)
     check_names(names, labels_of(project, gathered), project.scope.multi_label, project.scope.task)
     wanted = dump(replace(data, source="", validation="", test=""))
     settings = {

@@ -24,7 +24,7 @@ from dragoman.core.show import Board, Show, Tick
 from dragoman.core.sizing import parse_bytes, parse_seconds
 from dragoman.stages.assistants import MODEL
 from dragoman.stages.language import agree, kind_of, texts_of, train_language
-from dragoman.stages.plugs import plug
+from dragoman.stages.plugs import plug, said
 from dragoman.train.doors import OBJECTIVES
 
 if TYPE_CHECKING:
@@ -342,12 +342,5 @@ def _command(settings: Settings, verb: str) -> str:
     told = ["dragoman", verb, settings.source]
     plain = dump(Settings())
     told += [word for name, value in dump(settings).items() if name != "source" and value != plain[name]
-             for word in _said(name, value)]  # fmt: skip
+             for word in said(name, value)]  # fmt: skip
     return shlex.join(told)
-
-
-def _said(name: str, value: Any) -> list[str]:
-    """A setting as words: those of a table one by one."""
-    if isinstance(value, dict):
-        return [word for key, one in value.items() for word in _said(f"{name}.{key}" if key else name, one)]
-    return [f"{name}={value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)}"]

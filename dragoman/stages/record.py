@@ -2,13 +2,14 @@
 
 from collections import Counter
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from dragoman.core.project import Project
 from dragoman.core.runs import Run
-from dragoman.stages.climb import Climbed
-from dragoman.stages.judge import Judgement
-from dragoman.stages.prepare import part
+
+if TYPE_CHECKING:
+    from dragoman.stages.climb import Climbed
+    from dragoman.stages.judge import Judgement
 
 __all__ = ["baseline", "data_card", "lineage", "warnings"]
 
@@ -18,6 +19,8 @@ def baseline(project: Project, prepared: Run) -> dict[str, Any]:
     are no labels."""
     if project.scope.task != "classify":
         return {}
+    from dragoman.stages.prepare import part
+
     seen = Counter(label for example in part(prepared, "train") for label in example.answers)
     label = min(seen, key=lambda name: (-seen[name], name))
     rows = part(prepared, "validation")
@@ -59,7 +62,7 @@ def _quantiles(found: dict[str, int]) -> dict[str, int]:
     return {"p50": found["median"], "p95": found["p95"], "max": found["max"]}
 
 
-def warnings(project: Project, prepared: Run, climbed: Climbed, judgement: Judgement) -> list[str]:
+def warnings(project: Project, prepared: Run, climbed: "Climbed", judgement: "Judgement") -> list[str]:
     """What a reader must know before trusting the verdict."""
     said = []
     if judgement.openings > 1:

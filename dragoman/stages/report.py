@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from dragoman.core import durable
@@ -9,6 +10,7 @@ from dragoman.core.errors import UserError
 from dragoman.core.runs import Run, all_runs, find
 from dragoman.core.show import Show
 from dragoman.stages.runs import folder_of
+from dragoman.stages.train_record import is_training, record_of
 
 __all__ = ["PLACES", "SECTIONS", "Settings", "run", "write_report"]
 
@@ -33,14 +35,15 @@ class Settings:
 def run(settings: Settings, words: tuple[str, ...], show: Show) -> int:
     """Write the page again from the record, and say where it is."""
     root = folder_of(settings.project, settings.runs, settings.run)
-    done = [one for one in all_runs(root) if _reported(one)]
+    # Each rung of a ladder is a training too: of those only what has a page already stands for itself.
+    done = [one for one in all_runs(root) if _reported(one) and (not is_training(one) or _page(one).exists())]
     if not settings.run and not done:
         raise UserError(
             f"there is no verdict yet in {root}, nor a training with a report", "make one with: dragoman run"
         )
     one = find(root, settings.run) if settings.run else done[-1]
     if not _reported(one):
-        hint = "reports are made of finished runs of: dragoman run or tune, and of trainings of a language model"
+        hint = "reports are made of finished runs of: dragoman run, tune, train, pretrain or sweep"
         raise UserError(f"{one.id} has no report", hint)
     results = one.results
     page = write_report(one, results)
@@ -48,25 +51,31 @@ def run(settings: Settings, words: tuple[str, ...], show: Show) -> int:
         show.card("report", [("page", page), ("verdict", str(results["headline"]))])
         show.result({"report": page, "run": one.id, "verdict": results["verdict"]})
     else:
-        show.card("report", [("page", page), (one.verb, str(results["record"].get("headline") or one.id))])
+        told = record_of(one) if is_training(one) else results["record"]
+        show.card("report", [("page", page), (one.verb, str(told.get("headline") or one.id))])
         show.result({"report": page, "run": one.id})
     return 0
 
 
 def _reported(one: Run) -> bool:
     """Whether a run can be reported on: a verdict, of a ladder or a tuning, or a training that left its course."""
-    return one.finished and (one.verb in VERDICTS or isinstance(one.results.get("record"), Mapping))
+    return one.finished and (one.verb in VERDICTS or isinstance(one.results.get("record"), Mapping) or is_training(one))
+
+
+def _page(one: Run) -> Path:
+    return one.folder / "report.html"
 
 
 def write_report(one: Run, results: Mapping[str, Any]) -> str:
     """Render the results of a run into report.html in its folder, and return the path.
 
-    Results that hold a `record` are those of a training or a sweep; others are the record of a verdict themselves.
+    Results that hold a `record` are those of a pretraining or a sweep, and those of a training are its facts; others
+    are the record of a verdict themselves.
     """
     from dragoman.report.page import render
     from dragoman.report.training import render_training
 
-    page, record = one.folder / "report.html", results.get("record")
+    page, record = _page(one), record_of(one) if is_training(one) else results.get("record")
     text = render_training(record) if isinstance(record, Mapping) else render(results)
     durable.write(page, text.encode("utf-8"))
     return str(page)

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dragoman.core.config import build, nearest
 from dragoman.core.errors import UserError
 from dragoman.core.project import Project, load, locate
+from dragoman.stages.alignment import check_alignment
 from dragoman.stages.assistants import PROMPTED, RUNGS
 from dragoman.stages.writing import model_kind
 from dragoman.train.doors import How
@@ -33,6 +34,7 @@ def settled(word: str, words: Sequence[str]) -> Project:
         if project.ladder.rungs.count(rung) > 1:
             raise UserError(f"ladder.rungs names '{rung}' twice", "name each rung once: ladder.rungs")
     build(How, {"max_length": project.models.max_length, **project.train}, "train")
+    check_alignment(project)
     _measurable(project)
     return project
 

@@ -4,7 +4,7 @@ It can be killed at any instant; the same command goes on and ends bit for bit a
 """
 
 import shutil
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -18,9 +18,12 @@ from dragoman.core.sizing import show_bytes, show_seconds
 from dragoman.core.targets import Criterion
 from dragoman.stages.assistants import MODEL
 from dragoman.stages.job import Job
+from dragoman.stages.judges import identity
 from dragoman.stages.language import KINDS
 from dragoman.stages.plugs import plug
 from dragoman.stages.prepare import gather, part, prepare
+from dragoman.stages.report import write_report
+from dragoman.stages.train_record import told_learning
 from dragoman.stages.writing import known, model_kind, objective_of, texts_beside, tokens_an_example, writes
 from dragoman.train.doors import OBJECTIVES, TUNINGS, How
 
@@ -35,7 +38,6 @@ __all__ = [
     "planned",
     "run",
     "stored_project",
-    "told_learning",
     "train",
     "usual_rate",
     "watched",
@@ -80,6 +82,15 @@ class Plan:
     objective_settings: Mapping[str, Any] = field(default_factory=dict)
     rows: int = 0
     "Learn from this many rows; 0 takes all."
+    rung: str = ""
+    "What its run is called; empty takes what the objective makes, else the tuning's name."
+
+    @property
+    def verb(self) -> str:
+        """What its run is called: a rung, or `reward` for a model that scores."""
+        needs = OBJECTIVES.kind(self.objective).needs
+        made = "ppo" if "reward" in needs else "preference" if "preferences" in needs else self.tuning
+        return self.rung or ("reward" if self.objective == "reward" else made)
 
 
 def run(settings: Settings, words: tuple[str, ...], show: Show) -> int:
@@ -105,16 +116,18 @@ def run(settings: Settings, words: tuple[str, ...], show: Show) -> int:
             prepared = prepare(project, gather(project, tick), tick)
         with board.step(tuning) as tick:
             done = train(project, prepared, plan, show.say, tick)
-    facts = done.results
+    facts, page = done.results, write_report(done, done.results)
     rows = [("learnt", f"{facts['learnt']:,} of {facts['weights']:,} weights, {facts['steps']} steps")]
     rows += [("what learns", told_learning(facts.get("learning", ())))]
     rows += [("took", f"{show_seconds(facts['seconds'])}, {show_bytes(facts['memory'])} at the peak")]
     figures = {name: value for name, value in facts["best"].items() if not isinstance(value, list)}  # not those of rows
     rows += [(f"validation {name}", f"{value:.4f}") for name, value in figures.items()]
     rows += aligned_rows(facts) + scored_rows(facts)
-    rows += [("model", str(done.folder / MODEL)), ("run", done.id), ("then", f"dragoman evaluate {done.id} data=PATH")]
+    rows += [("model", str(done.folder / MODEL)), ("report", page), ("run", done.id)]
+    rows += [("then", f"dragoman evaluate {done.id} data=PATH")]
     show.card(tuning, rows, mark="good")
-    show.result({"run": done.id, "model": str(done.folder / MODEL), "validation": figures, "steps": facts["steps"]})
+    told = {"run": done.id, "model": str(done.folder / MODEL), "report": page, "validation": figures}
+    show.result({**told, "steps": facts["steps"]})
     return 0
 
 
@@ -142,12 +155,6 @@ def scored_rows(facts: Mapping[str, Any]) -> list[tuple[str, str]]:
     rows = [("accuracy", f"{share(told)} of {told['pairs']:,} pairs of validation")]
     rows += [(f"  {name}", share(one)) for name, one in sorted(told["baselines"].items())]
     return [*rows, ("calibration", f"{told['nll']['value']:.4f} nats a pair, slope {told['slope']:.2f}")]
-
-
-def told_learning(learning: Sequence[Sequence[Any]], most: int = 6) -> str:
-    """In one line which weights learnt: the first names, and how many lines there are beside them."""
-    told = ", ".join(str(name) for name, _ in learning[:most])
-    return told if len(learning) <= most else f"{told} and {len(learning) - most} more"
 
 
 def _on_texts(settings: Settings, words: tuple[str, ...], show: Show) -> int:
@@ -225,7 +232,7 @@ def train(
 
     objective, tuning = _made(plan)
     base = resolve(project.place(plan.model))
-    if "reference" not in objective.needs and plan.objective != "reward":  # pairs are not packed: a row is one answer
+    if not {"preferences", "reward"} & set(objective.needs):  # there a row is one answer, and nothing is packed
         plan = replace(plan, how=batched(project, prepared, plan.how))
     settings = {
         "tuning": {"name": plan.tuning, **dump(tuning)},
@@ -240,13 +247,16 @@ def train(
     if teacher := str(getattr(objective, "teacher", "")):
         away = teacher.startswith(("openai:", "fake:"))
         inputs["teacher"] = teacher if away else fingerprint(resolve(teacher))
+    for name in ("reward", "second"):
+        if spec := str(getattr(objective, name, "")):
+            inputs[name] = identity(project, spec)
     if project.scope.task != "classify":
         settings |= known(project)
         inputs |= texts_beside(project)
-    run = Run.begin(project.runs_folder, plan.tuning, settings, inputs)
+    run = Run.begin(project.runs_folder, plan.verb, settings, inputs)
     if run.finished and run.results.get("discarded") and not figures:
         shutil.rmtree(run.folder)
-        run = Run.begin(project.runs_folder, plan.tuning, settings, inputs)
+        run = Run.begin(project.runs_folder, plan.verb, settings, inputs)
     if run.finished:
         tick(1.0, "found again")
         return run

@@ -15,6 +15,7 @@ from dragoman.core.errors import UserError
 from dragoman.core.types import Example, Message
 from dragoman.evals.hacking import Limits, best_of_n, paired_bounds, raised
 from dragoman.stages.job import Job
+from dragoman.stages.judges import open_named
 from dragoman.stages.train_writer import Lessons, general_loss, keep_writer, lessons_of
 from dragoman.stages.writing import instruction_of, open_tokenizer, taught
 from dragoman.train.doors import How, Kit
@@ -105,7 +106,6 @@ def train_policy(job: Job) -> tuple[dict[str, Any], tuple[str, ...]]:
     """
     import copy
 
-    from dragoman.models.rewards import open_reward
     from dragoman.nn.store import load_lm
     from dragoman.train.policy import Practice
 
@@ -123,9 +123,8 @@ def train_policy(job: Job) -> tuple[dict[str, Any], tuple[str, ...]]:
         for part in (lessons.train, lessons.validation)
     ]
     lessons = replace(lessons, train=begun[0], validation=begun[1])
-    runs = job.project.runs_folder
-    reward = open_reward(objective.reward, runs=runs)
-    second = open_reward(objective.second, runs=runs) if objective.second else None
+    reward = open_named(job.project, objective.reward)
+    second = open_named(job.project, objective.second) if objective.second else None
     job = replace(job, how=_paced(job, len(rows)))
     held = lessons.validation[:ASKED]
     look = _Look(held, reward, second, objective.drawing, tokenizer, job.how, lessons, copy.deepcopy(net).eval())

@@ -15,7 +15,8 @@ from dragoman.evals.task import leading
 from dragoman.stages.assistants import MODEL
 from dragoman.stages.evaluate import Measured, views
 from dragoman.stages.record import data_card, lineage
-from dragoman.stages.train import Plan, told_learning
+from dragoman.stages.train import Plan
+from dragoman.stages.train_record import cautions, told_learning
 from dragoman.stages.writing import writes
 
 __all__ = ["Pair", "card_of", "record_of"]
@@ -156,18 +157,7 @@ def record_of(pair: Pair, why: str, said: Sequence[str], methods: list[dict[str,
     for one in pair.prepared.results["findings"]:
         if one["severity"] == "warning":
             warned.append(f"{one['name']}: {one['message']}")
-    if facts.get("rounding"):
-        warned.append(
-            "In four bits it learnt beside rounded weights; what is kept is merged with the unrounded ones, whose "
-            f"logits differ from those it learnt with by {facts['rounding']:.2g} of the largest."
-        )
-    if facts.get("cut"):
-        warned.append(f"{facts['cut']:,} training examples were longer than {pair.plan.how.max_length} tokens.")
-    if facts.get("dropped"):
-        warned.append(
-            f"{facts['dropped']:,} training examples were left out: their answers are blank, or they do not fit "
-            f"{pair.plan.how.max_length} tokens."
-        )
+    warned += cautions(facts, pair.plan.how.max_length)
     history = [{**point, "validation": point.get("loss")} for point in facts.get("history", [])]
     return {
         "name": pair.project.scope.name,

@@ -15,7 +15,7 @@ from torch import Tensor
 from dragoman.nn.padding import pad
 from dragoman.train.doors import Batch, Encoded, Kit
 
-__all__ = ["batches_of_epoch", "chained", "parts", "steps_an_epoch", "stream_rows", "to_device"]
+__all__ = ["POOL", "batches_of_epoch", "chained", "parts", "steps_an_epoch", "stream_rows", "to_device"]
 
 POOL = 50
 "How many batches are sorted by length together."

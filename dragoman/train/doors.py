@@ -302,7 +302,7 @@ class Kit:
 
 
 class Objective(Protocol):
-    """What is learnt. `needs` names what must be at hand besides the net: a reference, a reward, a teacher.
+    """What is learnt. `needs` names what must be at hand: a reference, a reward, a teacher, preferences as the rows.
 
     Which nets and which data it takes stands in its own signatures: a classifier and examples, or a language model and
     tokenised documents.

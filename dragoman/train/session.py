@@ -35,7 +35,7 @@ Measure = Callable[[Any], Mapping[str, Any]]
 "a figure by name; or a list of them, one a row of validation, for what compares rows"
 Log = Callable[[Step], None]
 POINTS = 500
-SHOWN = ("reward", "kl", "margin", "accuracy")  # on the line of progress, beside the loss
+SHOWN = ("reward", "kl", "length", "margin", "accuracy")  # on the line of progress, beside the loss
 
 
 @dataclass(frozen=True, slots=True)

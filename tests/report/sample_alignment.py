@@ -1,10 +1,10 @@
-"""What a record holds of a policy that went too far, made up but plausible: every chart, two alarms, answers."""
+"""What a record holds of a policy that went too far and of a model that scores: every chart, alarms, answers, rules."""
 
 import math
 import random
 from typing import Any
 
-__all__ = ["aligned"]
+__all__ = ["aligned", "scored"]
 
 
 def _gold(far: float) -> float:
@@ -65,4 +65,25 @@ def aligned() -> dict[str, Any]:
             {"prompt": "The dog", "before": " ran.", "after": " ran away.", "reward_before": 0.4, "reward_after": 0.1},
             {"prompt": "", "before": "one", "after": "two"},
         ],
+    }
+
+
+def _judged(accuracy: float, nll: float) -> dict[str, Any]:
+    return {
+        "accuracy": {"value": accuracy, "low": accuracy - 0.03, "high": accuracy + 0.03, "n": 500},
+        "nll": {"value": nll, "low": nll - 0.02, "high": nll + 0.02, "n": 500},
+    }
+
+
+def scored() -> dict[str, Any]:
+    """A new copy: a model that scores, better than the rules beside it and too sure."""
+    return {
+        **_judged(0.712, 0.561),
+        "slope": 0.52,
+        "pairs": 500,
+        "mean": 1.31,
+        "scale": 2.07,
+        "reference": 2000,
+        "too_long": 12,
+        "baselines": {"linear": _judged(0.631, 0.649), "longer": _judged(0.58, 0.68), "shorter": _judged(0.42, 0.69)},
     }

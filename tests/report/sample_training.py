@@ -4,8 +4,8 @@ import math
 import random
 from typing import Any
 
-from tests.report.sample import learnt_tokens
-from tests.report.sample_alignment import aligned
+from tests.report.sample import learnt_tokens, record
+from tests.report.sample_alignment import aligned, scored
 
 __all__ = ["pretraining", "sweep"]
 
@@ -132,6 +132,17 @@ def pretraining() -> dict[str, Any]:
         "samples": _samples(),
         "corpus": _corpus(),
         "alignment": aligned(),
+        "scorer": scored(),
+        "figures": {
+            "stretch": _STRETCH,
+            "points": {
+                "accuracy": [0.2 + 0.3 * place / _POINTS + draw.gauss(0, 0.02) for place in range(_POINTS)],
+                "margin": [place / 400 + draw.gauss(0, 0.05) for place in range(_POINTS)],
+                "beta": [0.05] * _POINTS,
+            },
+        },
+        **{key: record()[key] for key in ("forgetting", "parity")},
+        "data": {key: record()["data"][key] for key in ("source", "read", "kept")},  # a verdict's page shows the rest
         "tokens": learnt_tokens(),
         "model": {
             "family": "llama",

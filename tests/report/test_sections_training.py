@@ -241,3 +241,17 @@ def test_a_range_test_that_diverges_is_cut_at_the_top() -> None:
     assert "chosen 0.001" in view["charts"][0]
     assert range_test.view({"range_test": {"chosen": 1e-3}}) is None
     assert not range_test.view({"range_test": {"points": points[:60]}})["clipped"]  # type: ignore[index]
+
+
+def test_a_loss_has_its_own_unit_and_what_the_objective_told_stands_below() -> None:
+    given = {
+        "losses": {"points": [0.7, 0.5], "unit": "nats a pair"},
+        "figures": {"points": {"my_margin": [0.0, 1.0], "beta": [0.1, 0.1]}},
+        "history": [{"step": 2, "my_margin": 0.8}],
+    }
+    view: Any = loss.view(given)
+    assert "loss, nats a pair" in view["charts"][0] and "from 0.700 to 0.500 nats a pair" in view["charts"][0]
+    assert len(view["small"]) == 1 and "my margin over the steps" in view["small"][0]
+    assert "training from 0 to 1; held out from 0.8 to 0.8" in view["small"][0]
+    bare: Any = loss.view({"losses": {"points": [0.7, 0.5], "unit": ""}})
+    assert "nats" not in bare["charts"][0]

@@ -10,8 +10,9 @@ from dragoman.core.doors import LM
 from dragoman.core.project import overlay
 from dragoman.core.runs import Run
 from dragoman.core.types import Answer, Example, Message
+from dragoman.evals.task import asked
 from dragoman.stages.assistants import Opened
-from dragoman.stages.evaluate import asked, measure
+from dragoman.stages.evaluate import measure
 from tests.app.fakes import ReadingModel
 
 ENDS = "one\u2028two\u2029three\u0085four"
@@ -49,7 +50,7 @@ def test_forgetting_is_none_of_what_learnt_and_was_not_measured(tmp_path: Path, 
 
 def test_what_is_asked_for_is_measured_besides(tmp_path: Path) -> None:
     scope = {"task": "chat", "target": {"valid_json": ">= 0.5", "rougel": ">= 0.1"}, "limits": {"p95_ms": "<= 50"}}
-    names = asked(overlay({"scope": scope}, ()))
+    names = asked(overlay({"scope": scope}, ()).scope)
     assert names == ["valid_json", "rougel"]
     one = opened(tmp_path, "full")
     assert "valid_json" not in measure(one, ROWS, "rows", requests=0).estimates

@@ -41,7 +41,13 @@ def view(record: Table) -> dict[str, object] | None:
     table = grid("Evaluations", names, lines, marked)
     if table is None:
         return None
-    return {"grid": table, "count": len(lines), "folded": len(lines) > _OPEN, "marked": marked >= 0}
+    return {
+        "grid": table,
+        "count": len(lines),
+        "folded": len(lines) > _OPEN,
+        "marked": marked >= 0,
+        "trained": "training loss" in table.headings,
+    }
 
 
 def _known(row: Table) -> list[Cell]:

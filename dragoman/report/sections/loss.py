@@ -1,12 +1,16 @@
-"""The loss curve: the training loss, what was measured beside it, and the schedule of the learning rate below."""
+"""The loss curve: the training loss, what was measured beside it, the schedule, and what the objective told of itself.
+
+A loss is in nats a token where the record names no other unit.
+"""
 
 from collections.abc import Sequence
 from dataclasses import replace
 
-from dragoman.report.axes import NARROW, WIDE
+from dragoman.report.axes import NARROW, WIDE, Size
+from dragoman.report.grid import spoken
 from dragoman.report.lines import Across, Panel, Series, panels
 from dragoman.report.numbers import brief, quality, whole
-from dragoman.report.record import Table, number, rows, table
+from dragoman.report.record import Table, number, rows, table, words
 from dragoman.report.smooth import running_mean, thin
 
 __all__ = ["best", "course", "stretches", "view"]
@@ -14,6 +18,16 @@ __all__ = ["best", "course", "stretches", "view"]
 Points = list[tuple[float, float]]
 # The running mean reaches over this share of the curve to both sides.
 _REACH = 0.01
+_SMALL = Size("small", 410, 0)
+_FEW = 20  # measurements that get a dot each
+# Figures whose own name tells too little.
+_NAMES = {
+    "moved": "half the squared change of log p in a step, nats² a token",
+    "clipped": "tokens whose change was clipped, a share",
+    "score": "reward, as it is learnt from",
+    "chosen": "what chosen answers gained",
+    "rejected": "what rejected answers gained",
+}
 
 
 def view(record: Table) -> dict[str, object] | None:
@@ -23,9 +37,11 @@ def view(record: Table) -> dict[str, object] | None:
     held, measured, rates = course(history, "validation"), course(history, "bits_per_byte"), _rates(record, history)
     if not trained and not held and not measured:
         return None
-    shown = [panel for panel in (_training(trained, held), _measured(measured), _schedule(rates)) if panel is not None]
+    unit = words(table(record.get("losses")).get("unit", "nats a token"))
+    every = (_training(trained, held, unit), _measured(measured), _schedule(rates))
+    shown = [panel for panel in every if panel is not None]
     bent = [replace(panel, log=True) for panel in shown if panel.low is None]
-    told = ("Loss over the steps of the training", _told(trained, measured or held, rates))
+    told = ("Loss over the steps of the training", _told(trained, measured or held, rates, unit))
     last = max(x for points in (trained, held, measured) for x, _ in points)
     return {
         "charts": [panels("loss", told, shown, Across("step"), size) for size in (WIDE, NARROW)],
@@ -36,6 +52,7 @@ def view(record: Table) -> dict[str, object] | None:
         "held": bool(held),
         "measured": bool(measured),
         "rates": len(rates) > 1,
+        "small": _figures(table(record.get("figures")), history),
     }
 
 
@@ -64,7 +81,7 @@ def _rates(record: Table, history: Sequence[Table]) -> Points:
     return thin(stretches(table(record.get("rates")))) or course(history, "rate")
 
 
-def _training(points: Points, held: Points) -> Panel | None:
+def _training(points: Points, held: Points, unit: str) -> Panel | None:
     """The training loss and, in the same unit, the loss on text that was held out."""
     reach, series = int(len(points) * _REACH), []
     if reach >= 1:
@@ -78,7 +95,7 @@ def _training(points: Points, held: Points) -> Panel | None:
     if held:
         # The bits per byte below are the same curve in another unit: there the dots and the ring stand.
         series.append(Series("held out", held, "held", dots=not points))
-    return Panel("loss, nats a token", tuple(series), 210) if series else None
+    return Panel(f"loss, {unit}" if unit else "loss", tuple(series), 210) if series else None
 
 
 def _measured(points: Points) -> Panel | None:
@@ -93,10 +110,30 @@ def _schedule(points: Points) -> Panel | None:
     return Panel("learning rate", (Series("", points, "second"),), 70, low=0.0, write=brief)
 
 
-def _told(trained: Points, held: Points, rates: Points) -> str:
+def _figures(figures: Table, history: Sequence[Table]) -> list[object]:
+    """One small chart for each figure that the objective told, and for the same one where it was held out."""
+    found: list[object] = []
+    for key, points in table(figures.get("points")).items():
+        name = _NAMES.get(words(key), spoken(words(key)))
+        own = thin(stretches({"stretch": figures.get("stretch", 1), "points": points}))
+        held = course(history, words(key))
+        lines = [Series("training", own), Series("held out", held, "held", dots=len(held) <= _FEW)]
+        lines = [line for line in lines if line.points]
+        moved = len({y for line in lines for _, y in line.points}) > 1  # a setting that never changes is no course
+        if moved or held:
+            told = "; ".join(
+                f"{one.name} from {brief(one.points[0][1])} to {brief(one.points[-1][1])}" for one in lines
+            )
+            panel = Panel(name, tuple(lines), 120, write=brief)
+            place = f"figure-{len(found)}"
+            found.append(panels(place, (f"{name} over the steps", told), [panel], Across("step"), _SMALL))
+    return found
+
+
+def _told(trained: Points, held: Points, rates: Points, unit: str) -> str:
     said = []
     if trained:
-        said.append(f"Training loss from {quality(trained[0][1])} to {quality(trained[-1][1])} nats a token")
+        said.append(f"Training loss from {quality(trained[0][1])} to {quality(trained[-1][1])} {unit}".rstrip())
     lowest = best(held)
     if lowest is not None:
         said.append(

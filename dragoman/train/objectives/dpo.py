@@ -31,7 +31,7 @@ class Dpo:
     `chosen` and `rejected`, what each gained, are told beside it.
     """
 
-    needs: ClassVar[tuple[str, ...]] = ("reference",)
+    needs: ClassVar[tuple[str, ...]] = ("reference", "preferences")
     still: ClassVar[bool] = True
     epochs: ClassVar[float] = 1.0
     gentle: ClassVar[float] = 0.1

@@ -26,7 +26,7 @@ class Reward:
     normalised, so one epoch's drift is gone; more than one epoch overfits.
     """
 
-    needs: ClassVar[tuple[str, ...]] = ()
+    needs: ClassVar[tuple[str, ...]] = ("preferences",)
     still: ClassVar[bool] = False
     epochs: ClassVar[float] = 1.0
 
