@@ -122,18 +122,21 @@ class Gauge:
             return 0.0 if self.step >= self.steps else None
         return max(self.last - since, 0.0) / (self.step - first) * max(self.steps - self.step, 0)
 
-    def line(self, width: int = 0) -> str:
-        """The line in at most `width` columns, 0 for those of the terminal; what matters least is dropped first."""
+    def line(self, width: int = 0, told: str = "") -> str:
+        """The line in at most `width` columns, 0 for those of the terminal; what matters least is dropped first.
+
+        `told` are figures besides the loss, in words: where there are any, they say more than it does.
+        """
         width = width or columns() - INDENT
-        parts = self._parts()
-        for least in ("memory", "fraction", "spark", "speed", "loss", "left"):
+        parts = self._parts(told)
+        for least in ("memory", "fraction", "spark", "speed", "loss", "told", "left"):
             if len(_joined(parts)) <= width:
                 break
             parts.pop(least, None)
         line = _joined(parts)
         return line if len(line) <= width else line[: max(width - 1, 0)] + "…"
 
-    def _parts(self) -> dict[str, str]:
+    def _parts(self, told: str) -> dict[str, str]:
         """The parts in the order in which they stand."""
         whole = f"step {self.step:,} of {self.steps:,}" if self.steps > 0 else f"step {self.step:,}"
         means = self.trace.means[len(self.trace.means) // 2 :] if len(self.trace.means) > SPARKS else self.trace.means
@@ -141,6 +144,7 @@ class Gauge:
             "step": whole,
             "loss": "" if self.loss is None else f"loss {self.loss:.3f}",
             "spark": spark(means),
+            "told": told,
             "speed": "" if not self.speed else f"{self.speed:,.0f} tokens/s",
             "fraction": "" if self.fraction is None else f"{100 * self.fraction:.0f} % of peak",
             "memory": show_bytes(self.memory) if self.memory > 0 else "",

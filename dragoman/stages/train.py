@@ -122,7 +122,7 @@ def run(settings: Settings, words: tuple[str, ...], show: Show) -> int:
     rows += [("took", f"{show_seconds(facts['seconds'])}, {show_bytes(facts['memory'])} at the peak")]
     figures = {name: value for name, value in facts["best"].items() if not isinstance(value, list)}  # not those of rows
     rows += [(f"validation {name}", f"{value:.4f}") for name, value in figures.items()]
-    rows += aligned_rows(facts) + scored_rows(facts)
+    rows += _aligned_rows(facts) + _scored_rows(facts)
     rows += [("model", str(done.folder / MODEL)), ("report", page), ("run", done.id)]
     rows += [("then", f"dragoman evaluate {done.id} data=PATH")]
     show.card(tuning, rows, mark="good")
@@ -131,7 +131,7 @@ def run(settings: Settings, words: tuple[str, ...], show: Show) -> int:
     return 0
 
 
-def aligned_rows(facts: Mapping[str, Any]) -> list[tuple[str, str]]:
+def _aligned_rows(facts: Mapping[str, Any]) -> list[tuple[str, str]]:
     """What a card tells of a policy: what the same prompts were worth before and after, and why it ended."""
     told = facts.get("alignment")
     if not told:
@@ -143,7 +143,7 @@ def aligned_rows(facts: Mapping[str, Any]) -> list[tuple[str, str]]:
     return rows + [("stopped", said) for said in [told["stopped"]] if said]
 
 
-def scored_rows(facts: Mapping[str, Any]) -> list[tuple[str, str]]:
+def _scored_rows(facts: Mapping[str, Any]) -> list[tuple[str, str]]:
     """What a card tells of a model that scores answers: how often it was right, beside what it must beat."""
     told = facts.get("scorer")
     if not told:

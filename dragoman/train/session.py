@@ -274,7 +274,7 @@ def _train(session: _Session, measure: Measure, watch: Watch, progress: Tick, lo
         session.gauge.add(step.number, step.loss, step.tokens, held, spent if begun else None)
         begun = True
         if shown:
-            progress(session.gauge.done, session.gauge.line() + _shown(step.figures))
+            progress(session.gauge.done, session.gauge.line(told=_shown(step.figures)))
         if log and training.world.first:
             log(step)
         asked, due = training.world.highest([session.wish.signal, training.world.first and session.due])
@@ -342,7 +342,7 @@ def _due(training: Training, watch: Watch) -> bool:
 
 def _shown(figures: Mapping[str, float]) -> str:
     """What an objective tells that a person wants to see go up or down."""
-    return "".join(f", {name} {figures[name]:.3g}" for name in SHOWN if name in figures)
+    return ", ".join(f"{name} {figures[name]:.3g}" for name in SHOWN if name in figures)
 
 
 def _stretch(training: Training) -> int:

@@ -37,6 +37,14 @@ def test_the_line_says_what_was_measured() -> None:
     assert trained().done == pytest.approx(0.06)
 
 
+def test_what_is_told_besides_outlives_the_loss() -> None:
+    told = "reward 1.77, kl 0.368, length 54.1"
+    assert f"▁ · {told} · 10,000" in trained().line(120, told)
+    line = trained().line(76, told)
+    assert line.startswith("step 120 of 2,000 · ") and f"{told} · 3 min" in line and len(line) <= 76
+    assert trained().line(40, told) == "step 120 of 2,000 · 3 min 8 s left"
+
+
 def test_speed_is_that_of_the_last_seconds() -> None:
     gauge = trained()
     clock: Clock = gauge.clock  # type: ignore[assignment]

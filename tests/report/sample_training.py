@@ -99,6 +99,20 @@ def _memory() -> dict[str, Any]:
     return {"full": [{"part": part, "bytes": size} for part, size in full.items()], "lora": lora}
 
 
+def _figures() -> dict[str, Any]:
+    draw = random.Random(12)
+    return {
+        "accuracy": [0.2 + 0.3 * place / _POINTS + draw.gauss(0, 0.02) for place in range(_POINTS)],
+        "margin": [place / 400 + draw.gauss(0, 0.05) for place in range(_POINTS)],
+        "beta": [0.05] * _POINTS,
+    }
+
+
+def _model() -> dict[str, Any]:
+    sizes = {"parameters": 7_852_032, "width": 256, "layers": 8, "heads": {"query": 4, "key and value": 2}}
+    return {"family": "llama", "kind": "decoder", **sizes, "tied": True}
+
+
 def pretraining() -> dict[str, Any]:
     """A new copy of the record of a pretraining: 500 losses, 16 evaluations, every section filled."""
     draw = random.Random(11)
@@ -133,26 +147,11 @@ def pretraining() -> dict[str, Any]:
         "corpus": _corpus(),
         "alignment": aligned(),
         "scorer": scored(),
-        "figures": {
-            "stretch": _STRETCH,
-            "points": {
-                "accuracy": [0.2 + 0.3 * place / _POINTS + draw.gauss(0, 0.02) for place in range(_POINTS)],
-                "margin": [place / 400 + draw.gauss(0, 0.05) for place in range(_POINTS)],
-                "beta": [0.05] * _POINTS,
-            },
-        },
+        "figures": {"stretch": _STRETCH, "points": _figures()},
         **{key: record()[key] for key in ("forgetting", "parity")},
         "data": {key: record()["data"][key] for key in ("source", "read", "kept")},  # a verdict's page shows the rest
         "tokens": learnt_tokens(),
-        "model": {
-            "family": "llama",
-            "kind": "decoder",
-            "parameters": 7_852_032,
-            "width": 256,
-            "layers": 8,
-            "heads": {"query": 4, "key and value": 2},
-            "tied": True,
-        },
+        "model": _model(),
         "warnings": ["The corpus was read 4.1 times: more text would help more than more steps."],
         "settings": {
             "objective": {"name": "clm"},

@@ -1,6 +1,9 @@
 """A person has pairs of answers, and aligns a model with them through the command line."""
 
+import html
 import json
+import re
+import shlex
 from pathlib import Path
 
 import pytest
@@ -50,8 +53,13 @@ def test_pairs_are_told_apart_after_dpo(place: Path, tuning: str) -> None:
     figures = said.json["validation"]
     assert figures["accuracy"] > 0.9 and figures["loss"] < 0.65
     assert {"margin", "chosen", "rejected"} <= set(figures)
-    again = dragoman("train", "objective=dpo", f"tuning={tuning}", "train.epochs=2", "--json", folder=place)
+    page = html.unescape((place / said.json["report"]).read_text(encoding="utf-8"))
+    assert "margin over the steps" in page and "could not be read" not in page
+    command = re.search(r"^.*(dragoman train .*)$", page, re.MULTILINE)  # as the page tells it
+    assert command
+    again = dragoman(*shlex.split(command[1])[1:], "--json", folder=place)
     assert again.json["run"] == said.json["run"]
+    assert dragoman("report", "--json", folder=place).json["run"] == said.json["run"]
 
 
 def test_a_setting_that_means_nothing_is_one_message(place: Path) -> None:
