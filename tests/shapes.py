@@ -19,6 +19,7 @@ SHAPED = (
     "dragoman.train.policy",
     "dragoman.train.prompts",
     "dragoman.train.quantised",
+    "dragoman.train.rankings",
     "dragoman.train.rescaled",
     "dragoman.train.rollout",
     "dragoman.train.rows",

@@ -68,7 +68,7 @@ class LocalScorer:
                 )
             if reply is None:
                 raise UserError(
-                    f"an answer of {least:,} tokens is longer than the {self._longest:,} that this model reads",
+                    f"an answer of {least:,} tokens does not fit into the {self._longest:,} that this model reads",
                     "let answers be shorter, or train another one: dragoman train objective=reward",
                 )
             rows.append(reply.ids)

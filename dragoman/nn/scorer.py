@@ -41,7 +41,7 @@ DENSE = ("head.dense.bias", "head.dense.weight")
 class Scorer(nn.Module):
     """A decoder is read at the last token of the text, which has seen all of it; an encoder at the first.
 
-    Padding is never read, on whichever side it stands.
+    Padding is never read: a decoder's may stand on either side, an encoder's on the right, as in their own.
     """
 
     def __init__(self, body: Encoder | Decoder, head: Head | TokenHead) -> None:

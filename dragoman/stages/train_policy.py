@@ -143,9 +143,10 @@ def train_policy(job: Job) -> tuple[dict[str, Any], tuple[str, ...]]:
         opening=True,
     )
     after = look(outcome.net.eval())
+    record = job.record(outcome)
     kept, published = keep_writer(job, outcome.net, tokenizer, lessons, general)
     told = {"alignment": {**_told(before, after, outcome), "best_of_n": best, "kl_budget": objective.kl_budget}}
-    return {**job.record(outcome), **kept, **told}, published
+    return {**record, **kept, **told}, published
 
 
 def _begun(example: Example, tokenizer: "Tokenizer", tokens: int) -> Example:

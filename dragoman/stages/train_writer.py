@@ -79,8 +79,9 @@ def train_writer(job: Job) -> tuple[dict[str, Any], tuple[str, ...]]:
     before = general_loss(net, lessons, tokenizer, job.how)
     measure = loss_of(net, job.objective, lessons, tokenizer, job.how)
     outcome = job.learn(net, tokenizer, lesson, measure, "loss", higher=False)
+    record = job.record(outcome)  # before the net is packed for answering, and has fewer weights to count
     kept, published = keep_writer(job, outcome.net.eval(), tokenizer, lessons, before)
-    return {**job.record(outcome), **kept}, published
+    return {**record, **kept}, published
 
 
 def loss_of(

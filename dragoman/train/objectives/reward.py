@@ -54,9 +54,11 @@ class Reward:
 
     def loss(self, net: Scorer, batch: RankBatch, kit: Kit) -> Loss:
         """The sum over the pairs."""
+        from torch import float32, promote_types
         from torch.nn.functional import logsigmoid
 
-        chosen, rejected = net(batch.ids, batch.mask, batch.types).float().chunk(2)  # [n] each
+        scores = net(batch.ids, batch.mask, batch.types)  # [2n]
+        chosen, rejected = scores.to(promote_types(scores.dtype, float32)).chunk(2)  # [n] each
         apart = chosen - rejected  # [n]
         wanted = apart - batch.margins if self.margin else apart
         total = (self.centring * (chosen + rejected).square() - logsigmoid(wanted)).sum()
