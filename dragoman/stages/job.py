@@ -78,6 +78,7 @@ class Job:
         higher: bool,
         limits: Mapping[str, float] | None = None,
         alarm: "Alarm | None" = None,
+        enough: float | None = None,
         opening: bool = False,
     ) -> "Outcome":
         """The loop in the run's folder; the weights that were best on validation come out (see train.watch)."""
@@ -85,7 +86,7 @@ class Job:
         from dragoman.train.watch import Watch
 
         reset_peak_memory()
-        place, watch = self.run.folder / "training", Watch(metric, higher, limits or {}, alarm, opening)
+        place, watch = self.run.folder / "training", Watch(metric, higher, limits or {}, alarm, enough, opening)
         given = (self.objective, self.tuning, data, self.how, place, measure, watch)
         outcome = learn(net, tokenizer, *given, self.said, self.tick)
         self.tick(1.0, "saving and holding the forms against each other")

@@ -124,7 +124,8 @@ def run(settings: Settings, words: tuple[str, ...], show: Show) -> int:
     rows += [(f"validation {name}", f"{value:.4f}") for name, value in figures.items()]
     rows += _aligned_rows(facts) + _scored_rows(facts)
     rows += [("model", str(done.folder / MODEL)), ("report", page), ("run", done.id)]
-    rows += [("then", f"dragoman evaluate {done.id} data=PATH")]
+    used = f"train objective=rloo objective.reward={done.id}" if "scorer" in facts else f"evaluate {done.id} data=PATH"
+    rows += [("then", f"dragoman {used}")]
     show.card(tuning, rows, mark="good")
     told = {"run": done.id, "model": str(done.folder / MODEL), "report": page, "validation": figures}
     show.result({**told, "steps": facts["steps"]})

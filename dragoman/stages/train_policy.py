@@ -140,6 +140,7 @@ def train_policy(job: Job) -> tuple[dict[str, Any], tuple[str, ...]]:
         higher=True,
         limits={"kl": objective.kl_budget} if objective.kl_budget else {},
         alarm=_alarm(objective),
+        enough=objective.until,
         opening=True,
     )
     after = look(outcome.net.eval())
@@ -176,12 +177,9 @@ def _paced(job: Job, prompts: int) -> How:
 
 
 def _alarm(objective: Any) -> Callable[[Sequence[Mapping[str, Any]]], str]:
-    """What ends a run: an alarm by name, or a reward that is high enough."""
+    """What ends a run: alarms, each by its name."""
 
     def sound(history: Sequence[Mapping[str, Any]]) -> str:
-        last = history[-1]
-        if objective.until is not None and last["reward"] >= objective.until:
-            return f"enough: the reward is {last['reward']:.4g}, and {objective.until:g} was asked for"
         return "; ".join(f"{one.name}: {one.said}" for one in raised(history, Limits(kl=objective.kl_budget)))
 
     return sound

@@ -254,10 +254,12 @@ def _train(session: _Session, measure: Measure, watch: Watch, progress: Tick, lo
     while True:
         if _due(training, watch) and not story.measured(training.step):
             figures = _figures(session, measure)
-            better = watch.better(figures, story.best)
-            story.note(figures, training, better)
+            story.note(figures, training)
             story.alarm = watch.alarm(story.history) if watch.alarm else ""
+            better = not story.alarm and watch.better(figures, story.best)  # what rings is not gone back to
+            story.alarm = story.alarm or watch.reached(figures)
             if better:
+                story.crown(figures, training.step)
                 session.keep_best()
             due = training.world.highest([training.world.first and session.due])[0]
             if better or due or story.alarm or training.step >= training.steps:

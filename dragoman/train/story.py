@@ -55,15 +55,17 @@ class Story:
             self.since = [total + step.loss, count + 1]
         self.tokens += step.tokens
 
-    def note(self, figures: Mapping[str, Any], training: Training, better: bool) -> None:
-        """Take a measurement in; `better` says that it is the best so far."""
+    def note(self, figures: Mapping[str, Any], training: Training) -> None:
+        """Take a measurement in."""
         total, count = self.since or (0.0, 0)
         epoch = training.step / training.steps_an_epoch
         point = {"step": training.step, "epoch": epoch, "tokens": self.tokens, "loss": total / max(1, count)}
         self.history.append(point | dict(figures))
         self.since = []
-        if better:
-            self.best, self.best_step = dict(figures), training.step
+
+    def crown(self, figures: Mapping[str, Any], step: int) -> None:
+        """Let the state of this step be the best so far."""
+        self.best, self.best_step = dict(figures), step
 
     def measured(self, step: int) -> bool:
         """Whether the net was measured at this step."""

@@ -21,9 +21,18 @@ class Watch:
     limits: Mapping[str, float] = field(default_factory=dict)
     "the most that other figures may be in a state that is kept, such as the KL to the reference"
     alarm: Alarm | None = None
-    "what says, from all measurements so far, why to stop now; nothing where there is no reason"
+    "what says, from all measurements so far, why to stop now and keep an earlier state; empty where nothing is wrong"
+    enough: float | None = None
+    "how good the metric has to be for the training to end there"
     opening: bool = False
     "whether the net is measured before its first step, so that there is always a state to go back to"
+
+    def reached(self, figures: Mapping[str, Any]) -> str:
+        """Why these figures are enough; empty where they are not."""
+        value = float(figures[self.metric])
+        if self.enough is None or not (value >= self.enough if self.higher else value <= self.enough):
+            return ""
+        return f"enough: the {self.metric} is {value:.4g}, and {self.enough:g} was asked for"
 
     def better(self, figures: Mapping[str, Any], than: Mapping[str, Any]) -> bool:
         """Whether these figures beat those; a tie does not, and anything beats nothing."""

@@ -2,8 +2,8 @@
 
 A text breaks the rule where it holds the word 5. A critic that knows the rule, likes the place that is shown first and
 errs, compares pairs in both orders under the eight principles; a model learns its preferences; PPO learns from that
-model. How often the rule is broken is exact: .790 before, .002 after, at a KL of 2.3 nats a text; the critic is right of
-96 % of the pairs that differ in it.
+model. How often the rule is broken is exact: .790 before, .002 after, at a KL of 2.3 nats a text; the critic is right
+in 96 % of the pairs that differ in it.
 """
 
 from dataclasses import dataclass, replace

@@ -32,9 +32,10 @@ def test_measurements_tell_the_mean_loss_since_the_last_and_the_best_is_kept() -
     story, training = Story(), begun()
     story.add(STEP, 1, 0.1)
     training.step = 1
-    story.note({"validation": 3.0}, training, better=True)
+    story.note({"validation": 3.0}, training)
+    story.crown({"validation": 3.0}, training.step)
     training.step = 2
-    story.note({"validation": 4.0}, training, better=False)
+    story.note({"validation": 4.0}, training)
     assert story.best == {"validation": 3.0} and story.best_step == 1
     assert story.history[0]["loss"] == 2.0 and story.history[0]["tokens"] == 100
     assert story.measured(2) and not story.measured(3)

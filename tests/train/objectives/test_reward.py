@@ -89,10 +89,11 @@ def test_loss_and_gradient_are_bradley_and_terrys_in_float64(kind: str, margin: 
     loss = objective.loss(net, batch, kit)
     own = torch.autograd.grad(loss.total, weights, allow_unused=True)
     chosen, rejected = scores(net, batch)
+    total = float(loss.total.detach())
     wanted = torch.tensor([1.0, 0.25, 0.75]).double() if margin else torch.zeros(3).double()
     apart, both = (chosen - rejected - wanted).detach(), (chosen + rejected).detach()
     by_formula = sum(math.log1p(math.exp(-float(one))) for one in apart) + centring * float((both**2).sum())
-    assert float(loss.total) == pytest.approx(by_formula, rel=1e-10)
+    assert total == pytest.approx(by_formula, rel=1e-10)
     doubt = 1 / (1 + apart.exp())  # how probable the other choice seems
     pulled = (-doubt + 2 * centring * both) * chosen + (doubt + 2 * centring * both) * rejected
     by_hand = torch.autograd.grad(pulled.sum(), weights, allow_unused=True)
@@ -103,7 +104,7 @@ def test_loss_and_gradient_are_bradley_and_terrys_in_float64(kind: str, margin: 
             assert torch.allclose(one, other, rtol=1e-8, atol=1e-11)
             felt += bool(one.any())
     assert felt > len(weights) / 2
-    assert float(loss.told["margin"]) == pytest.approx(float((chosen - rejected).sum()), rel=1e-10)
+    assert float(loss.told["margin"]) == pytest.approx(float((chosen - rejected).sum().detach()), rel=1e-10)
     assert float(loss.told["accuracy"]) == float((chosen > rejected).sum())
 
 
@@ -144,7 +145,7 @@ def test_a_killed_run_ends_with_the_same_bits(kind: str, tuning: Any, tmp_path: 
 
 @pytest.mark.parametrize("kind", ["bert", "llama"])
 def test_what_was_chosen_scores_higher_afterwards(kind: str) -> None:
-    taken = steps(begun(kind, Reward(), replace(CALM, rate=1e-2, steps=60)))
+    taken = steps(begun(kind, Reward(), replace(CALM, rate=4e-3, steps=60)))
     assert sum(step.figures["accuracy"] for step in taken[-4:]) / 4 > 0.95
     assert sum(step.loss for step in taken[-4:]) / 4 < 0.3 < taken[0].loss
 
