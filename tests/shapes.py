@@ -13,6 +13,7 @@ SHAPED = (
     "dragoman.train.bottleneck",
     "dragoman.train.choices",
     "dragoman.train.cross_entropy",
+    "dragoman.train.feedback",
     "dragoman.train.low_rank",
     "dragoman.train.muon",
     "dragoman.train.neftune",

@@ -7,14 +7,17 @@ from typing import TYPE_CHECKING
 
 from dragoman.core import durable
 from dragoman.core.doors import Reward
+from dragoman.core.errors import UserError
 from dragoman.core.project import Project
+from dragoman.core.runs import Run
 from dragoman.core.types import Example
+from dragoman.evals.hacking import Alarm, untrusted
 from dragoman.evals.rated import Rates
 
 if TYPE_CHECKING:
     from dragoman.models.rewards import Named
 
-__all__ = ["Judges", "identity", "judges_of", "open_named"]
+__all__ = ["Judges", "doubt", "identity", "judges_of", "open_named"]
 
 RULES = ("count", "length", "regex", "python")  # as models.rules has them, which is not imported for a name
 
@@ -69,6 +72,20 @@ def identity(project: Project, spec: str) -> str:
     if named.kind in RULES:
         return spec
     return str(replace(named, where=fingerprint(resolve(named.folder(project.runs_folder)))))
+
+
+def doubt(project: Project, spec: str) -> Alarm | None:
+    """The alarm of a reward that is a run's model and was no better on its validation than a rule of thumb."""
+    named = _placed(project, spec)
+    if named.kind:
+        return None
+    try:
+        scorer = Run.open(Path(named.folder(project.runs_folder)).parent).results.get("scorer")
+    except UserError:
+        return None  # a model from elsewhere, of which nothing is known
+    if not scorer:
+        return None
+    return untrusted(scorer["accuracy"], {name: one["accuracy"]["value"] for name, one in scorer["baselines"].items()})
 
 
 def _placed(project: Project, spec: str) -> "Named":

@@ -6,7 +6,13 @@ from typing import Any
 
 from dragoman.core.errors import UserError
 
-__all__ = ["plug", "said"]
+__all__ = ["plug", "plug_or_settings", "said"]
+
+
+def plug_or_settings(value: str | Mapping[str, Any], noun: str) -> tuple[str, dict[str, Any]]:
+    """The same, or settings alone, of whatever is usual: ("", {"turns": "last"})."""
+    alone = isinstance(value, Mapping) and not {"", "name"} & set(value)
+    return ("", dict(value)) if isinstance(value, Mapping) and alone else plug(value, noun) if value else ("", {})
 
 
 def plug(value: str | Mapping[str, Any], noun: str) -> tuple[str, dict[str, Any]]:

@@ -20,7 +20,7 @@ from dragoman.stages.assistants import MODEL
 from dragoman.stages.job import Job
 from dragoman.stages.judges import identity
 from dragoman.stages.language import KINDS
-from dragoman.stages.plugs import plug
+from dragoman.stages.plugs import plug, plug_or_settings
 from dragoman.stages.prepare import gather, part, prepare
 from dragoman.stages.report import write_report
 from dragoman.stages.train_record import told_learning
@@ -95,11 +95,7 @@ class Plan:
 
 def run(settings: Settings, words: tuple[str, ...], show: Show) -> int:
     """Train once with the given settings and measure nothing but validation."""
-    given = settings.objective
-    if isinstance(given, Mapping) and not {"", "name"} & set(given):
-        objective, aimed = "", dict(given)  # settings alone are those of what the task takes
-    else:
-        objective, aimed = plug(given, "objective") if given else ("", {})
+    objective, aimed = plug_or_settings(settings.objective, "objective")
     if objective in KINDS:
         return _on_texts(settings, words, show)
     project = load(locate(settings.project), words)

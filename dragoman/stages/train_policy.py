@@ -10,12 +10,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from dragoman.core.config import dump
 from dragoman.core.doors import Reward
 from dragoman.core.errors import UserError
 from dragoman.core.types import Example, Message
 from dragoman.evals.hacking import Limits, best_of_n, paired_bounds, raised
 from dragoman.stages.job import Job
-from dragoman.stages.judges import open_named
+from dragoman.stages.judges import doubt, open_named
 from dragoman.stages.train_writer import Lessons, general_loss, keep_writer, lessons_of
 from dragoman.stages.writing import instruction_of, open_tokenizer, taught
 from dragoman.train.doors import How, Kit
@@ -125,6 +126,9 @@ def train_policy(job: Job) -> tuple[dict[str, Any], tuple[str, ...]]:
     lessons = replace(lessons, train=begun[0], validation=begun[1])
     reward = open_named(job.project, objective.reward)
     second = open_named(job.project, objective.second) if objective.second else None
+    doubted = doubt(job.project, objective.reward)
+    if doubted:
+        job.said(f"{doubted.name}: {doubted.said}")
     job = replace(job, how=_paced(job, len(rows)))
     held = lessons.validation[:ASKED]
     look = _Look(held, reward, second, objective.drawing, tokenizer, job.how, lessons, copy.deepcopy(net).eval())
@@ -147,6 +151,7 @@ def train_policy(job: Job) -> tuple[dict[str, Any], tuple[str, ...]]:
     record = job.record(outcome)
     kept, published = keep_writer(job, outcome.net, tokenizer, lessons, general)
     told = {"alignment": {**_told(before, after, outcome), "best_of_n": best, "kl_budget": objective.kl_budget}}
+    told["alignment"]["alarms"][:0] = [dump(doubted)] if doubted else []
     return {**record, **kept, **told}, published
 
 

@@ -90,8 +90,9 @@ def loss_of(
     """What a measurement shows while it learns: nats for each token of the answers of validation, or, where pairs are
     learnt, what each costs and how many are told apart."""
     from dragoman.train.choices import Choices
+    from dragoman.train.feedback import Feedback
     from dragoman.train.fitting import Lesson
-    from dragoman.train.held_out import hold_choices, hold_lesson
+    from dragoman.train.held_out import hold_lesson, hold_preferences
 
     if hasattr(objective, "of"):  # how sets are mixed, or who answered, changes nothing of what is measured
         objective = OBJECTIVES.make(objective.of, {}, "objective")
@@ -100,8 +101,8 @@ def loss_of(
 
     def measure(now: Any) -> Mapping[str, float]:
         device = str(next(now.parameters()).device)
-        if isinstance(fitted, Choices):
-            return hold_choices(now, plain, fitted, Kit(how, tokenizer, device), VALIDATED)
+        if isinstance(fitted, Choices | Feedback):
+            return hold_preferences(now, plain, fitted, Kit(how, tokenizer, device), VALIDATED)
         found = hold_lesson(now, plain, fitted, Kit(how, tokenizer, device), VALIDATED)
         return {"loss": found.loss}
 

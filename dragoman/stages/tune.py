@@ -23,6 +23,7 @@ from dragoman.evals.task import led_by, rouge_blind
 from dragoman.stages.assistants import open_assistant
 from dragoman.stages.check import tell
 from dragoman.stages.evaluate import Measured, measure
+from dragoman.stages.plugs import plug_or_settings
 from dragoman.stages.prepare import gather, part, prepare, seal_of
 from dragoman.stages.report import write_report
 from dragoman.stages.train import Plan, aimed_at, batched, planned, train
@@ -78,8 +79,9 @@ class Settings:
     "Settings of the loop, such as train.epochs=2, train.rate=1e-4, train.batch=4."
     tuning: Mapping[str, Any] = field(default_factory=dict)
     "Settings of the method, such as tuning.rank=16."
-    objective: Mapping[str, Any] = field(default_factory=dict)
-    "Settings of what is learnt, such as objective.turns=last, objective.neftune=5."
+    objective: str | Mapping[str, Any] = ""
+    """What is learnt; empty takes the task's own, and dpo, kto or orpo learn from preferences. Its settings as
+    objective.turns=last, objective.neftune=5."""
     name: str = ""
     "A name for the report; empty takes the data's."
     dry: bool = False
@@ -120,7 +122,8 @@ def _run(settings: Settings, show: Show) -> int:
         with board.step("check") as tick:
             from dragoman.stages.check_writing import inspected
 
-            found, views = inspected(project, gathered, tick, settings.objective)
+            named, own = plug_or_settings(settings.objective, "objective")
+            found, views = inspected(project, gathered, tick, {} if named else own)
             tick(1.0, many(len(found), "finding"))
         with board.step("plan") as tick:
             tick(0.2, "measuring this machine")
@@ -213,14 +216,20 @@ def _planned(settings: Settings, project: Project, prepared: Run, said: tuple[st
     how = batched(project, prepared, planned(project, {}))
     how = replace(how, max_length=min(how.max_length, arch.longest or how.max_length))
     objective, aimed = aimed_at(project, settings.model)
-    aimed |= settings.objective
+    named, own = plug_or_settings(settings.objective, "objective")
+    if named and model_kind(folder) != "decoder":
+        raise UserError(f"{named} is learnt by a model that writes one word after the other", "leave objective out")
+    objective, aimed = (named, own) if named else (objective, {**aimed, **own})
+    needs = OBJECTIVES.kind(objective).needs if objective in OBJECTIVES.names() else ()
+    if "reward" in needs or objective == "reward":
+        raise UserError(f"tune learns from rows, and {objective} is another thing", f"train objective={objective}")
     if settings.replay:
         if not writes(objective) or arch.kind != "decoder":
             raise UserError(f"{objective} replays no texts", "leave replay out, or tune a decoder")
         aimed["replay"] = settings.replay
     OBJECTIVES.make(objective, aimed, "objective")
     card = prepared.results["card"]
-    tokens = int(card["parts"]["train"] * tokens_an_example(card))
+    tokens = int(card["parts"]["train"] * tokens_an_example(card)) * (2 if "preferences" in needs else 1)
     memory = parse_bytes(settings.memory, "memory") if settings.memory else free_memory()
     seconds = 2.0 if settings.method == "auto" or settings.dry else 0.0
     methods = methods_of(arch, how, tokens, memory, seconds, settings.tuning)

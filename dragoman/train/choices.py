@@ -26,7 +26,7 @@ from dragoman.train.objectives._writing import named
 from dragoman.train.token_batches import IGNORED, Row, TokenBatch, filled
 from dragoman.train.word_logs import row_sums
 
-__all__ = ["Choices", "PairBatch", "choices_of", "stream_choices", "written_answer"]
+__all__ = ["Choices", "PairBatch", "choices_of", "read_logs", "row_alone", "stream_choices", "written_answer"]
 
 AT_ONCE = 16  # answers that the reference reads in one pass
 
@@ -69,6 +69,9 @@ class Choices:
     orders: dict[tuple[int, int], list[Any]] = field(default_factory=dict, repr=False, compare=False)
     "the batches of the newest (epoch, size), remembered"
 
+    def __len__(self) -> int:
+        return len(self.pairs)
+
     def steps_an_epoch(self, batch: int) -> int:
         """How many steps see every pair once."""
         return steps_an_epoch(len(self.pairs), batch)
@@ -96,8 +99,8 @@ class Choices:
 
     def pair_batch(self, places: Sequence[int], kit: Kit) -> PairBatch:
         """Those pairs as one pass reads them."""
-        rows = [_row(self.pairs[place][side]) for side in (0, 1) for place in places]
-        reference = self.reference[list(places)].t().flatten() if len(self.reference) else self.reference
+        rows = [row_alone(self.pairs[place][side]) for side in (0, 1) for place in places]
+        reference = self.reference[list(places)].t().flatten() if len(self.reference) else self.reference[:, 0]
         return PairBatch(filled(rows, kit.tokenizer.pad_id, kit.device), reference.to(kit.device))
 
 
@@ -127,7 +130,7 @@ def choices_of(net: Any, lesson: Lesson, kit: Kit, with_reference: bool) -> Choi
             f"of {len(examples)} examples none is a pair of two different answers within {kit.how.max_length} tokens",
             "give rows with chosen and rejected, or more room: train.max_length=1024",
         )
-    reference = _reference(net, kept, kit) if with_reference else torch.empty(0, 2)
+    reference = read_logs(net, kept, kit) if with_reference else torch.empty(0, 2)
     return Choices(tuple(kept), kit.how.seed, reference, cut, len(examples) - len(kept))
 
 
@@ -160,7 +163,7 @@ def _tells(example: Example) -> bool:
 
 
 @torch.no_grad()
-def _reference(net: Any, pairs: Sequence[tuple[Written, Written]], kit: Kit) -> Float[Tensor, "n 2"]:
+def read_logs(net: Any, pairs: Sequence[tuple[Written, Written]], kit: Kit) -> Float[Tensor, "n 2"]:
     """log p of both answers of each pair, without dropout, in the precision that the training computes in."""
     light = copy.deepcopy(net).bfloat16() if kit.precision == "bf16" else net
     light = light.to(kit.device).eval()
@@ -169,11 +172,12 @@ def _reference(net: Any, pairs: Sequence[tuple[Written, Written]], kit: Kit) -> 
     found = torch.zeros(len(flat))
     for first in range(0, len(order), AT_ONCE):
         places = order[first : first + AT_ONCE]
-        batch = filled([_row(flat[place]) for place in places], kit.tokenizer.pad_id, kit.device)
+        batch = filled([row_alone(flat[place]) for place in places], kit.tokenizer.pad_id, kit.device)
         found[places] = row_sums(light, batch.ids, batch.labels, batch.segments).float().cpu()
     return found.view(-1, 2)
 
 
-def _row(one: Written) -> Row:
+def row_alone(one: Written) -> Row:
+    """An answer in a row of its own."""
     wide = one.ids.astype(np.int64)
     return Row(one.name, wide, one.labels.astype(np.int64), np.zeros(len(wide), dtype=np.int64))

@@ -9,11 +9,12 @@ import torch
 
 from dragoman.train.choices import Choices
 from dragoman.train.doors import Kit, Objective
+from dragoman.train.feedback import Feedback
 from dragoman.train.fitting import Fitted
 from dragoman.train.packing import Rows, Texts
 from dragoman.train.token_batches import filled
 
-__all__ = ["HeldOut", "hold_choices", "hold_lesson", "hold_out"]
+__all__ = ["HeldOut", "hold_lesson", "hold_out", "hold_preferences"]
 
 TOGETHER = 8  # pairs that are read in one pass
 GROUPS = 30
@@ -79,15 +80,20 @@ def hold_lesson(net: Any, objective: Any, fitted: Fitted, kit: Kit, most: int = 
 
 
 @torch.no_grad()
-def hold_choices(net: Any, objective: Objective, choices: Choices, kit: Kit, most: int = 0) -> dict[str, float]:
-    """The mean over pairs that it never learnt from of the loss and of all that the objective tells beside it.
+def hold_preferences(
+    net: Any, objective: Objective, held: Choices | Feedback, kit: Kit, most: int = 0
+) -> dict[str, float]:
+    """The mean over preferences that it never learnt from of the loss and of all that the objective tells beside it.
 
-    The net must be in `eval`. `most` bounds how many pairs are read; 0 reads all.
+    The net must be in `eval`. `most` bounds how many are read; 0 reads all.
     """
-    places = range(min(most or len(choices.pairs), len(choices.pairs)))
+    places = range(min(most or len(held), len(held)))
+    moved = held.moved(net, places, kit) if isinstance(held, Feedback) else torch.zeros(())
     sums: dict[str, float] = {}
     for first in range(0, len(places), TOGETHER):
-        found = objective.loss(net, choices.pair_batch(places[first : first + TOGETHER], kit), kit)
+        some = places[first : first + TOGETHER]
+        batch: Any = held.pair_batch(some, kit) if isinstance(held, Choices) else held.liked_batch(some, moved, kit)
+        found = objective.loss(net, batch, kit)
         for name, figure in {"loss": found.total, **found.told}.items():
             sums[name] = sums.get(name, 0.0) + float(figure)
     return {name: total / len(places) for name, total in sums.items()}

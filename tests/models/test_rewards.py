@@ -63,7 +63,8 @@ def refused(spec: Any, said: str, hinted: str, runs: Path | None = None) -> None
 @pytest.mark.parametrize("kind", ["bert", "llama"])
 def test_a_folder_scores_each_answer_alone(place: Path, kind: str) -> None:
     reward = open_reward(str(place / kind), device="cpu")
-    assert isinstance(reward, Reward) and isinstance(reward, LocalScorer)
+    assert isinstance(reward, Reward)
+    assert isinstance(reward, LocalScorer)
     together = reward.rate(PROMPTS, TEXTS)
     assert together.dtype == np.float64 and together.shape == (len(TEXTS),)
     alone = np.concatenate([reward.rate([prompt], [text]) for prompt, text in zip(PROMPTS, TEXTS, strict=True)])
@@ -90,6 +91,7 @@ def test_a_label_is_worth_its_log_odds(place: Path) -> None:
     for spec in (f"label:{folder}#green", f"label:{folder / 'model'}#green"):
         found = open_reward(spec, device="cpu").rate(PROMPTS, TEXTS)
         assert np.abs(found - (logs - np.log(-np.expm1(logs)))).max() < 1e-4
+    found = open_reward(f"label:{folder}#green", device="cpu").rate(PROMPTS, TEXTS)
     whole = open_reward(f"label+prompt:{folder}#green", device="cpu").rate(PROMPTS, TEXTS)
     joined = [f"{prompt[0].content}\n{text}" for prompt, text in zip(PROMPTS, TEXTS, strict=True)]
     assert np.abs(open_reward(f"label:{folder}#green", device="cpu").rate(PROMPTS, joined) - whole).max() < 1e-5

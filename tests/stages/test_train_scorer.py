@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from dragoman.core.runs import Run
+from dragoman.core.types import Message
 from dragoman.models.rewards import open_scorer
 from dragoman.stages.train_scorer import calibration, judged
 from tests.command import Said, dragoman
@@ -115,7 +116,9 @@ def test_what_is_recorded(facts: dict[str, Any]) -> None:
     told = facts["scorer"]
     assert 0.75 < told["accuracy"]["value"] <= 1.0 and told["nll"]["value"] < 0.6
     assert told["accuracy"]["low"] < told["accuracy"]["value"] and told["pairs"] == told["accuracy"]["n"]
-    assert told["accuracy"]["value"] > max(told["baselines"][name]["accuracy"]["value"] for name in ("longer", "shorter"))
+    assert told["accuracy"]["value"] > max(
+        told["baselines"][name]["accuracy"]["value"] for name in ("longer", "shorter")
+    )
     assert set(told["baselines"]) == {"linear", "longer", "shorter"}
     assert told["baselines"]["linear"]["accuracy"]["value"] > 0.75
     assert 0 < told["slope"] < 100
@@ -130,8 +133,6 @@ def test_the_saved_model_has_mean_0_and_variance_1_on_what_it_learnt_from(place:
     """All rows but the two that are too long: those of training and the few of the other parts."""
     [run] = [one for one in (place / "runs").iterdir() if one.name.startswith("reward")]
     scorer = open_scorer(run / "model", "cpu")
-    from dragoman.core.types import Message
-
     rows = [row for row in pairs() if len(row["rejected"]) < 60]
     prompts = [(Message("user", row["prompt"]),) for row in rows]
     chosen, rejected = (scorer.rate(prompts, [row[name] for row in rows]) for name in ("chosen", "rejected"))

@@ -65,3 +65,31 @@ def test_pairs_are_told_apart_after_dpo(place: Path, tuning: str) -> None:
 def test_a_setting_that_means_nothing_is_one_message(place: Path) -> None:
     said = dragoman("train", "objective=dpo", "objective.beta=0", folder=place)
     assert said.code == 2 and "beta cannot be 0" in said.whole
+
+
+@pytest.mark.parametrize(("objective", "figure"), [("orpo", "margin"), ("kto", "moved")])
+def test_other_ways_to_learn_from_pairs(place: Path, objective: str, figure: str) -> None:
+    words = ("train", f"objective={objective}", "tuning=full", "train.epochs=4", "--json")
+    said = dragoman(*words, folder=place)
+    assert said.code == 0, said.err
+    assert said.json["validation"]["accuracy"] > (0.9 if objective == "orpo" else 0.55)
+    assert said.json["validation"][figure] > 0
+    assert said.json["run"].startswith("preference-")
+
+
+def test_thumbs_are_learnt_from_without_pairs(place: Path) -> None:
+    rows = [json.loads(line) for line in (place / "pairs.jsonl").read_text().splitlines()]
+    sides = [("chosen", True), ("rejected", False)]
+    thumbs = [{"prompt": row["prompt"], "completion": row[side], "label": up} for row in rows for side, up in sides]
+    (place / "thumbs.jsonl").write_text("".join(json.dumps(row) + "\n" for row in thumbs))
+    said = dragoman("train", "objective=kto", "data=thumbs.jsonl", "tuning=full", "--json", folder=place)
+    assert said.code == 0, said.err
+    assert said.json["validation"]["loss"] < 0.45 and said.json["validation"]["margin"] > 0  # before, 0.5 and 0
+
+
+def test_tune_learns_from_pairs_where_it_is_told_to(place: Path) -> None:
+    words = ("tune", "base", "pairs.jsonl", "objective=dpo", "max_tokens=12", "max_length=96", "train.rate=1e-3")
+    said = dragoman(*words, "method=full", "train.batch=8", "--json", folder=place)
+    assert said.code in (0, 1), said.err
+    wrong = dragoman("tune", "base", "pairs.jsonl", "objective=ppo", folder=place)
+    assert wrong.code == 2 and "tune learns from rows" in wrong.whole

@@ -1,4 +1,4 @@
-"""Pairs for a scorer: those of one prompt in one step, every pair once an epoch, and a pure function of seed and step."""
+"""Pairs for a scorer: those of one prompt in one step, every pair once an epoch, by seed and step alone."""
 
 from collections import Counter
 from dataclasses import replace

@@ -1,4 +1,4 @@
-"""The reward objective: Bradley and Terry's loss and its gradient, margins and centring, parts, a kill, what it learns."""
+"""The reward objective: Bradley and Terry's loss and gradient, margins, centring, parts, a kill, what it learns."""
 
 import copy
 import math
