@@ -1,7 +1,8 @@
 """Answers that were liked or not, in tokens, with what the untouched model thinks of them: what KTO learns from.
 
 Each answer has a stranger beside it: the answer to another prompt, behind its own prompt. How much likelier strangers
-have become is how far the model has moved from what it was, whatever it moved towards (Ethayarajh et al. 2024).
+have become is how far the model has moved from what it was, whatever it moved towards (Ethayarajh et al. 2024). Whose
+stranger is whose stays for the whole training, so that the untouched model reads each of them once.
 """
 
 import hashlib
@@ -67,7 +68,7 @@ class Feedback:
     cut: int = 0
     "answers whose prompt was longer than there was room for, and shortened"
     dropped: int = 0
-    "answers that were left out: blank or too long ones"
+    "answers that were left out: blank or too long ones, and both of a pair that are equal"
     orders: dict[tuple[int, int], list[Any]] = field(default_factory=dict, repr=False, compare=False)
     "the batches of the newest (epoch, size), remembered"
 
@@ -134,6 +135,7 @@ def feedback_of(net: Any, lesson: Lesson, kit: Kit) -> Feedback:
     liked. An answer is never cut, only the beginning of its prompt.
     """
     liked = [one for example in lesson.examples for one in _liked(example)]
+    named_answers = sum(1 + bool(example.rejected) for example in lesson.examples)
     kept: list[tuple[_Liked, Written]] = []
     cut = 0
     for place, one in enumerate(liked):
@@ -142,32 +144,32 @@ def feedback_of(net: Any, lesson: Lesson, kit: Kit) -> Feedback:
         if found is not None:
             kept.append((one, found[0]))
             cut += found[1]
-    pairs, good = [], []
-    for place, (one, own) in enumerate(kept):
-        stranger = _stranger(place, [other for other, _ in kept], kit)
-        if stranger is not None:
-            pairs.append((own, stranger))
-            good.append(one.good)
+    strangers = _strangers([one for one, _ in kept], kit)
+    found_all = zip(kept, strangers, strict=True)
+    told = [((own, stranger), one.good) for (one, own), stranger in found_all if stranger is not None]
+    pairs, good = tuple(pair for pair, _ in told), tuple(up for _, up in told)
     if not pairs:
         raise UserError(
             f"{len(lesson.examples)} examples hold no answers to two prompts within {kit.how.max_length} tokens",
             "give more rows with a thumb, or with chosen and rejected; or more room: train.max_length=1024",
         )
     reference = read_logs(net, pairs, kit)
-    return Feedback(tuple(pairs), tuple(good), kit.how.seed, reference, cut, len(liked) - len(pairs))
+    return Feedback(pairs, good, kit.how.seed, reference, cut, named_answers - len(pairs))
 
 
 def stream_feedback(net: Any, feedback: Feedback, kit: Kit, start: int) -> Iterator[tuple[LikedBatch, ...]]:
     """The batches of each step from step `start` on: its answers, those of this process, in `accumulation` parts.
 
-    The strangers of a step are read before its first part, so that the parts of a step share one figure of them.
+    The strangers of a step are read before its first part, all of them by every process, so that the parts of a step
+    share one figure: a mean over a few answers that is then held at 0 or above is too high on average.
     """
     how = kit.how
     count = max(1, min(how.accumulation, how.batch // kit.ranks))
     while True:
-        places = np.array_split(np.array(feedback.batch(start, how.batch)), kit.ranks)[kit.rank]
-        moved = feedback.moved(net, [int(one) for one in places], kit)
-        parts = [part for part in np.array_split(places, count) if len(part)]
+        places = feedback.batch(start, how.batch)
+        moved = feedback.moved(net, places, kit)
+        own = np.array_split(np.array(places), kit.ranks)[kit.rank]
+        parts = [part for part in np.array_split(own, count) if len(part)]
         yield tuple(feedback.liked_batch([int(one) for one in part], moved, kit) for part in parts)
         start += 1
 
@@ -182,18 +184,34 @@ class _Liked:
 
 
 def _liked(example: Example) -> list[_Liked]:
-    """The answers of an example that say something: of a pair both."""
-    own = example.answers[0] if example.answers else ""
-    found = [_Liked(example, own, bool(example.meta.get("good", True))), _Liked(example, example.rejected, False)]
-    return [one for one in found if example.prompt and one.text.strip()]
+    """The answers of an example that say something: of a pair both, unless they are equal."""
+    own, other = (example.answers[0] if example.answers else ""), example.rejected
+    if not example.prompt or own.strip() == other.strip():
+        return []
+    found = [_Liked(example, own, bool(example.meta.get("good", True))), _Liked(example, other, False)]
+    return [one for one in found if one.text.strip()]
 
 
-def _stranger(place: int, liked: Sequence[_Liked], kit: Kit) -> Written | None:
-    """The next answer to another prompt, behind this one's; None where there is none that fits."""
-    prompt = liked[place].example.prompt
-    for other in (*liked[place + 1 :], *liked[:place]):
-        if other.example.prompt != prompt:
-            found = written_answer(prompt, other.text, "stranger", kit)
-            if found is not None:
-                return found[0]
-    return None
+def _strangers(liked: Sequence[_Liked], kit: Kit) -> list[Written | None]:
+    """Behind the prompt of each answer the next answer to another prompt; None where there is none that fits."""
+    found: list[Written | None] = []
+    for place, first in enumerate(_followers([one.example.prompt for one in liked])):
+        prompt, stranger = liked[place].example.prompt, None
+        for step in range(len(liked) if first >= 0 else 0):
+            other = liked[(first + step) % len(liked)]
+            if other.example.prompt != prompt:
+                stranger = written_answer(prompt, other.text, "stranger", kit)
+            if stranger is not None:
+                break
+        found.append(stranger[0] if stranger is not None else None)
+    return found
+
+
+def _followers(prompts: Sequence[Any]) -> list[int]:
+    """The place of the next prompt that is another one, round the end; -1 where all are the same."""
+    count = len(prompts)
+    found = [-1] * count
+    for place in range(2 * count - 1, -1, -1):  # twice, since the last ones follow those of the beginning
+        here, following = place % count, (place + 1) % count
+        found[here] = found[following] if prompts[here] == prompts[following] else following
+    return found
