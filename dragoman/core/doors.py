@@ -6,10 +6,11 @@ from typing import ClassVar, Literal, Protocol, runtime_checkable
 import numpy as np
 from numpy.typing import NDArray
 
+from dragoman.core.documents import Batch, Caps, Chunk, Filter, Hit, Query, Receipt, Verified
 from dragoman.core.sampling import Completion, Sampling
 from dragoman.core.types import Answer, Message
 
-__all__ = ["LM", "Embedder", "Metric", "Per", "Prompt", "Reward", "Row", "WritingLM"]
+__all__ = ["LM", "Embedder", "Metric", "Per", "Prompt", "Reward", "Row", "Store", "WritingLM"]
 
 Prompt = Sequence[Message]
 Row = NDArray[np.float64]
@@ -71,6 +72,45 @@ class Reward(Protocol):
 
     def rate(self, prompts: Sequence[Prompt], answers: Sequence[str]) -> NDArray[np.float64]:
         """How good each answer is to the prompt beside it, of shape [n]; higher is better. Raises UserError."""
+        ...
+
+
+class Store(Protocol):
+    """Pieces of documents that are found again, by vector and by words. A source is there whole or not at all."""
+
+    @property
+    def caps(self) -> Caps:
+        """What it can do."""
+        ...
+
+    def apply(self, batch: Batch) -> Receipt:
+        """Put one version of a source in the place of any other, or remove it; the same version again changes nothing.
+
+        Atomic: killed at any instant, all of it is there or none. Raises UserError where the vectors do not fit.
+        """
+        ...
+
+    def search(self, query: Query) -> list[Hit]:
+        """The best pieces by `query.vector`, by `query.text`, or by both apart: each hit says what it scored in which.
+
+        Parents are never found. What the filter or the access list keeps out is never scored.
+        """
+        ...
+
+    def scan(self, wanted: Filter | None = None) -> Iterator[Chunk]:
+        """Every piece, parents included, by source and number."""
+        ...
+
+    def sources(self) -> dict[str, str]:
+        """The version of each source."""
+        ...
+
+    def verify(self) -> Verified:
+        """Whether what is held is what the manifest says."""
+        ...
+
+    def close(self) -> None:
+        """Let go of it."""
         ...
 
 
