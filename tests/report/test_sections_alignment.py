@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from dragoman.report.sections import alignment
+from dragoman.report.sections import alignment, ladder
 from dragoman.report.training import render_training
 from tests.report.sample_alignment import aligned
 
@@ -54,3 +54,13 @@ def test_a_kl_below_0_is_drawn_at_0_and_nothing_at_all_is_no_section() -> None:
     assert view is not None and not view["alarms"] and "1.000 at 0.00" in str(view["far"])
     assert alignment.view({}) is None
     assert alignment.view({"alignment": {"history": [{"step": 0, "kl": 0.0, "reward": 1.0}], "alarms": []}}) is None
+
+
+def test_a_ladder_tells_whose_answers_were_preferred() -> None:
+    won = {"value": 0.62, "low": 0.55, "high": 0.69, "n": 200}
+    step = {"rung": "preference", "wins": {"against": "lora", "judges": {"harmless": won}}}
+    view = ladder.view({"ladder": [step, {"rung": "ppo", "note": "needs more time"}]})
+    assert view is not None
+    notes = dict(view["notes"])  # type: ignore[call-overload]
+    assert "rows won over lora" in notes["preference"] and "by harmless" in notes["preference"]
+    assert "0.62" in notes["preference"] and notes["ppo"] == "needs more time"

@@ -6,8 +6,9 @@ import pytest
 
 from dragoman.core.errors import UserError
 from dragoman.core.project import overlay
+from dragoman.core.runs import Run
 from dragoman.core.types import Example, Message
-from dragoman.stages.judges import Judges, identity, open_named
+from dragoman.stages.judges import Judges, doubt, identity, open_named
 
 RULE = "def reward(prompt, answer):\n    return float(len(answer))\n"
 
@@ -45,3 +46,17 @@ def test_answers_are_scored_beside_the_rows_own(tmp_path: Path) -> None:
     examples = [Example((Message("user", "q"),), ("eee",)), Example((Message("user", "q"),), ("none",))]
     judges = Judges(overlay({"root": str(tmp_path)}, ()), {"ees": "count:e", "end": "regex:e$"})
     assert judges.rate(examples, ["e", "see"]) == {"ees": [[1.0, 3.0], [2.0, 1.0]], "end": [[1.0, 1.0], [1.0, 1.0]]}
+
+
+def test_a_reward_no_better_than_a_rule_is_doubted(tmp_path: Path) -> None:
+    project = overlay({"root": str(tmp_path)}, ())
+    right = {"value": 0.6, "low": 0.55, "high": 0.65, "n": 300}
+    for name, rule, doubted in (("sure", 0.5, False), ("none", 0.58, True)):
+        run = Run.begin(project.runs_folder, "reward", {"name": name}, {})
+        (run.folder / "model").mkdir()
+        (run.folder / "model" / "config.json").write_text("{}")
+        run.finish({"scorer": {"accuracy": right, "baselines": {"longer": {"accuracy": {**right, "value": rule}}}}})
+        alarm = doubt(project, run.id)
+        assert (alarm is not None) == doubted
+        assert alarm is None or (alarm.name == "reward-model-untrusted" and "'longer' on 58.0%" in alarm.said)
+    assert doubt(project, "count:e") is None and doubt(project, str(tmp_path)) is None

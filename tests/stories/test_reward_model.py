@@ -2,12 +2,16 @@
 
 import html
 import json
+import os
+import shutil
+import signal
+import time
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.command import Said, dragoman
+from tests.command import Said, dragoman, spawn
 from tests.writers import WORDS, write_model
 
 PROJECT = """
@@ -87,3 +91,28 @@ def test_what_scores_nothing_is_one_message(place: Path, scored: Said) -> None:
         assert said.code == 2 and message in said.whole, said.whole
     said = dragoman("train", "objective=reward", "objective.centring=-1", folder=place)
     assert said.code == 2 and "centring cannot be" in said.whole
+
+
+@pytest.mark.slow
+def test_a_policy_killed_in_the_middle_of_its_rounds_ends_with_the_same_bytes(place: Path, tmp_path: Path) -> None:
+    words = ("train", "objective=ppo", "objective.reward=count:e", "objective.episodes=16", "objective.max_tokens=6")
+    words += ("objective.every=1", "train.batch=8", "train.steps=48", "tuning=full", "train.rate=1e-3", "--json")
+    words += ("objective.kl_budget=0",)
+    for name in ("whole", "killed"):
+        shutil.copytree(place, tmp_path / name, ignore=shutil.ignore_patterns("runs"))
+    whole = dragoman(*words, folder=tmp_path / "whole")
+    assert whole.code == 0, whole.whole
+    for reached in (8, 24):
+        with spawn(*words, folder=tmp_path / "killed") as running:
+            deadline = time.monotonic() + 60
+            while time.monotonic() < deadline and running.poll() is None:
+                kept = (tmp_path / "killed" / "runs").glob("ppo-*/training/*-[0-9]*")
+                if max((int(one.name[-6:]) for one in kept if one.name[-6:].isdigit()), default=0) >= reached:
+                    break
+                time.sleep(0.02)
+            os.kill(running.pid, signal.SIGKILL)
+    said = dragoman(*words, folder=tmp_path / "killed")
+    assert said.code == 0 and said.json["run"] == whole.json["run"], said.whole
+    assert "going on from step" in said.err
+    one, other = (tmp_path / name / "runs" / said.json["run"] / "model" for name in ("whole", "killed"))
+    assert (one / "model.safetensors").read_bytes() == (other / "model.safetensors").read_bytes()

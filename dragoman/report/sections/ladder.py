@@ -57,8 +57,18 @@ def view(record: Table) -> dict[str, object] | None:
             chosen[0] if chosen else -1,
         ),
         "trials": [found for step in steps if (found := _trials(step, line))],
-        "notes": [(words(step.get("rung")), words(step.get("note"))) for step in steps if words(step.get("note"))],
+        "notes": [
+            (words(step.get("rung")), note) for step in steps for note in (words(step.get("note")), _wins(step)) if note
+        ],
     }
+
+
+def _wins(step: Table) -> str:
+    """How often judges put the answers of a rung above those of the one that it went on from."""
+    told = table(step.get("wins"))
+    found = [(name, figure(one)) for name, one in table(told.get("judges")).items()]
+    shares = [f"{spread('', one)} of them by {name}" for name, one in found if one is not None]
+    return f"rows won over {words(told.get('against'))}: {', '.join(shares)}" if shares else ""
 
 
 def _point(step: Table) -> Point | None:
