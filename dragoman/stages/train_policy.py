@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 __all__ = ["Seen", "train_policy"]
 
 ASKED = 64  # prompts of validation that every measurement asks
+OTHERS = 16  # prompts that chose nothing, below which the same ones are told of
 CHOSEN, DRAWN = 32, 16  # prompts of the best of n, and answers to each
 SHOWN = 8  # answers that the report shows, before and after
 LUCK = 1_000_003  # the seed of measurements, so that all draw with the same random numbers
@@ -105,10 +106,45 @@ def train_policy(job: Job) -> tuple[dict[str, Any], tuple[str, ...]]:
 
     Raises UserError where the reward cannot be opened, or the prompts do not go with the model.
     """
+    from dragoman.train.policy import Practice
+
+    job, net, look = _begin(job)
+    objective, lessons, tokenizer = job.objective, look.lessons, look.tokenizer
+    doubted = doubt(job.project, objective.reward)
+    if doubted:
+        job.said(f"{doubted.name}: {doubted.said}")
+    job.tick(0.0, "asking the model as it was")
+    # The state that is kept is chosen on some prompts; what it is worth is told of others, where there are enough.
+    others = lessons.validation[ASKED : 2 * ASKED]
+    proof = replace(look, examples=others) if len(others) >= OTHERS else look
+    before, general = proof(net.eval()), general_loss(net, lessons, tokenizer, job.how)
+    best = look.best_of(net)
+    outcome = job.learn(
+        net,
+        tokenizer,
+        Practice(lessons.train, look.reward),
+        lambda now: look(now).figures,
+        "reward",
+        higher=True,
+        limits={"kl": objective.kl_budget} if objective.kl_budget else {},
+        alarm=_alarm(objective),
+        enough=objective.until,
+        opening=True,
+    )
+    after = proof(outcome.net.eval())
+    record = job.record(outcome)
+    kept, published = keep_writer(job, outcome.net, tokenizer, lessons, general)
+    told = {**_told(before, after, outcome), "best_of_n": best, "kl_budget": objective.kl_budget}
+    told |= {"others": proof is not look}
+    told["alarms"][:0] = [dump(doubted)] if doubted else []
+    return {**record, **kept, "alignment": told}, published
+
+
+def _begin(job: Job) -> tuple[Job, Any, _Look]:
+    """The job at its own pace, the model, and how it is measured."""
     import copy
 
     from dragoman.nn.store import load_lm
-    from dragoman.train.policy import Practice
 
     objective = job.objective
     if not objective.reward:
@@ -126,33 +162,9 @@ def train_policy(job: Job) -> tuple[dict[str, Any], tuple[str, ...]]:
     lessons = replace(lessons, train=begun[0], validation=begun[1])
     reward = open_named(job.project, objective.reward)
     second = open_named(job.project, objective.second) if objective.second else None
-    doubted = doubt(job.project, objective.reward)
-    if doubted:
-        job.said(f"{doubted.name}: {doubted.said}")
     job = replace(job, how=_paced(job, len(rows)))
-    held = lessons.validation[:ASKED]
-    look = _Look(held, reward, second, objective.drawing, tokenizer, job.how, lessons, copy.deepcopy(net).eval())
-    job.tick(0.0, "asking the model as it was")
-    before, general = look(net.eval()), general_loss(net, lessons, tokenizer, job.how)
-    best = look.best_of(net)
-    outcome = job.learn(
-        net,
-        tokenizer,
-        Practice(lessons.train, reward),
-        lambda now: look(now).figures,
-        "reward",
-        higher=True,
-        limits={"kl": objective.kl_budget} if objective.kl_budget else {},
-        alarm=_alarm(objective),
-        enough=objective.until,
-        opening=True,
-    )
-    after = look(outcome.net.eval())
-    record = job.record(outcome)
-    kept, published = keep_writer(job, outcome.net, tokenizer, lessons, general)
-    told = {"alignment": {**_told(before, after, outcome), "best_of_n": best, "kl_budget": objective.kl_budget}}
-    told["alignment"]["alarms"][:0] = [dump(doubted)] if doubted else []
-    return {**record, **kept, **told}, published
+    held, origin = lessons.validation[:ASKED], copy.deepcopy(net).eval()
+    return job, net, _Look(held, reward, second, objective.drawing, tokenizer, job.how, lessons, origin)
 
 
 def _begun(example: Example, tokenizer: "Tokenizer", tokens: int) -> Example:

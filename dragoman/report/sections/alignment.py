@@ -65,6 +65,7 @@ def _said(told: Table, history: Sequence[Table], kept: int | None) -> list[str]:
     said, gain = [], figure(told.get("gain"))
     if gain is not None:
         rest = "" if gain.n is None else f" on {whole(gain.n)} prompts"
+        rest += " that chose no state" if told.get("others") is True else ""
         said.append(f"The reward of the same prompts changed by {spread('', gain, sign=True)}{rest}.")
     point = next((point for point in history if number(point.get("step")) == kept), None)
     if kept is not None:
