@@ -3,7 +3,7 @@
 python -m benchmarks.align [--only letters mood choices] [--dry]
 
 Each is a tour through the real command line in an empty folder. The figures are told beside what was there before and
-what must be beaten; without --dry they become a section of docs/performance.md.
+what must be beaten; without --dry each becomes a section of docs/performance.md.
 """
 
 import argparse
@@ -20,7 +20,11 @@ from typing import Any
 
 from benchmarks.side_by_side import ROOT, machine, replace_section
 
-HEADING = "Alignment"
+HEADINGS = {
+    "letters": "A policy that likes e",
+    "mood": "A policy that likes happy stories",
+    "choices": "A reward from people",
+}
 DATA = ROOT.parent / "shared" / "data"
 PLAY = DATA / "pretrain" / "tinyshakespeare.txt"
 HELD = 0.1
@@ -154,24 +158,17 @@ def main() -> None:
     parser.add_argument("--only", nargs="+", choices=TOURS, default=list(TOURS))
     parser.add_argument("--dry", action="store_true", help="change no file")
     given = parser.parse_args()
-    parts = []
+    threads = int(os.environ.get("OMP_NUM_THREADS", os.cpu_count() or 1))
     for name in given.only:
         print(f"{name} ...", file=sys.stderr, flush=True)
         with tempfile.TemporaryDirectory() as place:
             told = TOURS[name](Path(place))
-        lines = [
-            f"**{name}**: {TOURS[name].__doc__}",
-            "",
-            "| | |",
-            "|---|---|",
-            *(f"| {key} | {value} |" for key, value in told),
-        ]
-        parts.append("\n".join(lines))
-        print(parts[-1], flush=True)
-    threads = int(os.environ.get("OMP_NUM_THREADS", os.cpu_count() or 1))
-    if not given.dry and set(given.only) == set(TOURS):
-        whole = ["`python -m benchmarks.align`", *parts, machine(["torch"], threads)]
-        replace_section(ROOT / "docs" / "performance.md", HEADING, "\n\n".join(whole))
+        lines = [f"`python -m benchmarks.align --only {name}`: {TOURS[name].__doc__}", "", "| | |", "|---|---|"]
+        lines += [f"| {key} | {value} |" for key, value in told]
+        whole = "\n".join([*lines, "", machine(["torch"], threads)])
+        print(whole, flush=True)
+        if not given.dry:
+            replace_section(ROOT / "docs" / "performance.md", HEADINGS[name], whole)
 
 
 if __name__ == "__main__":

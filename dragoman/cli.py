@@ -43,10 +43,11 @@ VERBS = (
         "revise",
         "serve",
     ),
-    *("ask", "generate", "chat", "explain", "models", "runs", "report", "push", "verify", "doctor"),
+    *("index", "ask", "generate", "chat", "explain", "models", "runs", "report", "push", "verify", "doctor"),
 )
 # Names joined by dots and then "=", no space among them: a sentence that holds a "=" is no setting.
 _SETTING = re.compile(r"[A-Za-z_]\w*(\.[^=\s]+)*=")
+SHORT = {"-c": "--follow"}
 STOPPED = "stopped; what was done is saved, and the same command goes on from it"
 
 
@@ -120,6 +121,7 @@ def _call(verb: str, words: list[str], show: Show) -> int:
     project: list[str] = []
     places = list(stage.PLACES)
     for word in words:
+        word = SHORT.get(word, word)
         if word.startswith("--"):
             name, _, text = word[2:].replace("-", "_").partition("=")
             if name not in own:

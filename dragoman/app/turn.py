@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
+from dragoman.app.passages import Citation, Passage
 from dragoman.core.doors import LM, Prompt
 from dragoman.core.types import Answer, Message
 
@@ -21,6 +22,12 @@ class Turn:
     trace: tuple[str, ...] = ()
     role: str = "user"
     "who asks: a user, or a tool whose result is to be answered"
+    sought: str = ""
+    "what documents were searched for: the question, made to stand alone; empty where none were"
+    passages: tuple[Passage, ...] = ()
+    "what was found for it, in the order of their numbers"
+    citations: tuple[Citation, ...] = ()
+    "which of the passages the answer stands on"
 
     @staticmethod
     def of(prompt: Prompt) -> "Turn":

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 __all__ = [
+    "NOT_IN_DOCUMENTS",
     "All",
     "Batch",
     "Block",
@@ -30,6 +31,9 @@ __all__ = [
 ]
 
 Kind = Literal["title", "heading", "paragraph", "list", "table", "code", "caption"]
+NOT_IN_DOCUMENTS = "not in the documents"
+"the answer to a question that the documents do not answer"
+
 Value = str | int | float | bool
 "what may stand in the metadata of a document"
 

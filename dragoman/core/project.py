@@ -19,6 +19,7 @@ __all__ = [
     "Budget",
     "Columns",
     "Data",
+    "Documents",
     "Ladder",
     "Models",
     "Project",
@@ -163,6 +164,32 @@ class Models:
 
 
 @dataclass(frozen=True, slots=True)
+class Documents:
+    """What the rag rung answers from."""
+
+    source: str = ""
+    "A folder, a file or a zip of documents, builtin:stdlib, or several with commas."
+    embedder: str = "builtin:minilm"
+    "What embeds pieces and questions: builtin:minilm, a folder or hf:owner/name; none looks for words alone."
+    tokens: int = 200
+    "The most tokens of a piece."
+    overlap: float = 0.1
+    "What a piece repeats of the one before it, as a share of its tokens."
+    parents: int = 0
+    "The most tokens of the larger piece that is read where a small one was found; 0 reads the small one."
+    k: int = 5
+    "The most passages that are looked at."
+    sentences: int = 1
+    "The most sentences that are quoted, where no model writes."
+    short: bool = False
+    "Whether a quoted answer is the date, number, name or phrase alone that is asked for."
+    threshold: float = -1.0
+    "The cosine of the best passage below which a question is said not to be answered by the documents."
+    model: str = ""
+    "Who answers in its own words, held against the documents: a folder, a run's model, hf:owner/name; empty quotes."
+
+
+@dataclass(frozen=True, slots=True)
 class Ladder:
     """How far the adaptation may go, from cheap to dear."""
 
@@ -205,6 +232,8 @@ class Project:
     "Where the rows come from and how they are split."
     models: Models = field(default_factory=Models)
     "Which models may be adapted."
+    documents: Documents = field(default_factory=Documents)
+    "What the rag rung answers from."
     ladder: Ladder = field(default_factory=Ladder)
     "How far the adaptation may go."
     train: Mapping[str, Any] = field(default_factory=dict)

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 
 from dragoman.core.documents import Block, Chunk, Document, Kind
 from dragoman.core.errors import UserError
+from dragoman.core.sentences import split_sentences
 from dragoman.data.cuts import spans_within
-from dragoman.data.sentences import split_sentences
 
 __all__ = ["Counter", "Cutting", "count_tokens", "cut"]
 

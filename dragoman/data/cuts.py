@@ -5,7 +5,7 @@ import unicodedata
 from collections.abc import Callable, Iterator
 
 from dragoman.core.documents import Kind
-from dragoman.data.sentences import split_sentences
+from dragoman.core.sentences import split_sentences
 
 __all__ = ["spans_within"]
 

@@ -13,7 +13,7 @@ from dragoman.evals.gate import Judged, weigh
 
 __all__ = ["Choice", "Move", "RungResult", "choose", "next_move", "standing"]
 
-UNADAPTED = ("zero_shot", "few_shot", "chain_of_thought")
+UNADAPTED = ("zero_shot", "few_shot", "chain_of_thought", "rag")
 
 
 @dataclass(frozen=True)

@@ -85,6 +85,10 @@ class LocalEncoder:
                 progress(done)
         return vectors
 
+    def count(self, text: str) -> int:
+        """How many tokens a text has, without the marks at its ends."""
+        return len(self._tokenizer.plain([text])[0])
+
     def cut(self, texts: Sequence[str]) -> int:
         """How many of the texts are longer than max_length and lose their end."""
         return sum(length > self.max_length for length in self._tokenizer.count(texts))

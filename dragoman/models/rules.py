@@ -108,6 +108,7 @@ class Working:
             encoding="utf-8",
             env={},
             cwd=folder.name,
+            start_new_session=True,  # Ctrl-C is for the training, which saves itself first: the rule must live on
         )
         self._ended = weakref.finalize(self, _end, self._process, folder)
         said = self._read(STARTING)

@@ -1,10 +1,13 @@
-"""Ask the assistant of a run, exactly as it was measured: a label, tags, or an answer in its own words.
+"""Ask your documents, or the assistant of a run exactly as it was measured: a label, tags, an answer in its words.
 
-The text stands behind the run, or is read from standard input, one question a line.
+A question alone is asked of the index in this folder: it is answered with sentences of the documents, or, with
+model=..., in a model's own words that are held against them; sources stand below. -c goes on with the conversation.
+Behind a run stands its text. Without either, questions are read from standard input, one a line.
 """
 
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from dragoman.app.turn import Turn
@@ -12,6 +15,7 @@ from dragoman.core.errors import UserError
 from dragoman.core.show import Show
 from dragoman.stages.assistants import open_assistant, pick
 from dragoman.stages.runs import folder_of
+from dragoman.stages.shelf import INDEX, Answering
 
 __all__ = ["PLACES", "SECTIONS", "Settings", "run"]
 
@@ -31,10 +35,25 @@ class Settings:
     "The project file or its folder; empty is the folder you stand in."
     runs: str = ""
     "The folder of the runs, where it is not the project's own."
+    index: str = ""
+    "The index of documents to ask; empty is index.sqlite in this folder, where a question stands alone."
+    model: str = ""
+    "Who answers from documents in its own words: a folder, hf:owner/name or openai:...; empty quotes them."
+    follow: bool = False
+    "Go on with the conversation before: -c is the same."
+    access: tuple[str, ...] = ()
+    "The groups of who asks, for documents that not everybody may see."
+    how: Answering = field(default_factory=Answering)
+    "How questions are answered from documents."
 
 
 def run(settings: Settings, words: tuple[str, ...], show: Show) -> int:
     """Answer each question."""
+    if question := _for_documents(settings):
+        from dragoman.stages.ask_documents import ask_documents
+
+        path = Path(settings.index or INDEX)
+        return ask_documents(path, question, settings.model, settings.how, settings.access, settings.follow, show)
     root = folder_of(settings.project, settings.runs, settings.run)
     made = pick(root, settings.run)
     asked = [settings.text] if settings.text else [line.strip() for line in sys.stdin if line.strip()]
@@ -49,10 +68,26 @@ def run(settings: Settings, words: tuple[str, ...], show: Show) -> int:
     return 0
 
 
+def _for_documents(settings: Settings) -> list[str]:
+    """The questions that are asked of an index: one is named, or a question stands alone where one lies."""
+    alone = settings.run and not settings.text
+    if not settings.index and not (alone and Path(INDEX).is_file() and any(map(str.isspace, settings.run))):
+        return []
+    given = settings.text or settings.run
+    found = [given] if given else [line.strip() for line in sys.stdin if line.strip()]
+    if not found:
+        raise UserError("nothing is asked", 'write the question: dragoman ask "..."')
+    return found
+
+
 def _said(turn: Turn, task: str) -> str:
     """An answer for people: tags stand beside their words."""
     if turn.answer.finish == "refused":
         return "(no answer: this is longer than the model reads)"
+    if turn.passages:
+        from dragoman.stages.ask_documents import told
+
+        return told(turn)
     if task == "tag":
         pairs = zip(turn.question.split(" "), turn.answer.labels, strict=False)
         return " ".join(f"{word}/{tag}" if tag != "O" else word for word, tag in pairs)
@@ -62,6 +97,10 @@ def _said(turn: Turn, task: str) -> str:
 
 def _fact(turn: Turn) -> dict[str, Any]:
     """An answer for programs."""
+    if turn.passages:
+        from dragoman.stages.ask_documents import fact_of
+
+        return fact_of(turn)
     facts: dict[str, Any] = {"answer": turn.answer.text, "labels": list(turn.answer.labels)}
     facts |= {"scores": dict(turn.answer.scores)} if turn.answer.scores else {}
     return {**facts, **({"finish": turn.answer.finish} if turn.answer.finish else {})}

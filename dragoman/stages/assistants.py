@@ -18,7 +18,19 @@ from dragoman.core.doors import Embedder
 from dragoman.core.errors import UserError
 from dragoman.core.runs import Run, all_runs, find
 
-__all__ = ["ALIGNED", "CARD", "MODEL", "PROMPTED", "RUNGS", "Opened", "open_assistant", "pick", "size_mb", "write_card"]
+__all__ = [
+    "ALIGNED",
+    "CARD",
+    "MODEL",
+    "PROMPTED",
+    "RAG",
+    "RUNGS",
+    "Opened",
+    "open_assistant",
+    "pick",
+    "size_mb",
+    "write_card",
+]
 
 MODEL = "model"
 CARD = "dragoman.json"
@@ -26,8 +38,11 @@ PROMPTED = ("zero_shot", "few_shot", "chain_of_thought")
 "rungs that learn no weight"
 ALIGNED = ("preference", "ppo")
 "rungs that go on from one that learnt from answers"
+RAG = "rag"
+"the rung that answers from documents"
 RUNGS = (
     *PROMPTED,
+    RAG,
     *("head", "soft_prompt", "prefix", "bitfit", "ia3", "layers", "adapter", "lora", "dora", "qlora", "full"),
     *ALIGNED,
 )
@@ -116,6 +131,10 @@ def open_assistant(run: Run, embedder: Embedder | None = None) -> Opened:
         from dragoman.stages.train_reader import open_reader
 
         return Opened(open_reader(folder, card), run, card)
+    if card["kind"] == RAG:
+        from dragoman.stages.rag import open_rag
+
+        return Opened(open_rag(folder, card), run, card)
     if card["kind"] == "writer":
         return Opened(_writer(folder, card), run, card)
     embedder = embedder or _embedder(card)

@@ -12,6 +12,7 @@ from dragoman.models.source import resolve
 from dragoman.nn.templates import template_of
 from dragoman.nn.tokenizer import Tokenizer
 from dragoman.nn.weights import read_config
+from dragoman.stages.assistants import RAG
 from dragoman.stages.check_marks import Failed, Reading, rows_of
 from dragoman.stages.check_tokens import inspect_tokens
 from dragoman.stages.check_view import view
@@ -36,7 +37,7 @@ class Lookout:
 
 def is_writing(project: Project) -> bool:
     """Whether the project's first candidate learns to answer in its own words."""
-    if project.scope.task in ("classify", "tag"):
+    if project.scope.task in ("classify", "tag") or set(project.ladder.rungs) == {RAG}:
         return False
     arch = read_shape(resolve(project.place(project.models.candidates[0])))
     return arch is None or writes(objective_of(project.scope.task, arch.kind))

@@ -15,13 +15,14 @@ from dragoman.core.types import Estimate
 from dragoman.evals.advice import advise, learning_curve, suspected_noise
 from dragoman.evals.ladder import Choice, RungResult, choose, next_move, standing
 from dragoman.evals.task import asked
-from dragoman.stages.assistants import ALIGNED, PROMPTED, open_assistant
+from dragoman.stages.assistants import ALIGNED, PROMPTED, RAG, open_assistant
 from dragoman.stages.climb_aligned import aligned, wins
 from dragoman.stages.evaluate import Measured, measure
 from dragoman.stages.judges import judges_of
 from dragoman.stages.plan import RungPlan, how_of, keep_correction
 from dragoman.stages.prepare import part
 from dragoman.stages.prompts import Candidate, few_shot, open_base, zero_shot
+from dragoman.stages.rag import rag
 from dragoman.stages.train import Plan, aimed_at, discard, train, watched
 from dragoman.stages.writers import prompted
 from dragoman.stages.writing import model_kind, objective_of
@@ -87,6 +88,9 @@ def _pick_writer(project: Project, prepared: Run, tick: Tick) -> tuple[Candidate
     from dragoman.models.source import fingerprint, resolve
 
     bases = []
+    if set(project.ladder.rungs) == {RAG}:
+        folder = resolve(project.place(project.models.candidates[0]))  # no model is adapted, so any will do
+        return Candidate(project.models.candidates[0], folder, fingerprint(folder)), []
     for spec in project.models.candidates:
         folder = resolve(project.place(spec))
         objective_of(project.scope.task, model_kind(folder))
@@ -101,7 +105,8 @@ def _pick_writer(project: Project, prepared: Run, tick: Tick) -> tuple[Candidate
         place = (base.spec, base.folder, base.fingerprint)
         made = prompted(project, prepared, "zero_shot", place, part(prepared, "train"))
         opened, names = open_assistant(made), asked(project.scope)
-        figures = measure(opened, rows, "validation, the first rows", requests=0, names=names).estimates
+        told = measure(opened, rows, "validation, the first rows", requests=0, names=names, judges=judges_of(project))
+        figures = told.estimates
         found.append((figures[watch.metric].value, base))
     best = max(found, key=lambda pair: pair[0] if watch.higher else -pair[0])[1]
     return best, [{"model": base.spec, watch.metric: score, "chosen": base is best} for score, base in found]
@@ -143,7 +148,9 @@ def _rung(
     """Make one rung after those that are done, and measure it on validation."""
     trials: list[Run] = []
     below = _below(project, done) if plan.rung in ALIGNED else None
-    if project.scope.task != "classify" and plan.rung in PROMPTED:
+    if plan.rung == RAG:
+        made = rag(project, prepared, tick)
+    elif project.scope.task != "classify" and plan.rung in PROMPTED:
         place = (base.spec, base.folder, base.fingerprint)
         made = prompted(project, prepared, plan.rung, place, part(prepared, "train"), tick)
     elif plan.rung == "zero_shot":
@@ -177,7 +184,7 @@ def _rung(
 def _below(project: Project, done: Sequence[Rung]) -> Rung | None:
     """The best of the rungs that learnt from answers, by the first target; None where none did."""
     watch = watched(project)
-    learnt = [one for one in done if one.plan.rung not in (*PROMPTED, *ALIGNED)]
+    learnt = [one for one in done if one.plan.rung not in (*PROMPTED, RAG, *ALIGNED)]
     if not learnt:
         return None
     found = [one.measured.estimates[watch.metric].value * (1 if watch.higher else -1) for one in learnt]
@@ -292,7 +299,8 @@ def advice(project: Project, prepared: Run, base: Candidate, climbed: Climbed, s
             plan = Plan(base.spec, best.plan.rung, how, objective=objective, objective_settings=own, rows=count)
             smaller = train(project, prepared, plan, say, drawing)
             opened, answered = open_assistant(smaller), part(prepared, "validation")
-            measured = measure(opened, answered, "validation", requests=0, names=asked(project.scope))
+            names, judges = asked(project.scope), judges_of(project)
+            measured = measure(opened, answered, "validation", requests=0, names=names, judges=judges)
             points.append((count, measured.estimates[target.metric]))
     curve = learning_curve(sorted(points), target.higher) if len(points) > 1 and target.metric in metrics else None
     labelled = report.task.kind == "classify"

@@ -6,9 +6,6 @@ judge puts their answer to a row of validation above that rung's.
 
 import os
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
-
-import numpy as np
 
 from dragoman.core.project import Project
 from dragoman.core.runs import Run
@@ -16,16 +13,14 @@ from dragoman.core.show import Tick, silent
 from dragoman.core.types import Estimate, Example
 from dragoman.evals.rated import share_won
 from dragoman.evals.run import Report
-from dragoman.stages.alignment import policy_of
+from dragoman.stages.alignment import on_its_rungs, policy_of, told_apart
 from dragoman.stages.assistants import MODEL
-from dragoman.stages.judges import Judges
+from dragoman.stages.judges import open_named
 from dragoman.stages.plugs import plug
+from dragoman.stages.prepare import part
 from dragoman.stages.train import Plan, planned, train
 
 __all__ = ["aligned", "wins"]
-
-KEPT = ("seed", "precision", "device", "batch")
-"settings of the loop that hold for these rungs too; rates and epochs of other objectives do not"
 
 
 def aligned(
@@ -38,10 +33,10 @@ def aligned(
     tick: Tick = silent,
 ) -> Run:
     """The run of such a rung, from the model of the rung `below`, or from `base` where none learnt yet."""
-    own = _own(project)
+    own = on_its_rungs(project)
     wanted = project.alignment.preference if rung == "preference" else project.alignment.policy
     name, settings = plug(wanted, "objective")
-    if rung == "ppo" and "reward" not in settings:
+    if rung == "ppo" and not settings.get("reward"):
         settings["reward"] = _reward_of(project, prepared, base, said, tick)
     tuning, tuned = plug(project.alignment.tuning, "tuning")
     model = _from_root(project, below) if below else base
@@ -53,12 +48,12 @@ def _reward_of(project: Project, prepared: Run, base: str, said: Callable[[str],
     named = policy_of(project).reward
     if named:
         return str(named)
-    plan = Plan(base, "full", planned(_own(project), {}), objective="reward")
+    plan = Plan(base, "full", planned(on_its_rungs(project), {}), objective="reward")
 
     def learning(done: float, text: str = "") -> None:
         tick(0.3 * done, f"a model of what is preferred: {text}")
 
-    return _from_root(project, train(_own(project), prepared, plan, said, learning))
+    return _from_root(project, train(on_its_rungs(project), prepared, plan, said, learning))
 
 
 def wins(
@@ -70,18 +65,19 @@ def wins(
     theirs: Report,
     said: Callable[[str], None],
 ) -> Mapping[str, Estimate]:
-    """How often each judge of the scope, or the reward where it names none, puts our answer above theirs."""
-    specs = project.scope.judges or {"reward": _reward_of(project, prepared, base, said)}
-    judges = Judges(project, specs)
-    ratings = [judges.rate(examples, [one.text for one in report.answers]) for report in (ours, theirs)]
-    scores = [{name: np.array(rows)[:, 0] for name, rows in rating.items()} for rating in ratings]
-    return {name: share_won(scores[0][name], scores[1][name], ours.groups) for name in specs}
+    """How often each judge of the scope, or the reward where it names none, puts our answer above theirs.
 
-
-def _own(project: Project) -> Project:
-    """The project with the settings of the loop that these rungs have."""
-    kept = {name: value for name, value in project.train.items() if name in KEPT}
-    return replace(project, train={**kept, **project.alignment.train}, objective={})
+    None where the scope names no judge, the project no reward, and the data holds no pairs to learn one from.
+    """
+    if project.scope.judges:  # what they say of both was measured with the rest
+        scores = [{name: one.measured[name][:, 0] for name in project.scope.judges} for one in (ours, theirs)]
+    elif policy_of(project).reward or told_apart(part(prepared, "train"), examples):
+        reward = open_named(project, _reward_of(project, prepared, base, said))
+        prompts = [one.prompt for one in examples]
+        scores = [{"reward": reward.rate(prompts, [one.text for one in each.answers])} for each in (ours, theirs)]
+    else:
+        return {}
+    return {name: share_won(scores[0][name], scores[1][name], ours.groups) for name in scores[0]}
 
 
 def _from_root(project: Project, run: Run) -> str:

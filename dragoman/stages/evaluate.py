@@ -25,7 +25,7 @@ from dragoman.evals.latency import REQUESTS
 from dragoman.evals.rated import with_rates
 from dragoman.evals.run import Report, evaluate, from_rows
 from dragoman.evals.task import Task, asked, leading, make_task
-from dragoman.stages.assistants import PROMPTED, Opened, open_assistant, pick, size_mb
+from dragoman.stages.assistants import PROMPTED, RAG, Opened, open_assistant, pick, size_mb
 from dragoman.stages.judges import Judges, judges_of
 from dragoman.stages.prepare import gather
 from dragoman.stages.report import write_report
@@ -78,7 +78,8 @@ def run(settings: Settings, words: tuple[str, ...], show: Show) -> int:
         loaded = gather(_free(_labelled(project, opened), words), tick).source
         require(loaded, project.data.keep_going)
         rows = sample(loaded.examples, project.data.rows, project.data.seed)
-        done = measure(opened, rows, loaded.source, tick, names=asked(project.scope), judges=judges_of(project))
+        judges = judges_of(replace(project, root=_home(made, root)))
+        done = measure(opened, rows, loaded.source, tick, names=asked(project.scope), judges=judges)
     verdict = judge(done.estimates, project.scope.criteria())
     record = {
         "name": project.scope.name,
@@ -96,6 +97,12 @@ def run(settings: Settings, words: tuple[str, ...], show: Show) -> int:
     page = write_report(done.run, record)
     shown(f"{made.id} on {loaded.source}", record, page, show)
     return 0 if verdict.passed else 1
+
+
+def _home(made: Run, runs: Path) -> Path:
+    """Where the project of a run lies, from which its judges are named; where you stand if that cannot be told."""
+    stored, whole = Path(made.results["project"]["runs"]).parts, runs.absolute().parts
+    return Path(*whole[: -len(stored)]) if whole[-len(stored) :] == stored else Path()
 
 
 def _labelled(project: Project, opened: Opened) -> Project:
@@ -204,7 +211,7 @@ def _with_limits(report: Report, memory: float, opened: Opened) -> dict[str, Est
     lost = opened.run.results.get("forgetting")
     if lost:
         figures["forgetting"] = Estimate(**lost["drop"])
-    elif opened.run.verb in PROMPTED:
+    elif opened.run.verb in (*PROMPTED, RAG):
         # A rung that learns no weight forgets nothing: that needs no measurement. Of any other it is not known.
         figures["forgetting"] = Estimate(0.0, 0.0, 0.0, 1)
     return figures

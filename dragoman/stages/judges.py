@@ -17,7 +17,7 @@ from dragoman.evals.rated import Rates
 if TYPE_CHECKING:
     from dragoman.models.rewards import Named
 
-__all__ = ["Judges", "doubt", "identity", "judges_of", "open_named"]
+__all__ = ["Judges", "check_named", "doubt", "identity", "judges_of", "open_named"]
 
 RULES = ("count", "length", "regex", "python")  # as models.rules has them, which is not imported for a name
 
@@ -55,6 +55,13 @@ def open_named(project: Project, spec: str) -> Reward:
     from dragoman.models.rewards import open_reward
 
     return open_reward(str(_placed(project, spec)), runs=project.runs_folder)
+
+
+def check_named(project: Project, spec: str) -> None:
+    """Raise UserError where there is no such reward: a rule is opened, of a model only its files are looked for."""
+    if _placed(project, spec).kind in RULES:
+        open_named(project, spec)
+    identity(project, spec)
 
 
 def identity(project: Project, spec: str) -> str:

@@ -15,8 +15,8 @@ from dragoman.core.project import Project
 from dragoman.core.runs import Run
 from dragoman.core.show import Tick
 from dragoman.core.sizing import parse_bytes, show_bytes, show_seconds
-from dragoman.stages.alignment import policy_of, preference_of
-from dragoman.stages.assistants import ALIGNED, PROMPTED
+from dragoman.stages.alignment import on_its_rungs, policy_of, preference_of, told_apart
+from dragoman.stages.assistants import ALIGNED, PROMPTED, RAG
 from dragoman.stages.plugs import plug
 from dragoman.stages.prepare import part
 from dragoman.stages.train import batched, planned, usual_rate
@@ -53,6 +53,8 @@ def plan_rungs(
     """Every rung with its time and memory, trials cut first, then epochs, then the rung, to fit the budget."""
     from dragoman.nn.store import read_arch
 
+    if set(project.ladder.rungs) == {RAG}:
+        return [RungPlan(RAG)]
     arch, card = read_arch(folder), prepared.results["card"]
     if arch.kind == "encoder" and set(project.ladder.rungs) <= set(PROMPTED):
         said = "an encoder has no way to answer before it has learnt, and no rung lets it learn"
@@ -75,6 +77,8 @@ def plan_rungs(
         elif rung in PROMPTED:
             times = 2.0 if rung == "chain_of_thought" else 1.0
             one = RungPlan(rung, times * answering * correction.get(rung, 1.0))
+        elif rung == RAG:
+            one = RungPlan(rung)
         elif rung in ALIGNED:
             one = _aligned(project, prepared, rung, methods, answering, correction.get(rung, 1.0))
         else:
@@ -96,23 +100,25 @@ def _aligned(
 
     Where no reward is named, the model that learns it comes on top.
     """
-    rows = part(prepared, "train")
-    pairs = sum(bool(one.rejected) or "good" in one.meta for one in rows)
-    said = policy_of(project)
-    if not pairs and (rung == "preference" or not said.reward):
+    from dragoman.stages.train_policy import paced
+
+    rows, held = part(prepared, "train"), part(prepared, "validation")
+    said, wanted = policy_of(project), preference_of(project)
+    thumbs = rung == "preference" and bool(getattr(wanted, "thumbs", False))
+    if (rung == "preference" or not said.reward) and not told_apart(rows, held, thumbs=thumbs):
         hint = "" if rung == "preference" else ", and alignment.reward names nothing that scores"
         return RungPlan(rung, fits=False, note=f"no row has a second answer to prefer one to{hint}")
-    tuning = plug(project.alignment.tuning, "tuning")[0]
-    method, whole = _method(tuning, methods), methods["full"]
-    epoch = method.seconds / (project.train.get("epochs") or TUNINGS.kind(tuning).epochs)
-    judge = 0.0 if said.reward else PAIRED * whole.seconds / TUNINGS.kind("full").epochs
-    steps = project.alignment.train.get("steps")
+    method, whole = _method(plug(project.alignment.tuning, "tuning")[0], methods), methods["full"]
+    epoch = _epoch(project, method)
+    judge = 0.0 if said.reward else PAIRED * _epoch(project, whole)
+    own = on_its_rungs(project)
+    how = planned(own, {})
     if rung == "preference":
-        length = float(project.alignment.train.get("epochs") or preference_of(project).epochs)
+        length = how.steps * how.batch / max(1, len(rows)) or how.epochs or float(wanted.epochs)
         learning = epoch * (PAIRED * length + 1)
     else:
-        length = float(project.alignment.train.get("epochs") or said.epochs)
-        drawn = steps * said.episodes / said.passes if steps else length * len(rows) * said.samples
+        how, length = paced(said, how, own.train, len(rows)), how.epochs or float(said.epochs)
+        drawn = how.steps * how.batch / said.passes or length * len(rows) * said.samples
         each = answering / max(1, prepared.results["card"]["parts"]["validation"] + TIMED)
         learning = drawn * (each + epoch / max(1, len(rows)) * (said.passes + 1))
     memory = max(method.memory, 0 if said.reward else whole.memory)
@@ -120,6 +126,12 @@ def _aligned(
     limit = parse_bytes(project.scope.budget.memory, "scope.budget.memory")
     note = f"needs {show_bytes(memory)}; the nearest that fits is a smaller model or batch" if memory > limit else ""
     return RungPlan(rung, seconds, memory, length, fits=memory <= limit, note=note)
+
+
+def _epoch(project: Project, method: Method) -> float:
+    """The seconds in which a method learns every answer once."""
+    how = planned(project, {"epochs": project.ladder.epochs} if project.ladder.epochs else {})
+    return float(method.seconds / (how.epochs or TUNINGS.kind(method.name).epochs))
 
 
 def _method(rung: str, methods: Mapping[str, Method]) -> Method:

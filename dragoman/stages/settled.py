@@ -7,7 +7,8 @@ from dragoman.core.config import build, nearest
 from dragoman.core.errors import UserError
 from dragoman.core.project import Project, load, locate
 from dragoman.stages.alignment import check_alignment
-from dragoman.stages.assistants import PROMPTED, RUNGS
+from dragoman.stages.assistants import PROMPTED, RAG, RUNGS
+from dragoman.stages.documents import check_documents
 from dragoman.stages.writing import model_kind
 from dragoman.train.doors import How
 
@@ -35,13 +36,14 @@ def settled(word: str, words: Sequence[str]) -> Project:
             raise UserError(f"ladder.rungs names '{rung}' twice", "name each rung once: ladder.rungs")
     build(How, {"max_length": project.models.max_length, **project.train}, "train")
     check_alignment(project)
+    check_documents(project)
     _measurable(project)
     return project
 
 
 def _measurable(project: Project) -> None:
     """Raise UserError where forgetting is limited, and the model is of a kind of which it is not measured."""
-    trained = not set(project.ladder.rungs) <= set(PROMPTED)
+    trained = not set(project.ladder.rungs) <= {*PROMPTED, RAG}
     task = project.scope.task
     if task == "classify" or not trained or all(one.metric != "forgetting" for one in project.scope.criteria()):
         return

@@ -229,8 +229,7 @@ def train(
 
     objective, tuning = _made(plan)
     base = resolve(project.place(plan.model))
-    if not {"preferences", "reward"} & set(objective.needs):  # there a row is one answer, and nothing is packed
-        plan = replace(plan, how=batched(project, prepared, plan.how))
+    plan = replace(plan, how=_settled(project, prepared, plan, objective))
     settings = {
         "tuning": {"name": plan.tuning, **dump(tuning)},
         "objective": {"name": plan.objective, **dump(objective)},
@@ -258,6 +257,18 @@ def train(
         tick(1.0, "found again")
         return run
     return _learn(project, prepared, plan, run, base, said, tick)
+
+
+def _settled(project: Project, prepared: Run, plan: Plan, objective: Any) -> How:
+    """The settings of the loop that suit what is learnt, where none were given; the run is known by them."""
+    if "reward" in objective.needs:
+        from dragoman.stages.train_policy import paced
+
+        rows = int(prepared.results["card"]["parts"]["train"])
+        return paced(objective, plan.how, project.train, min(plan.rows, rows) or rows)
+    if "preferences" in objective.needs:  # a row is one answer, and nothing is packed
+        return plan.how
+    return batched(project, prepared, plan.how)
 
 
 def _learn(

@@ -4,7 +4,7 @@ What is kept is the best state on validation whose KL to the model as it was lie
 never better than its beginning gives back the beginning.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from dragoman.nn.tokenizer import Tokenizer
     from dragoman.train.rollout import Drawing
 
-__all__ = ["Seen", "train_policy"]
+__all__ = ["Seen", "paced", "train_policy"]
 
 ASKED = 64  # prompts of validation that every measurement asks
 OTHERS = 16  # prompts that chose nothing, below which the same ones are told of
@@ -108,7 +108,7 @@ def train_policy(job: Job) -> tuple[dict[str, Any], tuple[str, ...]]:
     """
     from dragoman.train.policy import Practice
 
-    job, net, look = _begin(job)
+    net, look = _begin(job)
     objective, lessons, tokenizer = job.objective, look.lessons, look.tokenizer
     doubted = doubt(job.project, objective.reward)
     if doubted:
@@ -140,8 +140,8 @@ def train_policy(job: Job) -> tuple[dict[str, Any], tuple[str, ...]]:
     return {**record, **kept, "alignment": told}, published
 
 
-def _begin(job: Job) -> tuple[Job, Any, _Look]:
-    """The job at its own pace, the model, and how it is measured."""
+def _begin(job: Job) -> tuple[Any, _Look]:
+    """The model, and how it is measured."""
     import copy
 
     from dragoman.nn.store import load_lm
@@ -162,9 +162,8 @@ def _begin(job: Job) -> tuple[Job, Any, _Look]:
     lessons = replace(lessons, train=begun[0], validation=begun[1])
     reward = open_named(job.project, objective.reward)
     second = open_named(job.project, objective.second) if objective.second else None
-    job = replace(job, how=_paced(job, len(rows)))
     held, origin = lessons.validation[:ASKED], copy.deepcopy(net).eval()
-    return job, net, _Look(held, reward, second, objective.drawing, tokenizer, job.how, lessons, origin)
+    return net, _Look(held, reward, second, objective.drawing, tokenizer, job.how, lessons, origin)
 
 
 def _begun(example: Example, tokenizer: "Tokenizer", tokens: int) -> Example:
@@ -175,18 +174,18 @@ def _begun(example: Example, tokenizer: "Tokenizer", tokens: int) -> Example:
     return replace(example, prompt=(Message("user", tokenizer.decode(ids)),))
 
 
-def _paced(job: Job, prompts: int) -> How:
-    """The loop's settings with those that suit a policy, where none were given.
+def paced(objective: Any, how: How, given: Collection[str], prompts: int) -> How:
+    """The loop's settings with those that suit a policy, but for the ones that were `given`.
 
     A step is a part of a round that divides it, what is drawn is learnt by the weights that drew it, and luck on
     validation ends nothing.
     """
-    drawing, given, how = job.objective.drawing, job.project.train, job.how
+    drawing = objective.drawing
     rounds = -(-prompts // (drawing.episodes // drawing.samples))  # in which every prompt is asked once
     return replace(
         how,
         batch=how.batch if "batch" in given else min(32, drawing.episodes),
-        every=how.every if "every" in given else job.objective.every / rounds,
+        every=how.every if "every" in given else objective.every / rounds,
         average=how.average if "average" in given else 0.0,
         patience=how.patience if "patience" in given else 0,
         schedule=how.schedule if "schedule" in given else "constant",

@@ -30,7 +30,8 @@ def record_of(run: Run) -> dict[str, Any]:
     """The record of a finished training; what it learnt from is told where the run of the data is still there."""
     facts = run.results
     objective = str(run.settings["objective"]["name"])
-    unit = "nats a pair" if run.settings["objective"].get("kind") == "dpo" else UNITS.get(objective)
+    own = run.settings["objective"]
+    unit = "nats a pair" if own.get("kind") == "dpo" and not own.get("sft") else UNITS.get(objective)
     prepared = _prepared(run)
     return {
         "name": run.id,

@@ -153,7 +153,10 @@ def _baselines(train: Sequence[Example], held: Sequence[Example]) -> dict[str, J
     better = linear.rate((), [one.answers[0] for one in held])
     found = {"linear": judged(better - linear.rate((), [one.rejected for one in held]), groups)}
     sides = [
-        np.array([np.sign(len(one.answers[0]) - len(one.rejected)) for one in part if one.answers], dtype=np.float64)
+        np.array(
+            [np.sign(len(one.answers[0]) - len(one.rejected)) for one in part if one.answers and one.rejected],
+            dtype=np.float64,
+        )
         for part in (train, held)
     ]
     for name, side in (("longer", 1.0), ("shorter", -1.0)):

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from dragoman.core import durable
+from dragoman.core.errors import UserError
 from dragoman.core.project import Project
 from dragoman.core.types import Example
 from dragoman.evals.interval import student
@@ -62,6 +63,9 @@ def train_writer(job: Job) -> tuple[dict[str, Any], tuple[str, ...]]:
     from dragoman.train.fitting import Lesson
 
     net: Any = load_lm(job.base)
+    if "preferences" in job.objective.needs and net.arch.kind != "decoder":
+        why = f"preferences are learnt by a decoder, and {job.model} is an {net.arch.kind}"
+        raise UserError(why, "name another model")
     first = taught(job.train[:1], instruction_of(job.project))
     tokenizer = open_tokenizer(job.base, net.arch, job.project, first, job.said)
     if hasattr(job.tuning, "begun"):  # a prompt that learns from words on: which tokens these are is known here

@@ -247,14 +247,15 @@ def read_drawn(
             for part, one in zip(parts, segments, strict=True)
         ]
     heard = Heard(*(torch.cat(some) for some in zip(*((one.logs, one.spread, one.values) for one in own), strict=True)))
-    places = {name: place for place, name in enumerate(dict.fromkeys(one.name for one in drawn.asked))}
+    # Not by name alone: ids of the data may stand twice.
+    places = {one: place for place, one in enumerate(dict.fromkeys(drawn.asked))}
     nothing = torch.zeros(len(rows), device=device)
     rollout = Rollout(
         names=batch.names,
         ids=batch.ids,
         labels=batch.labels,
         segments=batch.segments,
-        groups=torch.tensor([places[one.name] for one in drawn.asked], device=device),
+        groups=torch.tensor([places[one] for one in drawn.asked], device=device),
         logs=heard.logs.detach(),
         reference=torch.cat(found),
         spread=heard.spread.detach(),

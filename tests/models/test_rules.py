@@ -1,5 +1,6 @@
 """Rules as rewards: what they count, what a file may not do, and that nothing a rule does is silent or hangs."""
 
+import os
 from pathlib import Path
 
 import pytest
@@ -79,3 +80,8 @@ def test_what_is_no_rule_is_refused_before_anything_is_drawn(spec: str, said: st
 def test_a_file_without_the_function_is_refused(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="no function reward"):
         open_rule(rule(tmp_path, "x = 1\n"))
+
+
+def test_ctrl_c_is_for_the_training_and_not_for_its_rule(tmp_path: Path) -> None:
+    body = "import os\ndef reward(prompt, answer):\n    return os.getpgid(0)\n"
+    assert rated(open_rule(rule(tmp_path, body)), "x") != [float(os.getpgid(0))]

@@ -8,7 +8,7 @@ from dragoman.core.errors import UserError
 from dragoman.core.project import overlay
 from dragoman.core.runs import Run
 from dragoman.core.types import Example, Message
-from dragoman.stages.judges import Judges, doubt, identity, open_named
+from dragoman.stages.judges import Judges, check_named, doubt, identity, open_named
 
 RULE = "def reward(prompt, answer):\n    return float(len(answer))\n"
 
@@ -60,3 +60,11 @@ def test_a_reward_no_better_than_a_rule_is_doubted(tmp_path: Path) -> None:
         assert (alarm is not None) == doubted
         assert alarm is None or (alarm.name == "reward-model-untrusted" and "'longer' on 58.0%" in alarm.said)
     assert doubt(project, "count:e") is None and doubt(project, str(tmp_path)) is None
+
+
+@pytest.mark.parametrize("spec", ["regex:(", "length:long", "count:", "python:none.py", "nowhere"])
+def test_a_reward_is_looked_at_before_any_work(tmp_path: Path, spec: str) -> None:
+    project = overlay({"root": str(tmp_path)}, ())
+    check_named(project, "regex:^a")
+    with pytest.raises(UserError):
+        check_named(project, spec)

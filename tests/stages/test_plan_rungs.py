@@ -1,5 +1,6 @@
 """The plan of a ladder of a model that writes: memory decides, the budget of time is shared, corrections count."""
 
+import json
 from dataclasses import replace
 from pathlib import Path
 
@@ -58,3 +59,40 @@ def test_a_step_has_about_sixteen_examples_however_many_share_a_row(ready: tuple
     longer = batched(project, prepared, replace(how, max_length=1024)).batch
     assert longer < batched(project, prepared, how).batch
     assert batched(replace(project, train={"batch": 5}), prepared, replace(how, batch=5)).batch == 5
+
+
+def aligned(project: Project, folder: Path, rows: list[dict[str, object]], **change: object) -> tuple[Project, Run]:
+    """The project over other rows, with the rungs that go on from the one that learnt from answers."""
+    source = folder / "others.jsonl"
+    source.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    project = replace(
+        project,
+        data=replace(project.data, source=str(source)),
+        ladder=replace(project.ladder, rungs=("full", "preference", "ppo")),
+        alignment=replace(project.alignment, tuning="full", **change),  # type: ignore[arg-type]
+    )
+    return project, prepare(project, gather(project))
+
+
+def test_thumbs_are_enough_for_kto_alone(ready: tuple[Project, Run, Path], tmp_path: Path) -> None:
+    project, _, base = ready
+    rows = [{"prompt": f"say {row}", "completion": f"it is {row}", "label": row % 2 == 0} for row in range(60)]
+    project, prepared = aligned(project, tmp_path, list(rows))
+    for name, fits in (("dpo", False), ("orpo", False), ("kto", True)):
+        wanted = replace(project, alignment=replace(project.alignment, preference=name))
+        found = {one.rung: one for one in plan_rungs(wanted, prepared, base, {}, silent)}
+        assert found["preference"].fits == fits, found
+        assert not found["ppo"].fits and "alignment.reward" in found["ppo"].note
+
+
+def test_steps_and_epochs_are_those_of_the_rung_itself(ready: tuple[Project, Run, Path], tmp_path: Path) -> None:
+    project, _, base = ready
+    pairs = [{"prompt": f"say {row}", "chosen": f"it is {row}", "rejected": f"no, {row}"} for row in range(60)]
+    own = {"steps": 6, "batch": 8}
+    project, prepared = aligned(project, tmp_path, list(pairs), train=own, policy={"name": "rloo", "reward": "count:e"})
+    found = {one.rung: one for one in plan_rungs(project, prepared, base, {}, silent)}
+    assert found["preference"].epochs == pytest.approx(6 * 8 / prepared.results["card"]["parts"]["train"])
+    ladder = replace(project.ladder, epochs=30.0)
+    longer = {one.rung: one for one in plan_rungs(replace(project, ladder=ladder), prepared, base, {}, silent)}
+    assert longer["full"].seconds > 3 * found["full"].seconds  # what the rung below takes is not what these take
+    assert longer["preference"].seconds < 3 * found["preference"].seconds

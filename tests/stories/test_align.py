@@ -93,3 +93,23 @@ def test_tune_learns_from_pairs_where_it_is_told_to(place: Path) -> None:
     assert said.code in (0, 1), said.err
     wrong = dragoman("tune", "base", "pairs.jsonl", "objective=ppo", folder=place)
     assert wrong.code == 2 and "tune learns from rows" in wrong.whole
+
+
+def test_a_setting_that_is_said_is_another_run_even_where_it_is_the_usual_one(place: Path) -> None:
+    words = ("train", "objective=rloo", "objective.reward=count:e", "objective.max_tokens=4", "objective.episodes=16")
+    words += ("train.steps=2", "tuning=full", "--json")
+    first, again, other = (dragoman(*words, *more, folder=place) for more in ((), (), ("train.patience=3",)))
+    assert first.code == again.code == other.code == 0, other.err
+    assert first.json["run"] == again.json["run"] != other.json["run"]
+    page = html.unescape((place / first.json["report"]).read_text(encoding="utf-8"))
+    command = re.search(r"^.*(dragoman train .*)$", page, re.MULTILINE)
+    assert command
+    told = dragoman(*shlex.split(command[1])[1:], "--json", folder=place)
+    assert told.json["run"] == first.json["run"]
+
+
+@pytest.mark.parametrize("family", ["t5", "bert"])
+def test_what_is_no_decoder_learns_no_preferences(place: Path, family: str) -> None:
+    write_model(place / family, family=family)
+    said = dragoman("train", "objective=dpo", f"model={family}", "tuning=full", folder=place)
+    assert said.code == 2 and "preferences are learnt by a decoder" in said.whole

@@ -91,8 +91,46 @@ def test_the_policy_answers_by_the_name_of_its_rung(place: Path) -> None:
         ("scope.judges.rougel=count:e", "a judge cannot be called 'rougel'"),
         ("scope.judges.good=python:none.py", "none.py"),
         ("alignment.reward=nowhere", "nowhere"),
+        ("alignment.policy.second=regex:(", "cannot be used"),
+        ("scope.judges.good=length:long", "is no rule"),
+        ('models.candidates=["written"]', "rungs of decoders"),
     ],
 )
 def test_what_does_not_go_is_said_before_anything_learns(place: Path, word: str, problem: str) -> None:
+    if not (place / "written").exists():
+        write_model(place / "written", family="t5")
     said = dragoman("run", word, folder=place)
     assert said.code == 2 and problem in said.whole, said.whole
+
+
+def test_a_run_is_measured_from_elsewhere_by_the_judges_of_its_project(place: Path, tmp_path: Path) -> None:
+    words = (f"project={place}", f"data={place / 'pairs.jsonl'}", "data.rows=8", "--json")
+    said = dragoman("evaluate", "preference", *words, folder=tmp_path)
+    assert said.code in (0, 1), said.whole
+    assert {"short", "short_wins"} <= said.json["metrics"].keys()
+
+
+def test_a_judge_may_be_what_is_aimed_at(place: Path) -> None:
+    write_model(place / "second", seed=1)
+    changed = PROJECT.replace('exact_match = ">= 0.999"', 'short = ">= 5"').replace('short_wins = ">= 0.2"', "")
+    changed = changed.replace('["base"]', '["base", "second"]').replace('"full", "preference", "ppo"', '"full"')
+    (place / "aimed.toml").write_text(changed.replace("epochs = 20", "epochs = 1"))
+    said = dragoman("run", "aimed.toml", "--json", folder=place)
+    assert said.code == 1, said.whole
+    record = json.loads((place / "runs" / said.json["run"] / "run.json").read_text())["results"]
+    assert record["ladder"][0]["metric"] == "short"
+
+
+def test_thumbs_without_a_judge_are_learnt_from_and_not_compared(place: Path) -> None:
+    rows = [json.loads(line) for line in (place / "pairs.jsonl").read_text().splitlines()]
+    sides = [("chosen", True), ("rejected", False)]
+    thumbs = [{"prompt": row["prompt"], "completion": row[side], "label": up} for row in rows for side, up in sides]
+    (place / "thumbs.jsonl").write_text("".join(json.dumps(row) + "\n" for row in thumbs))
+    changed = PROJECT.replace("pairs.jsonl", "thumbs.jsonl").replace("epochs = 20", "epochs = 1")
+    lines = [line for line in changed.splitlines() if not line.startswith(("limits", "judges"))]
+    (place / "thumbs.toml").write_text("\n".join(lines).replace("[alignment]", '[alignment]\npreference = "kto"'))
+    said = dragoman("run", "thumbs.toml", "--json", folder=place)
+    assert said.code == 1, said.whole
+    record = json.loads((place / "runs" / said.json["run"] / "run.json").read_text())["results"]
+    rungs = {row["rung"]: row for row in record["ladder"]}
+    assert set(rungs) == {"full", "preference"} and rungs["preference"]["wins"]["judges"] == {}

@@ -68,7 +68,7 @@ class Grpo:
     horizon: float = 10_000.0
     "In how many answers beta follows."
     clip: float = 0.2
-    "How much likelier or unlikelier an answer may become in a round."
+    "How much likelier or unlikelier a token may become in a round."
     kl: Literal["unbiased", "k3"] = "unbiased"
     "How the KL stands in the loss: k3 alone is what other tools do, and its gradient is not that of the KL."
     mean: Literal["place", "token", "answer"] = "place"

@@ -31,6 +31,7 @@ class Kto:
 
     needs: ClassVar[tuple[str, ...]] = ("reference", "preferences")
     still: ClassVar[bool] = True
+    thumbs: ClassVar[bool] = True  # a row with one answer teaches too
     epochs: ClassVar[float] = 1.0
     gentle: ClassVar[float] = 0.1
 

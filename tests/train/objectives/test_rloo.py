@@ -8,7 +8,8 @@ import torch
 from dragoman.core.errors import UserError
 from dragoman.train.loop import fit
 from dragoman.train.objectives.rloo import Rloo
-from tests.micro import micro
+from dragoman.train.rollout import Asked, draw, read_drawn, whole
+from tests.micro import Letters, micro
 from tests.train.policies import HOW, SHARED, begun_on, kit_of
 
 
@@ -40,3 +41,11 @@ def test_it_has_no_critic() -> None:
     training = begun_on(micro(0), Rloo(**{**SHARED, "samples": 64}), replace(HOW, steps=1))
     list(fit(training))
     assert training.net.value is None
+
+
+def test_prompts_that_share_an_id_are_not_one_group() -> None:
+    net, how = micro(0).net, Rloo(**{**SHARED, "episodes": 4, "samples": 2}).drawing
+    asked = [Asked("twice", (), (0, first)) for first in (1, 1, 2, 2)]
+    drawn = draw(net, Letters(), asked, how, (0, 0))
+    rollout, _ = read_drawn(net, whole(net), drawn, Letters(), 1.0, 4, "cpu")
+    assert rollout.groups.tolist() == [0, 0, 1, 1]

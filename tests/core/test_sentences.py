@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dragoman.data.sentences import split_sentences
+from dragoman.core.sentences import split_sentences
 
 CASES = {
     "plain": ["It rained.", "We stayed in!", "Why?", "Nobody knew."],

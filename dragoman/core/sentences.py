@@ -6,7 +6,10 @@ A full stop ends no sentence in a number, in an initial, after an abbreviation, 
 
 import re
 
-__all__ = ["split_sentences"]
+__all__ = ["Span", "split_sentences"]
+
+Span = tuple[int, int]
+"where a sentence begins and ends in its text"
 
 # A mark in a script that puts no space behind it ends a sentence by itself; the others where white space follows.
 _ALONE = "。！？｡।॥።፧။។៕"
@@ -54,7 +57,7 @@ _MONTHS = _words(
 )
 
 
-def split_sentences(text: str) -> list[tuple[int, int]]:
+def split_sentences(text: str) -> list[Span]:
     """The sentences as `(start, end)`, in order: `text[start:end]` begins and ends with no white space.
 
     Together they leave out nothing but white space. A blank line and a list's next entry end a sentence too.
@@ -62,7 +65,7 @@ def split_sentences(text: str) -> list[tuple[int, int]]:
     cased = text != text.lower()
     cuts = {found.end() for found in _BREAK.finditer(text)}
     cuts.update(found.end() for found in _END.finditer(text) if _ends(text, found, cased))
-    spans: list[tuple[int, int]] = []
+    spans: list[Span] = []
     start = 0
     for cut in (*sorted(cuts), len(text)):
         part = text[start:cut]

@@ -1,0 +1,99 @@
+"""The rung that answers from documents: an index of its own in the run's folder, and who answers from it.
+
+It learns no weight. Sentences of the documents are quoted, or a model writes and is held against them.
+"""
+
+import hashlib
+import time
+from collections.abc import Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from dragoman.app.assistant import Assistant
+from dragoman.core import durable
+from dragoman.core.config import dump
+from dragoman.core.errors import UserError
+from dragoman.core.project import Documents, Project
+from dragoman.core.runs import Run
+from dragoman.core.show import Tick, silent
+from dragoman.core.sizing import peak_memory, reset_peak_memory
+from dragoman.stages.assistants import MODEL, RAG, write_card
+from dragoman.stages.documents import answering_of
+from dragoman.stages.index import build_index
+from dragoman.stages.ingest import ingest, versions
+from dragoman.stages.shelf import INDEX, Facts, Shelf, answering, open_embedder_of, open_shelf
+from dragoman.stages.writing import instruction_of
+
+__all__ = ["open_rag", "rag"]
+
+
+def rag(project: Project, prepared: Run, tick: Tick = silent) -> Run:
+    """The run of the rung: made, or found again where documents, settings and models are the same."""
+    wanted = project.documents
+    spec = "" if wanted.embedder == "none" else project.place(wanted.embedder)
+    facts = Facts(_places(project), spec, wanted.tokens, wanted.overlap, wanted.parents)
+    embedder, name = open_embedder_of(spec, wanted.tokens)
+    tick(0.0, "reading the documents")
+    memory: Any = None  # versions are told from the documents alone
+    now = versions(Shelf(memory, facts, embedder))
+    if not now:
+        raise UserError(f"{wanted.source} holds no document that can be read", "dragoman index tells why of each file")
+    whole = hashlib.sha256(repr(sorted(now.items())).encode()).hexdigest()
+    inputs: dict[str, Run | str | Path] = {"parts": prepared, "documents": whole, "embedder": name}
+    if wanted.model:
+        from dragoman.models.source import fingerprint, resolve
+
+        away = wanted.model.startswith(("openai:", "fake:"))
+        inputs["model"] = wanted.model if away else fingerprint(resolve(project.place(wanted.model)))
+    settings = {**dump(wanted), "instruction": instruction_of(project)}
+    run = Run.begin(project.runs_folder, RAG, settings, inputs)
+    if run.finished:
+        tick(1.0, "found again")
+        return run
+    return _built(project, run, facts, tick)
+
+
+def _built(project: Project, run: Run, facts: Facts, tick: Tick) -> Run:
+    """Index the documents in the run's folder, and finish the run."""
+    begun = time.monotonic()
+    reset_peak_memory()
+    wanted = project.documents
+    card: dict[str, Any] = {"kind": RAG, "labels": [], "multi_label": False, "task": project.scope.task}
+    model = project.place(wanted.model) if wanted.model else ""
+    model = str(Path(model).absolute()) if model and Path(model).is_dir() else model
+    card |= {"documents": asdict(wanted), "model": model}
+    told: dict[str, Any] = {}
+    index = run.folder / "index" / INDEX  # a killed run goes on with what it has embedded
+    shelf = build_index(index, facts)
+    shelf.keep()
+    done = ingest(shelf, tick)
+    told |= {"documents": [asdict(line) for line in done.lines], "embedded": done.embedded}
+    found = shelf.store.verify()
+    shelf.store.close()
+    if found.problems:
+        raise RuntimeError(f"the index does not hold what it says: {found.problems[0]}")
+
+    def fill(stage: Path) -> None:
+        (stage / INDEX).write_bytes(index.read_bytes())
+        write_card(stage, card)
+
+    durable.publish(run.folder / MODEL, fill)
+    facts_of = {"seconds": time.monotonic() - begun, "memory": peak_memory(), "project": dump(project)}
+    facts_of |= {"base": facts.embedder or "words alone", "pieces": found.chunks, **told}
+    return run.finish(facts_of, (MODEL,))
+
+
+def open_rag(folder: Path, card: Mapping[str, Any]) -> Assistant:
+    """The assistant of the rung, as it was measured."""
+    documents = Documents(**card["documents"])
+    lm = None
+    if card["model"]:
+        from dragoman.models.open import open_lm
+
+        lm = open_lm(card["model"])
+    return answering(open_shelf(folder / INDEX, sealed=True), answering_of(documents), lm)
+
+
+def _places(project: Project) -> tuple[str, ...]:
+    return tuple(project.place(one.strip()) for one in project.documents.source.split(",") if one.strip())
