@@ -67,7 +67,7 @@ def ingest(shelf: Shelf, tick: Tick = silent) -> Ingested:
         count = sum(line.pieces for line in done.lines)
         tick(0.5, f"{len(done.lines):,} documents, {count:,} pieces")
 
-    for one in read_places(shelf.facts.places):
+    for one in _read_places(shelf.facts.places):
         if one.source in seen:
             continue
         seen.add(one.source)
@@ -92,7 +92,7 @@ def ingest(shelf: Shelf, tick: Tick = silent) -> Ingested:
     return done
 
 
-def read_places(places: Sequence[str]) -> Iterator[Document | Unread]:
+def _read_places(places: Sequence[str]) -> Iterator[Document | Unread]:
     """Every document of several places; where there are several, its name begins with its place's."""
     for place in places:
         for one in read_documents(place):
@@ -101,7 +101,7 @@ def read_places(places: Sequence[str]) -> Iterator[Document | Unread]:
 
 def versions(shelf: Shelf) -> dict[str, str]:
     """The version that each source has now, as it would be put into the index; what cannot be read is left out."""
-    return {one.source: _version(one, shelf) for one in read_places(shelf.facts.places) if isinstance(one, Document)}
+    return {one.source: _version(one, shelf) for one in _read_places(shelf.facts.places) if isinstance(one, Document)}
 
 
 def moved(shelf: Shelf, name: str, tick: Tick = silent) -> int:

@@ -65,7 +65,9 @@ class SelfConsistency:
 
     def __post_init__(self) -> None:
         if self.samples < 1 or self.temperature <= 0:
-            raise UserError("there is nothing to agree on without samples and luck", "say samples=5 temperature=0.7")
+            raise UserError(
+                "there is nothing to agree on without samples and luck", "ask more than once, at a temperature above 0"
+            )
 
     def __call__(self, turns: Sequence[Turn], lm: LM) -> list[Turn]:
         """Every turn with the answer of most, how many agreed as its score, and the tokens of all."""

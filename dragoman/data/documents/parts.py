@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from dragoman.core.documents import Block, Document, Kind, Value
 from dragoman.core.errors import UserError
 
-__all__ = ["TEXT_LIMIT", "Part", "compose", "decode", "seen", "tidy"]
+__all__ = ["TEXT_LIMIT", "Part", "compose", "decode", "lined", "seen", "tidy"]
 
 TEXT_LIMIT = 64 << 20  # bytes of one file of text; a book has 1 MB
 ENDS = re.compile("\r\n|[\r\x0b\x0c\x85\u2028\u2029]")
@@ -40,10 +40,14 @@ class Part:
     "the white space in front of it, where something stands before it"
 
 
+def lined(text: str) -> str:
+    """The text with `\\n` at the end of every line, and nothing else changed."""
+    return ENDS.sub("\n", text)
+
+
 def seen(text: str) -> tuple[str, int, int]:
     """The text as it is seen, in NFC with `\\n` line ends, and how many control and hidden characters are out of it."""
-    text = ENDS.sub("\n", text)
-    text, controls = CONTROL.subn("", text)
+    text, controls = CONTROL.subn("", lined(text))
     if text.isascii():
         return text, controls, 0
     text = HALF.sub("\ufffd", text).replace("\u00ad", "")  # a soft hyphen is seen only where a line breaks

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from dragoman.core.documents import Document
 from dragoman.core.errors import UserError
-from dragoman.data.documents.parts import Part, compose, decode, seen
+from dragoman.data.documents.parts import Part, compose, decode, lined
 
 __all__ = ["read_python", "read_rst", "read_txt", "rst_parts", "txt_parts"]
 
@@ -33,7 +33,7 @@ def read_rst(data: bytes, source: str) -> Iterator[Document]:
 def read_python(data: bytes, source: str) -> Iterator[Document]:
     """A Python source: its docstring, then each definition, and what stands between two of them, as code."""
     text, problems = decode(data)
-    text = seen(text)[0]
+    text = lined(text)
     try:
         tree = ast.parse(text)
     except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
@@ -60,7 +60,7 @@ def read_python(data: bytes, source: str) -> Iterator[Document]:
 
 def txt_parts(text: str, page: int = 0) -> Iterator[Part]:
     """The paragraphs and lists of a plain text."""
-    for piece in re.split(r"\n[^\S\n]*\n", seen(text)[0]):
+    for piece in re.split(r"\n[^\S\n]*\n", lined(text)):
         lines = [line for line in piece.split("\n") if line.strip()]
         is_list = bool(lines) and bool(ITEM.match(lines[0])) and (len(lines) == 1 or bool(ITEM.match(lines[1])))
         yield Part(piece.strip("\n"), "list" if is_list else "paragraph", page=page)
@@ -69,7 +69,7 @@ def txt_parts(text: str, page: int = 0) -> Iterator[Part]:
 def rst_parts(text: str) -> Iterator[Part]:
     """Headings by the order in which their underlines come, literal blocks as code, lists, tables and paragraphs."""
     levels: dict[str, int] = {}
-    pieces = re.split(r"\n[^\S\n]*\n", seen(text)[0].expandtabs(8))
+    pieces = re.split(r"\n[^\S\n]*\n", lined(text).expandtabs(8))
     literal = -1  # the indent of what announced a literal block; -1 outside of one
     for piece in pieces:
         lines = [line.rstrip() for line in piece.split("\n") if line.strip()]

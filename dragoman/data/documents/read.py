@@ -91,7 +91,7 @@ def _zip(data: bytes, source: str) -> Iterator[Document | Unread]:
         return
     for name in archive.names():
         inside = f"{source}/{name}"
-        if any(part.startswith(".") for part in Path(name).parts):
+        if any(part.startswith(".") and part != ".." for part in Path(name).parts):
             continue
         if name.lower().endswith(".zip"):
             yield Unread(inside, "it is an archive in an archive", "unpack it, and name the folder")

@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 import pytest
 
 from dragoman.app.guards.policy import Policy, Slot
-from dragoman.app.steps.react import Move, React, read_move
+from dragoman.app.moves import Move, read_move
+from dragoman.app.steps.react import React
 from dragoman.app.tools.calculator import calculator
 from dragoman.app.tools.tool import Argument, Tool
 from dragoman.app.turn import Turn
