@@ -29,7 +29,7 @@ __all__ = [
 ]
 
 METRICS = Registry("dragoman.metrics", "metric")
-UNASKED = ("refusal", "valid_json")
+UNASKED = ("citation_precision", "groundedness", "refusal", "refusal_precision", "refusal_recall", "valid_json")
 "metrics that are measured only where they are asked for: not every answer is meant to be what they read"
 UNTOLD = frozenset(("nats", "bytes"))
 "what a metric may need that no answer of an assistant carries: those figures are of texts, and measured by pretrain"

@@ -20,30 +20,37 @@ ENDED = re.compile(r"[.!?:;][\"'\u201d\u2019)\]]*$")
 
 
 def without_running_heads(pages: Sequence[list[Line]]) -> tuple[list[list[Line]], list[str]]:
-    """The pages without lines that stand at the edge of most of them (numbers count as equal), and what is told."""
-    with_text = [page for page in pages if page]
-    if len(with_text) < 3:
+    """The pages without lines that stand at the edge of most of them (their number may count up), and what is told."""
+    with_text = sum(1 for page in pages if page)
+    if with_text < 3:
         return [list(page) for page in pages], []
-    counts: Counter[str] = Counter()
-    for page in with_text:
-        counts.update({_shape(line) for line in _edges(page)})
-    heads = {shape for shape, count in counts.items() if count >= max(3, MOST * len(with_text))}
+    counts: Counter[tuple[str, int]] = Counter()
+    for number, page in enumerate(pages, 1):
+        counts.update({shape for line in _edges(page) for shape in _shapes(line, number)})
+    heads = {shape for shape, count in counts.items() if count >= max(3, MOST * with_text)}
     kept = []
-    dropped: dict[str, int] = {}
-    shown: dict[str, str] = {}
-    for page in pages:
-        edges = {id(line) for line in _edges(page) if _shape(line) in heads}
-        kept.append([line for line in page if id(line) not in edges])
+    dropped: dict[tuple[str, int], list[str]] = {}
+    for number, page in enumerate(pages, 1):
+        found = {id(line): shape for line in _edges(page) for shape in _shapes(line, number) if shape in heads}
+        kept.append([line for line in page if id(line) not in found])
         for line in page:
-            if id(line) in edges:
-                dropped[_shape(line)] = dropped.get(_shape(line), 0) + 1
-                shown.setdefault(_shape(line), line.text.strip())
-    told = [f"a line on {count} pages was dropped: {shown[shape][:60]!r}" for shape, count in dropped.items()]
+            if id(line) in found:
+                dropped.setdefault(found[id(line)], []).append(line.text.strip())
+    told = [f"a line on {len(texts)} pages was dropped: {texts[0][:60]!r}" for texts in dropped.values()]
     return kept, told
 
 
-def _shape(line: Line) -> str:
-    return DIGITS.sub("#", " ".join(line.text.split())).lower()
+def _shapes(line: Line, number: int) -> list[tuple[str, int]]:
+    """What a line is counted as: its text, and where it holds a number, its text with how far that is from the page's.
+
+    So `Page 3` is the same line as `Page 4` on the next page, and `Article 3` is not.
+    """
+    text = " ".join(line.text.split()).lower()
+    digits = DIGITS.search(text)
+    shapes = [(text, 0)]
+    if digits and len(digits[0]) < 6:
+        shapes.append((f"{text[: digits.start()]}#{text[digits.end() :]}", int(digits[0]) - number))
+    return shapes
 
 
 def _edges(page: Sequence[Line]) -> list[Line]:

@@ -100,7 +100,7 @@ def _page(page: Any) -> dict[str, Any]:
         before_space = letter <= 32
         turns.append(turn)
     upright = Counter(turns).most_common(1)[0][0] if turns else 0
-    box = page.get_cropbox()
+    box = _box(raw, page)
     odd: Counter[str] = Counter()
     lines = []
     for first, last, run in _runs(raw, text, letters, turns, upright, box):
@@ -117,6 +117,14 @@ def _page(page: Any) -> dict[str, Any]:
     pictures = sum(1 for one in page.get_objects(filter=[raw.FPDF_PAGEOBJ_IMAGE], max_depth=3))
     odd["unknown"] = sum(letters.count(one) for one in (0, 0xFFFD)) + sum(0xE000 <= one <= 0xF8FF for one in letters)
     return {"lines": lines, "pictures": pictures, "cut": text.count_chars() > count, **odd}
+
+
+def _box(raw: Any, page: Any) -> tuple[float, float, float, float]:
+    """Left, bottom, right, top of what is shown of a page."""
+    shown = raw.FS_RECTF()
+    if not raw.FPDF_GetPageBoundingBox(page, ctypes.byref(shown)):
+        return 0.0, 0.0, *page.get_size()
+    return shown.left, shown.bottom, shown.right, shown.top
 
 
 def _runs(
@@ -175,6 +183,8 @@ def _look(raw: Any, text: Any, index: int, run: Run, odd: Counter[str]) -> None:
     matrix = raw.FS_MATRIX()
     if raw.FPDFText_GetMatrix(text, index, ctypes.byref(matrix)):
         run[5] = raw.FPDFText_GetFontSize(text, index) * math.hypot(matrix.c, matrix.d)
+    if run[5] < 0.4 * (run[4] - run[2]):  # the scale stands around the text, not in it
+        run[5] = (run[4] - run[2]) / 1.2
     thing = raw.FPDFText_GetTextObject(text, index)
     if thing and raw.FPDFTextObj_GetTextRenderMode(thing) == raw.FPDF_TEXTRENDERMODE_INVISIBLE:
         odd["invisible"] += len(run[0])

@@ -1,128 +1,173 @@
-"""Reads documents: a file, a folder, a zip, or a built-in set; one that cannot be read never stops the rest."""
+"""Reads documents from wherever they lie: a file, a folder, a zip file, or Python's own manual."""
 
-from collections.abc import Callable, Iterator, Mapping
+import os
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from pathlib import Path
+from functools import partial
+from pathlib import Path, PurePosixPath
 
 from dragoman.core.config import nearest
 from dragoman.core.documents import Document
 from dragoman.core.errors import UserError
-from dragoman.data.documents.archive import open_archive
+from dragoman.data.documents.archive import Limits, open_archive
 from dragoman.data.documents.docx import read_docx
 from dragoman.data.documents.epub import read_epub
 from dragoman.data.documents.html import read_html
 from dragoman.data.documents.library import library_documents
 from dragoman.data.documents.markdown import read_markdown
-from dragoman.data.documents.pdf import read_pdf
+from dragoman.data.documents.pdf import PdfLimits, read_pdf
 from dragoman.data.documents.plain import read_python, read_rst, read_txt
 from dragoman.data.documents.rows import read_json, read_json_lines, read_table
 from dragoman.data.problems import Problem
 
-__all__ = ["LARGEST", "READERS", "Unread", "read_documents"]
+__all__ = ["FORMATS", "Unread", "read_documents"]
 
-LARGEST = 512 << 20  # bytes of one file
-BUILTIN = "builtin:"
 Reader = Callable[[bytes, str], Iterator[Document | Problem]]
-READERS: Mapping[str, Reader] = {
-    ".pdf": read_pdf, ".docx": read_docx, ".epub": read_epub, ".html": read_html, ".htm": read_html,
-    ".xhtml": read_html, ".md": read_markdown, ".markdown": read_markdown, ".rst": read_rst, ".txt": read_txt,
-    ".text": read_txt, ".py": read_python, ".csv": read_table, ".tsv": read_table, ".jsonl": read_json_lines,
+FORMATS: dict[str, Callable[[bytes, str], Iterator[Document]] | Reader] = {
+    ".txt": read_txt,
+    ".text": read_txt,
+    ".log": read_txt,
+    ".md": read_markdown,
+    ".markdown": read_markdown,
+    ".rst": read_rst,
+    ".html": read_html,
+    ".htm": read_html,
+    ".xhtml": read_html,
+    ".docx": read_docx,
+    ".epub": read_epub,
+    ".csv": read_table,
+    ".tsv": read_table,
+    ".jsonl": read_json_lines,
+    ".ndjson": read_json_lines,
     ".json": read_json,
-}  # fmt: skip
+    ".py": read_python,
+    ".pdf": read_pdf,
+}
 "what reads a file, by its ending"
+FILE_LIMIT = 512 << 20  # bytes that are read of one file
+BUILTIN = "builtin:stdlib"
+LEAVE = "leave it out, or convert it to text"
 
 
 @dataclass(frozen=True, slots=True)
 class Unread:
-    """A source that could not be read, why, and what helps."""
+    """A file, or a row of one, that could not be read, and what mends that."""
 
     source: str
     problem: str
-    hint: str = ""
+    hint: str
 
 
-def read_documents(place: str | Path) -> Iterator[Document | Unread]:
-    """Every document of a place, in the order of their names; hidden files and links that lead out are passed over.
+def read_documents(
+    place: str | Path, *, pdf: PdfLimits | None = None, archive: Limits | None = None
+) -> Iterator[Document | Unread]:
+    """Every document at a place, in the order of their names; what cannot be read is given as such, in its turn.
 
-    Raises UserError where there is no such place.
+    A place is a file, a folder (with those in it; hidden files and links that lead out of it are left alone), a zip
+    file, or `builtin:stdlib`. One bad file never stops the rest. Raises UserError when there is no such place.
     """
-    if str(place).startswith(BUILTIN):
-        name = str(place).removeprefix(BUILTIN)
-        if name != "stdlib":
-            raise UserError(f"there are no documents {place}", nearest(name, ["stdlib"]))
-        yield from library_documents()
-        return
+    if str(place).startswith("builtin:"):
+        if str(place) != BUILTIN:
+            name = str(place).removeprefix("builtin:")
+            raise UserError(f"there are no built-in documents '{name}'", f"{nearest(name, ['stdlib'])}; write {BUILTIN}")
+        return library_documents()
     path = Path(place)
     if not path.exists():
-        raise UserError(f"there are no documents at {place}", "name a folder, a file, a zip or builtin:stdlib")
-    if path.is_file():
-        yield from _file(path, path.name)
-        return
-    root = path.resolve()
-    for file in sorted(one for one in path.rglob("*") if one.is_file()):
-        inside = file.relative_to(path)
-        if any(part.startswith(".") for part in inside.parts) or not file.resolve().is_relative_to(root):
-            continue
-        yield from _file(file, inside.as_posix())
+        raise UserError(f"there is no {place}", "name a file, a folder or a zip file of documents, or builtin:stdlib")
+    return _all(path, pdf or PdfLimits(), archive or Limits())
 
 
-def _file(path: Path, source: str) -> Iterator[Document | Unread]:
-    try:
-        size = path.stat().st_size
-        if size > LARGEST:
-            yield Unread(source, f"it has {size:,} bytes, and {LARGEST:,} are read", "cut it into several files")
-            return
-        data = path.read_bytes()
-    except OSError as error:
-        yield Unread(source, f"it cannot be opened: {error.strerror}", "mend its permissions, or leave it out")
-        return
-    if path.suffix.lower() == ".zip":
-        yield from _zip(data, source)
+def _all(path: Path, pdf: PdfLimits, archive: Limits) -> Iterator[Document | Unread]:
+    if path.is_dir():
+        for file, name in _files(path):
+            yield from _file(file, name, pdf, archive)
     else:
-        yield from _read(data, source)
+        yield from _file(path, path.name, pdf, archive)
 
 
-def _zip(data: bytes, source: str) -> Iterator[Document | Unread]:
-    """What a zip holds; a zip within it is passed over and said."""
+def _files(folder: Path) -> Iterator[tuple[Path, str]]:
+    """The files of a folder and their names from it, sorted; hidden ones and those that lie outside are left out."""
+    home = folder.resolve()
+    found = []
+    for root, folders, names in os.walk(folder):  # links to folders are not followed
+        folders[:] = [name for name in folders if not name.startswith(".") and name != "__pycache__"]
+        for name in names:
+            file = Path(root) / name
+            if not name.startswith(".") and (not file.is_symlink() or file.resolve().is_relative_to(home)):
+                found.append((file, file.relative_to(folder).as_posix()))
+    return iter(sorted(found, key=lambda pair: pair[1]))
+
+
+def _file(file: Path, name: str, pdf: PdfLimits, archive: Limits) -> Iterator[Document | Unread]:
+    name = _sayable(name)
     try:
-        archive = open_archive(data)
-    except UserError as error:
-        yield Unread(source, error.problem, error.hint)
+        if not file.is_file():
+            yield Unread(name, "it is no file that can be read: a pipe, a device, or a link to nothing", "leave it out")
+            return
+        if file.stat().st_size > FILE_LIMIT:
+            told = f"it has {file.stat().st_size:,} bytes, and {FILE_LIMIT:,} are read"
+            yield Unread(name, told, "cut it into several files")
+            return
+        if file.suffix.lower() != ".zip" and file.suffix.lower() not in FORMATS:
+            yield _unknown(name)
+            return
+        data = file.read_bytes()
+    except OSError as error:
+        yield Unread(name, f"it cannot be opened: {error.strerror or error}", "mend its permissions, or leave it out")
         return
-    for name in archive.names():
-        inside = f"{source}/{name}"
-        if any(part.startswith(".") and part != ".." for part in Path(name).parts):
+    if file.suffix.lower() == ".zip":
+        yield from _zip(data, name, pdf, archive)
+    else:
+        yield from _documents(data, name, pdf)
+
+
+def _zip(data: bytes, name: str, pdf: PdfLimits, archive: Limits) -> Iterator[Document | Unread]:
+    try:
+        opened = open_archive(data, archive)
+    except UserError as error:
+        yield Unread(name, error.problem, error.hint)
+        return
+    for inner in opened.names():
+        if any(part.startswith(".") and part != ".." or part == "__MACOSX" for part in PurePosixPath(inner).parts):
             continue
-        if name.lower().endswith(".zip"):
-            yield Unread(inside, "it is an archive in an archive", "unpack it, and name the folder")
+        called = f"{name}/{_sayable(inner)}"
+        suffix = PurePosixPath(inner).suffix.lower()
+        if suffix not in FORMATS:
+            packed = suffix in (".zip", ".gz", ".tar", ".7z", ".rar", ".bz2", ".xz", ".tgz", ".zst")
+            told = "an archive inside of an archive is not opened"
+            yield Unread(called, told, "unpack it yourself, and name the folder") if packed else _unknown(called)
             continue
         try:
-            data = archive.read(name)
+            unpacked = opened.read(inner)
         except UserError as error:
-            yield Unread(inside, error.problem, error.hint)
+            yield Unread(called, error.problem, error.hint)
             continue
-        yield from _read(data, inside)
+        yield from _documents(unpacked, called, pdf)
 
 
-def _read(data: bytes, source: str) -> Iterator[Document | Unread]:
-    """The documents of one file: by its ending, whatever goes wrong in it."""
-    ending = Path(source).suffix.lower()
-    reader = READERS.get(ending)
-    if reader is None:
-        what = f"files that end in {ending}" if ending else "files without an ending"
-        yield Unread(source, f"{what} are not read", "convert it to txt, md, html, docx or pdf")
-        return
+def _documents(data: bytes, name: str, pdf: PdfLimits) -> Iterator[Document | Unread]:
+    suffix = PurePosixPath(name).suffix.lower()
+    reader = partial(read_pdf, limits=pdf) if suffix == ".pdf" else FORMATS[suffix]
     try:
-        for one in reader(data, source):
-            yield (
-                one
-                if isinstance(one, Document)
-                else Unread(source, one.reason, one.fix or "mend the row, or leave it out")
-            )
+        if not data:
+            raise UserError("it is empty", "leave it out")
+        for found in reader(data, name):
+            if isinstance(found, Problem):
+                yield Unread(f"{name}#{found.place.line}", found.reason, found.fix or "mend this row, or leave it out")
+            else:
+                yield found
     except UserError as error:
-        yield Unread(source, error.problem, error.hint)
-    except (ValueError, KeyError, TypeError, AttributeError, IndexError, RecursionError, ArithmeticError) as error:
-        # A file that a reader falls over is a file that could not be read: the others still are.
-        yield Unread(
-            source, f"it is broken: {type(error).__name__}: {str(error)[:200]}", "save it anew, or leave it out"
-        )
+        yield Unread(name, error.problem, error.hint)
+    except RecursionError:
+        yield Unread(name, "it is nested too deep", LEAVE)
+
+
+def _unknown(name: str) -> Unread:
+    suffix = PurePosixPath(name).suffix
+    what = f"files that end with {suffix}" if suffix else "files without an ending"
+    return Unread(name, f"{what} are not read", f"{LEAVE}; read are {' '.join(sorted(FORMATS))}")
+
+
+def _sayable(name: str) -> str:
+    """A name that can be written: bytes that are no UTF-8 shown as such."""
+    return name.encode("utf-8", "backslashreplace").decode("utf-8")
