@@ -119,6 +119,8 @@ class Page(HTMLParser):
         for name, _ in reversed(self._open):
             if name in wanted:
                 self.handle_endtag(name)
+                if tag == "tr" and name != "tr":
+                    self._close_implied(tag)  # the row of the cell that was closed
                 return
             if name in stop:
                 return

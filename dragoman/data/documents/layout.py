@@ -3,13 +3,14 @@
 import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from statistics import median
 
 __all__ = ["Line", "in_order"]
 
 DEPTH = 4  # columns within columns; a newspaper has six beside each other at the most
-WIDE = 0.45  # of a column that the lines of running text fill in the middle; cells of a table fill less
-CROSSING = 0.35  # of the lines that may lie across the gutter: titles, figures, tables over both columns
+LEAST = 4  # lines of running text on each side of a gutter
+NARROW = 0.22  # of the width that the wider lines of a column take; four columns take it just so
+FILLED = 0.7  # of the wider lines that a line of running text takes: all but the last of a paragraph
+LETTERS = 18  # of a line of running text
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,57 +44,97 @@ def in_order(lines: Sequence[Line]) -> list[Line]:
 
 
 def _split(lines: list[Line], depth: int) -> list[list[Line]]:
-    """Groups of lines, each of one column, in reading order."""
-    gutter = _gutter(lines) if depth and len(lines) >= 6 else None
+    """Groups of lines, each of one column or of a band over all columns, in reading order."""
+    gutter = _gutter(lines) if depth and len(lines) >= 2 * LEAST else None
     if gutter is None:
         return [lines] if lines else []
     groups: list[list[Line]] = []
-    left: list[Line] = []
-    right: list[Line] = []
-    across: list[Line] = []
-    for line in sorted(lines, key=lambda one: (one.y0 + one.y1, one.x0)):
-        if line.x1 <= gutter or line.x0 >= gutter:
-            if across:
-                groups, across = [*groups, across], []
-            (left if line.x1 <= gutter else right).append(line)
+    for is_columns, band in _bands(lines, gutter):
+        if not is_columns:
+            groups.append(band)
             continue
-        if left or right:
-            groups += [*_split(left, depth - 1), *_split(right, depth - 1)]
-            left, right = [], []
-        across.append(line)
-    return [*groups, *_split(left, depth - 1), *_split(right, depth - 1), *([across] if across else [])]
+        groups += _split([line for line in band if line.x1 <= gutter], depth - 1)
+        groups += _split([line for line in band if line.x0 >= gutter], depth - 1)
+    return groups
 
 
 def _gutter(lines: list[Line]) -> float | None:
     """Where the white between two columns of running text stands; None where there are no two columns."""
-    low, high = min(line.x0 for line in lines), max(line.x1 for line in lines)
-    width = high - low
-    if width <= 0:
-        return None
-    best: tuple[float, float] | None = None
-    starts = sorted({line.x0 for line in lines if low + 0.15 * width < line.x0 < low + 0.85 * width})
+    low, width = min(line.x0 for line in lines), _width(lines)
+    starts = sorted({round(line.x0, 1) for line in lines if low + 0.15 * width < line.x0 < low + 0.85 * width})
     if len(starts) > 200:
         starts = starts[:: len(starts) // 200 + 1]
+    best, best_score = None, 0
     for start in starts:
-        gutter = start - 0.1
-        left = [line for line in lines if line.x1 <= gutter]
-        right = [line for line in lines if line.x0 >= gutter]
-        crossing = len(lines) - len(left) - len(right)
-        if min(len(left), len(right)) < 3 or crossing > CROSSING * len(lines):
-            continue
-        if not (_is_running(left) and _is_running(right)):
-            continue
-        score = min(len(left), len(right)) - 2.0 * crossing
-        if best is None or score > best[0]:
-            best = (score, gutter)
-    return best[1] if best else None
+        gutter = start - 0.2
+        left = _running([line for line in lines if line.x1 <= gutter], width)
+        right = _running([line for line in lines if line.x0 >= gutter], width)
+        flush = sum(abs(line.x0 - start) < 3 for line in right)
+        if flush >= LEAST and min(len(left), len(right)) > best_score:
+            best, best_score = gutter, min(len(left), len(right))
+    return best if best_score >= LEAST else None
 
 
-def _is_running(lines: list[Line]) -> bool:
-    """Whether these are lines of text that fill a column, not cells or labels: judged by their widths."""
-    low, high = min(line.x0 for line in lines), max(line.x1 for line in lines)
-    letters = median(len(line.text) for line in lines)
-    return median(line.x1 - line.x0 for line in lines) >= WIDE * (high - low) and letters >= 14
+def _running(lines: list[Line], width: float) -> list[Line]:
+    """The lines that fill a column, of some that lie beside a gutter: no cells, no labels."""
+    if len(lines) < LEAST:
+        return []
+    widths = sorted(line.x1 - line.x0 for line in lines)
+    wide = widths[int(0.9 * (len(widths) - 1))]
+    if wide < NARROW * width:
+        return []
+    return [line for line in lines if line.x1 - line.x0 >= FILLED * wide and len(line.text) >= LETTERS]
+
+
+def _bands(lines: list[Line], gutter: float) -> list[tuple[bool, list[Line]]]:
+    """Bands from the top down, and whether each has columns: a line across the gutter ends one that has.
+
+    A row of short pieces between two rows that lie across is one of them: so a wide table stays whole.
+    """
+    sides = [[line for line in lines if line.x1 <= gutter], [line for line in lines if line.x0 >= gutter]]
+    running = {id(line) for side in sides for line in _running(side, _width(lines))}
+    bands: list[tuple[bool, list[Line]]] = []
+    waiting: list[Line] = []
+    for row in _heights(lines):
+        if any(line.x0 < gutter < line.x1 for line in row):
+            is_columns = False
+        elif any(id(line) in running for line in row):
+            is_columns = True
+        else:
+            waiting += row
+            continue
+        before = bands[-1][0] if bands else is_columns
+        if waiting and (before or is_columns):
+            _extend(bands, True, waiting)
+        elif waiting:
+            _extend(bands, False, waiting)
+        waiting = []
+        _extend(bands, is_columns, row)
+    if waiting:
+        _extend(bands, not bands or bands[-1][0], waiting)
+    return bands
+
+
+def _width(lines: list[Line]) -> float:
+    return max(line.x1 for line in lines) - min(line.x0 for line in lines)
+
+
+def _extend(bands: list[tuple[bool, list[Line]]], is_columns: bool, lines: list[Line]) -> None:
+    if bands and bands[-1][0] == is_columns:
+        bands[-1][1].extend(lines)
+    else:
+        bands.append((is_columns, list(lines)))
+
+
+def _heights(lines: list[Line]) -> list[list[Line]]:
+    """Lines from the top down, those that stand on one height together."""
+    rows: list[list[Line]] = []
+    for line in sorted(lines, key=lambda one: (one.y0 + one.y1, one.x0)):
+        if rows and rows[-1][0].y0 <= (line.y0 + line.y1) / 2 <= rows[-1][0].y1:
+            rows[-1].append(line)
+        else:
+            rows.append([line])
+    return rows
 
 
 def _rows(lines: list[Line]) -> list[Line]:

@@ -14,7 +14,7 @@ from dragoman.data.documents.layout import Line
 
 __all__ = ["HOW", "Found", "ocr_engine", "read_picture", "upright"]
 
-HOW = "pip install rapidocr onnxruntime, or install the program tesseract, and it is read"
+HOW = "pip install rapidocr onnxruntime, or install the program tesseract, and they are"
 SECONDS = 120.0  # that tesseract may take for a page
 SURE = 0.5  # a line that was read with less is left out
 Found = tuple[str, float, float, float, float]
@@ -92,9 +92,8 @@ def _by_tesseract(grey: NDArray[np.uint8]) -> list[Found]:
     """Tesseract's own lines, by its table of words (TSV)."""
     height, width = grey.shape
     picture = b"P5 %d %d 255\n" % (width, height) + grey.tobytes()
-    done = subprocess.run(
-        ["tesseract", "stdin", "stdout", "--psm", "1", "tsv"], input=picture, capture_output=True, timeout=SECONDS, check=True
-    )
+    words = ["tesseract", "stdin", "stdout", "--psm", "1", "tsv"]
+    done = subprocess.run(words, input=picture, capture_output=True, timeout=SECONDS, check=True)
     rows: dict[tuple[str, ...], list[tuple[str, int, int, int, int]]] = {}
     for line in done.stdout.decode("utf-8", "replace").splitlines()[1:]:
         cells = line.split("\t")

@@ -4,6 +4,7 @@ import itertools
 import re
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import replace
 from statistics import median
 
 from dragoman.data.documents.layout import Line
@@ -13,6 +14,7 @@ __all__ = ["page_parts", "without_running_heads"]
 
 EDGE = 3  # lines at the top and at the bottom of a page that may be running heads
 MOST = 0.6  # of the pages on which a line must stand to be one
+CLEARLY, SLIGHTLY = 1.15, 1.05  # times the size of the text: a heading, and one where it is short and no sentence
 DIGITS = re.compile(r"\d+")
 ITEM = re.compile(r"([\u2022\u25cf\u25aa\u2013*\u00b7\uf0b7-]|\(?\d{1,2}[.)]|\(?[a-z]\))\s+\S")
 SPLIT = re.compile(r"([^\W\d_]+)[-\u2010\u00ad]$")
@@ -36,6 +38,8 @@ def without_running_heads(pages: Sequence[list[Line]]) -> tuple[list[list[Line]]
         for line in page:
             if id(line) in found:
                 dropped.setdefault(found[id(line)], []).append(line.text.strip())
+    if not any(kept):  # the same line is all there is
+        return [list(page) for page in pages], []
     told = [f"a line on {len(texts)} pages was dropped: {texts[0][:60]!r}" for texts in dropped.values()]
     return kept, told
 
@@ -68,7 +72,7 @@ def page_parts(pages: Sequence[list[Line]]) -> list[Part]:
     for line in every:
         sizes[round(line.size, 1)] += len(line.text)
     body = sizes.most_common(1)[0][0]
-    larger = sorted({size for size in sizes if body and size > 1.15 * body}, reverse=True)
+    larger = sorted({size for size in sizes if body and size > SLIGHTLY * body}, reverse=True)
     words = Counter(re.findall(r"[^\W\d_]+(?:-[^\W\d_]+)*", " ".join(line.text for line in every).lower()))
     parts = []
     for number, page in enumerate(pages, 1):
@@ -80,6 +84,7 @@ def page_parts(pages: Sequence[list[Line]]) -> list[Part]:
 def _groups(page: list[Line], body: float) -> list[list[Line]]:
     """Lines that belong together: of one column, one size, without a gap, and no new beginning between them."""
     groups: list[list[Line]] = []
+    page = _justified(page)
     gaps = [b.y0 - a.y0 for a, b in itertools.pairwise(page) if a.column == b.column and b.y0 > a.y0]
     usual = median(gaps) if gaps else 0.0
     rights: dict[int, float] = {}
@@ -96,11 +101,26 @@ def _groups(page: list[Line], body: float) -> list[list[Line]]:
     return groups
 
 
+def _justified(page: list[Line]) -> list[Line]:
+    """The lines, where one row of cells stands alone in running text a line of it: its spaces were made wide."""
+    lone = {
+        place
+        for place, (before, line, after) in enumerate(zip(page, page[1:], page[2:], strict=False), 1)
+        if line.cells == 2 and before.cells == after.cells == 1 and before.column == line.column == after.column
+    }
+    return [
+        replace(line, text=line.text.replace(" | ", " "), cells=1) if place in lone else line
+        for place, line in enumerate(page)
+    ]
+
+
 def _begins(before: Line, line: Line, usual: float, right: float, left: float, body: float) -> bool:
     if before.column != line.column or (before.cells > 1) != (line.cells > 1):
         return True
     if line.cells > 1:
         return line.y0 - before.y1 > 2.5 * line.height
+    if (before.size > SLIGHTLY * body) != (line.size > SLIGHTLY * body):
+        return True
     if _large(before, body) != _large(line, body) or (_large(line, body) and abs(before.size - line.size) > 0.6):
         return True
     step = line.y0 - before.y0
@@ -112,7 +132,15 @@ def _begins(before: Line, line: Line, usual: float, right: float, left: float, b
 
 
 def _large(line: Line, body: float) -> bool:
-    return bool(body) and line.size > 1.15 * body
+    return bool(body) and line.size > CLEARLY * body
+
+
+def _is_heading(group: list[Line], text: str, body: float) -> bool:
+    """Letters clearly larger than the text's, or a short line of slightly larger ones that is no sentence."""
+    if not body or len(text) > 200 or len(group) > 4 or not any(letter.isalpha() for letter in text):
+        return False
+    slightly = min(line.size for line in group) > SLIGHTLY * body and len(text) <= 80 and not ENDED.search(text)
+    return _large(group[0], body) or slightly
 
 
 def _part(group: list[Line], body: float, larger: list[float], words: Counter[str], page: int) -> Part:
@@ -120,7 +148,7 @@ def _part(group: list[Line], body: float, larger: list[float], words: Counter[st
     if first.cells > 1 and len(group) > 1:
         return Part("\n".join(" ".join(line.text.split()) for line in group), "table", page=page)
     text = _joined([" ".join(line.text.split()) for line in group], words)
-    if _large(first, body) and len(group) <= 4 and len(text) <= 200 and any(letter.isalpha() for letter in text):
+    if _is_heading(group, text, body):
         rank = next((place for place, size in enumerate(larger, 1) if size <= round(first.size, 1)), len(larger))
         return Part(text, "heading", min(6, rank), page)
     return Part(text, "list" if ITEM.match(text) else "paragraph", page=page)

@@ -21,26 +21,26 @@ from dragoman.data.documents.layout import Line, in_order
 from dragoman.data.documents.pages import page_parts, without_running_heads
 from dragoman.data.documents.parts import compose, seen
 
-__all__ = ["PdfLimits", "read_pdf"]
+__all__ = ["Bounds", "read_pdf"]
 
 HINT = "open it in a viewer and save it anew, or leave it out"
 ODD = (
-    ("tiny", "{} letters below 2 points were left out: a reader does not see them"),
-    ("outside", "{} letters outside of the page were left out: a reader does not see them"),
-    ("white", "{} letters are white: perhaps a reader does not see them"),
-    ("invisible", "{} letters are drawn invisibly: read off a scan before, or hidden"),
-    ("unknown", "{} letters have no known meaning: the file does not say which they are"),
+    ("tiny", "{:,} letters are too small to be seen, and were left out"),
+    ("outside", "{:,} letters stand outside of the page, and were left out"),
+    ("white", "{:,} letters are as white as paper"),
+    ("invisible", "{:,} letters are invisible: a scan with text behind it, or hidden text"),
+    ("unknown", "its font does not say which letters {:,} of its signs are"),
 )
 
 
 @dataclass(frozen=True, slots=True)
-class PdfLimits:
-    """What one file may take."""
+class Bounds:
+    """What reading one PDF may take."""
 
     memory: int = 1 << 30
     "bytes, beyond what Python has"
-    seconds: int = 30
-    "of computing"
+    cpu: int = 30
+    "seconds of the processor"
     wall: float = 60.0
     "seconds from its start to its end"
     pages: int = 2000
@@ -60,16 +60,16 @@ class _Read:
     "why it ended before the end; empty where it did not"
 
 
-def read_pdf(data: bytes, source: str, limits: PdfLimits | None = None) -> Iterator[Document]:
+def read_pdf(data: bytes, source: str, bounds: Bounds | None = None) -> Iterator[Document]:
     """A PDF with the page of each block. Raises UserError where nothing of it can be read."""
-    limits = limits or PdfLimits()
+    bounds = bounds or Bounds()
     if b"%PDF-" not in data[:1024]:
         begins = seen(data[:20].decode("latin-1"))[0].strip()
         raise UserError(f"it is no PDF: it begins with {begins!r}", "give it the ending of what it is")
-    read = _read(data, "pdfium", limits)
+    read = _read(data, "pdfium", bounds)
     told: list[str] = []
     if not read.pages and read.error != "password":
-        second = _read(data, "pypdf", limits)
+        second = _read(data, "pypdf", bounds)
         if second.error == "absent" and read.error == "absent":
             raise UserError("pypdfium2 and pypdf, which read PDFs, are not installed", "pip install 'dragoman[rag]'")
         if second.pages or read.error == "absent":
@@ -78,8 +78,8 @@ def read_pdf(data: bytes, source: str, limits: PdfLimits | None = None) -> Itera
     if not read.pages:
         raise _unread(read)
     pages = [in_order([Line(*line) for line in page["lines"]]) for page in read.pages]
-    told += _scans(data, read, pages, limits)
-    told += _told(read, limits)
+    told += _scans(data, read, pages, bounds)
+    told += _told(read, bounds)
     kept, dropped = without_running_heads(pages)
     meta = {"author": read.head["author"]} if read.head.get("author") else {}
     parts = page_parts(kept)
@@ -92,15 +92,15 @@ def _unread(read: _Read) -> UserError:
     if read.error == "password":
         return UserError("it needs a password", "take the password off, for example with qpdf")
     if read.told:
-        return UserError(f"it was stopped: {read.told}", HINT)
+        return UserError(read.told, HINT)
     return UserError("it is broken or cut off: no page of it can be read", HINT)
 
 
-def _told(read: _Read, limits: PdfLimits) -> list[str]:
+def _told(read: _Read, bounds: Bounds) -> list[str]:
     told = []
     count = int(read.head["pages"])
-    if count > limits.pages:
-        told.append(f"it has {count:,} pages, and the first {limits.pages:,} were read")
+    if count > bounds.pages:
+        told.append(f"it has {count:,} pages, and the first {bounds.pages:,} were read")
     if read.told:
         told.append(f"it was stopped after page {len(read.pages)} of {count}: {read.told}")
     if read.head.get("form"):
@@ -113,46 +113,49 @@ def _told(read: _Read, limits: PdfLimits) -> list[str]:
     return told
 
 
-def _scans(data: bytes, read: _Read, pages: list[list[Line]], limits: PdfLimits) -> list[str]:
+def _scans(data: bytes, read: _Read, pages: list[list[Line]], bounds: Bounds) -> list[str]:
     """Read the pages without text as pictures, in place; what is to be told of them."""
     told = []
-    drawn = 0
+    drawn = waiting = 0
     for place, page in enumerate(read.pages):
         number = page["page"]
         if pages[place] or page.get("told"):
             continue
-        what = "it is a scan" if page.get("pictures") else "it is empty, or drawn without letters"
-        if not ocr.ocr_engine():
-            told.append(f"page {number} holds no text: {what}" + (f"; {ocr.HOW}" if page.get("pictures") else ""))
-        elif drawn >= limits.scans:
-            told.append(f"page {number} holds no text: {what}; {limits.scans} pages were read as pictures before it")
-        else:
-            drawn += 1
-            why = _one_scan(data, number, pages, place, limits)
-            told.append(f"page {number} holds no text: {what}; {why}")
+        told.append(f"page {number} holds no text: {'it is a scan' if page.get('pictures') else 'it is empty'}")
+        if not page.get("pictures") and not page.get("signs"):
+            continue
+        if not ocr.ocr_engine() or drawn >= bounds.scans:
+            waiting += 1
+            continue
+        drawn += 1
+        told.append(f"page {number}: {_one_scan(data, number, pages, place, bounds)}")
+    if waiting:
+        why = f"{drawn} were before them" if ocr.ocr_engine() else ocr.HOW
+        told.append(f"{waiting} pages were not read as pictures: {why}")
     return told
 
 
-def _one_scan(data: bytes, number: int, pages: list[list[Line]], place: int, limits: PdfLimits) -> str:
-    drawing, error = _run(data, f"draw:{number}", limits, 64 << 20)
+def _one_scan(data: bytes, number: int, pages: list[list[Line]], place: int, bounds: Bounds) -> str:
+    drawing, error = _run(data, f"draw:{number}", bounds, 64 << 20)
     head, _, points = drawing.partition(b"\n")
     try:
         size = json.loads(head)
         grey = np.frombuffer(points, dtype=np.uint8).reshape(size["height"], size["width"])  # [height, width]
     except (ValueError, KeyError, TypeError):
-        return f"it cannot be drawn{': ' if error else ''}{error}"
+        return f"it cannot be drawn as a picture{': ' if error else ''}{error}"
     if int(grey.max()) - int(grey.min()) < 16:
         return "the page is blank"
     try:
         lines = ocr.read_picture(grey, float(size["scale"]))
     except (subprocess.SubprocessError, OSError, RuntimeError, ValueError) as failed:
-        return f"{ocr.ocr_engine()} could not read it: {str(failed).splitlines()[0][:200] if str(failed) else 'no reason given'}"
+        why = f"{failed}".partition("\n")[0][:200]
+        return f"{ocr.ocr_engine()} could not read it: {why}"
     pages[place] = in_order(lines)
     return f"it was read by {ocr.ocr_engine()}" if lines else f"{ocr.ocr_engine()} found no text on it"
 
 
-def _read(data: bytes, task: str, limits: PdfLimits) -> _Read:
-    said, why = _run(data, task, limits, 256 << 20)
+def _read(data: bytes, task: str, bounds: Bounds) -> _Read:
+    said, why = _run(data, task, bounds, 256 << 20)
     read = _Read(told=why)
     ended = False
     for line in said.split(b"\n"):
@@ -163,8 +166,8 @@ def _read(data: bytes, task: str, limits: PdfLimits) -> _Read:
         if "error" in found:
             read.error = found["error"]
             reasons = {
-                "memory": f"it needs more than {limits.memory >> 20} MiB of memory",
-                "characters": f"it holds more than {limits.characters:,} characters",
+                "memory": f"it asks for more than {bounds.memory >> 20} MiB of memory",
+                "characters": f"it holds more than {bounds.characters:,} characters",
             }
             read.told = reasons.get(read.error, "")
             ended = True
@@ -173,15 +176,15 @@ def _read(data: bytes, task: str, limits: PdfLimits) -> _Read:
         elif "pages" in found:
             read.head = found
         ended = ended or "end" in found
-    if not ended and not read.told:
-        read.told = "its reader ended before the end"
+    if not ended and not read.told and read.head:
+        read.told = "its reader broke"
     return read
 
 
-def _run(data: bytes, task: str, limits: PdfLimits, most: int) -> tuple[bytes, str]:
+def _run(data: bytes, task: str, bounds: Bounds, most: int) -> tuple[bytes, str]:
     """What a process wrote, at the most `most` bytes of it, and why it was ended; empty where it ended by itself."""
-    until = time.monotonic() + limits.wall
-    words = [task, str(limits.pages), str(limits.characters), str(limits.memory), str(limits.seconds)]
+    until = time.monotonic() + bounds.wall
+    words = [task, str(bounds.pages), str(bounds.characters), str(bounds.memory), str(bounds.cpu)]
     pieces: list[bytes] = []
     size, why = 0, ""
     with tempfile.TemporaryFile() as given, tempfile.TemporaryDirectory(prefix="pdf-") as folder:
@@ -201,7 +204,7 @@ def _run(data: bytes, task: str, limits: PdfLimits, most: int) -> tuple[bytes, s
                 while True:
                     ready, _, _ = select.select([pipe], [], [], max(0.0, until - time.monotonic()))
                     if not ready:
-                        why = f"it takes longer than {limits.wall:g} seconds"
+                        why = f"it was not read within {bounds.wall:g} seconds"
                         break
                     if not (piece := os.read(pipe.fileno(), 1 << 16)):
                         break
@@ -218,13 +221,13 @@ def _run(data: bytes, task: str, limits: PdfLimits, most: int) -> tuple[bytes, s
                 if process.poll() is None:
                     process.kill()
                     process.wait()
-    return b"".join(pieces), why or _ended(process.returncode, limits)
+    return b"".join(pieces), why or _ended(process.returncode, bounds)
 
 
-def _ended(code: int, limits: PdfLimits) -> str:
+def _ended(code: int, bounds: Bounds) -> str:
     """Why a process ended by its exit code."""
     if code in (-24, -9):
-        return f"it takes more than {limits.seconds} seconds of computing"
+        return f"it was not read within {bounds.cpu} seconds of computing"
     if code < 0:
-        return f"its reader needed more than {limits.memory >> 20} MiB of memory, or broke (signal {-code})"
+        return f"it asks for more than {bounds.memory >> 20} MiB of memory, or breaks its reader (signal {-code})"
     return ""

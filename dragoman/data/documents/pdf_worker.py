@@ -116,7 +116,7 @@ def _page(page: Any) -> dict[str, Any]:
             lines.append([run[0], *(round(number, 2) for number in run[1:])])
     pictures = sum(1 for one in page.get_objects(filter=[raw.FPDF_PAGEOBJ_IMAGE], max_depth=3))
     odd["unknown"] = sum(letters.count(one) for one in (0, 0xFFFD)) + sum(0xE000 <= one <= 0xF8FF for one in letters)
-    return {"lines": lines, "pictures": pictures, "cut": text.count_chars() > count, **odd}
+    return {"lines": lines, "pictures": pictures, "signs": count, "cut": text.count_chars() > count, **odd}
 
 
 def _box(raw: Any, page: Any) -> tuple[float, float, float, float]:

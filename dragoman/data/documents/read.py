@@ -15,7 +15,7 @@ from dragoman.data.documents.epub import read_epub
 from dragoman.data.documents.html import read_html
 from dragoman.data.documents.library import library_documents
 from dragoman.data.documents.markdown import read_markdown
-from dragoman.data.documents.pdf import PdfLimits, read_pdf
+from dragoman.data.documents.pdf import Bounds, read_pdf
 from dragoman.data.documents.plain import read_python, read_rst, read_txt
 from dragoman.data.documents.rows import read_json, read_json_lines, read_table
 from dragoman.data.problems import Problem
@@ -55,11 +55,11 @@ class Unread:
 
     source: str
     problem: str
-    hint: str
+    hint: str = ""
 
 
 def read_documents(
-    place: str | Path, *, pdf: PdfLimits | None = None, archive: Limits | None = None
+    place: str | Path, *, pdf: Bounds | None = None, archive: Limits | None = None
 ) -> Iterator[Document | Unread]:
     """Every document at a place, in the order of their names; what cannot be read is given as such, in its turn.
 
@@ -69,15 +69,17 @@ def read_documents(
     if str(place).startswith("builtin:"):
         if str(place) != BUILTIN:
             name = str(place).removeprefix("builtin:")
-            raise UserError(f"there are no built-in documents '{name}'", f"{nearest(name, ['stdlib'])}; write {BUILTIN}")
+            raise UserError(
+                f"there are no built-in documents '{name}'", f"{nearest(name, ['stdlib'])}; write {BUILTIN}"
+            )
         return library_documents()
     path = Path(place)
     if not path.exists():
         raise UserError(f"there is no {place}", "name a file, a folder or a zip file of documents, or builtin:stdlib")
-    return _all(path, pdf or PdfLimits(), archive or Limits())
+    return _all(path, pdf or Bounds(), archive or Limits())
 
 
-def _all(path: Path, pdf: PdfLimits, archive: Limits) -> Iterator[Document | Unread]:
+def _all(path: Path, pdf: Bounds, archive: Limits) -> Iterator[Document | Unread]:
     if path.is_dir():
         for file, name in _files(path):
             yield from _file(file, name, pdf, archive)
@@ -98,7 +100,7 @@ def _files(folder: Path) -> Iterator[tuple[Path, str]]:
     return iter(sorted(found, key=lambda pair: pair[1]))
 
 
-def _file(file: Path, name: str, pdf: PdfLimits, archive: Limits) -> Iterator[Document | Unread]:
+def _file(file: Path, name: str, pdf: Bounds, archive: Limits) -> Iterator[Document | Unread]:
     name = _sayable(name)
     try:
         if not file.is_file():
@@ -121,20 +123,20 @@ def _file(file: Path, name: str, pdf: PdfLimits, archive: Limits) -> Iterator[Do
         yield from _documents(data, name, pdf)
 
 
-def _zip(data: bytes, name: str, pdf: PdfLimits, archive: Limits) -> Iterator[Document | Unread]:
+def _zip(data: bytes, name: str, pdf: Bounds, archive: Limits) -> Iterator[Document | Unread]:
     try:
         opened = open_archive(data, archive)
     except UserError as error:
         yield Unread(name, error.problem, error.hint)
         return
     for inner in opened.names():
-        if any(part.startswith(".") and part != ".." or part == "__MACOSX" for part in PurePosixPath(inner).parts):
+        if any((part.startswith(".") and part != "..") or part == "__MACOSX" for part in PurePosixPath(inner).parts):
             continue
         called = f"{name}/{_sayable(inner)}"
         suffix = PurePosixPath(inner).suffix.lower()
         if suffix not in FORMATS:
             packed = suffix in (".zip", ".gz", ".tar", ".7z", ".rar", ".bz2", ".xz", ".tgz", ".zst")
-            told = "an archive inside of an archive is not opened"
+            told = "it is an archive in an archive, which is not opened"
             yield Unread(called, told, "unpack it yourself, and name the folder") if packed else _unknown(called)
             continue
         try:
@@ -145,9 +147,9 @@ def _zip(data: bytes, name: str, pdf: PdfLimits, archive: Limits) -> Iterator[Do
         yield from _documents(unpacked, called, pdf)
 
 
-def _documents(data: bytes, name: str, pdf: PdfLimits) -> Iterator[Document | Unread]:
+def _documents(data: bytes, name: str, pdf: Bounds) -> Iterator[Document | Unread]:
     suffix = PurePosixPath(name).suffix.lower()
-    reader = partial(read_pdf, limits=pdf) if suffix == ".pdf" else FORMATS[suffix]
+    reader = partial(read_pdf, bounds=pdf) if suffix == ".pdf" else FORMATS[suffix]
     try:
         if not data:
             raise UserError("it is empty", "leave it out")
@@ -158,8 +160,9 @@ def _documents(data: bytes, name: str, pdf: PdfLimits) -> Iterator[Document | Un
                 yield found
     except UserError as error:
         yield Unread(name, error.problem, error.hint)
-    except RecursionError:
-        yield Unread(name, "it is nested too deep", LEAVE)
+    except (ValueError, KeyError, TypeError, AttributeError, IndexError, RecursionError, ArithmeticError) as error:
+        # A file that its reader falls over is a file that could not be read: the others still are.
+        yield Unread(name, f"it is broken: {type(error).__name__}: {str(error)[:200]}", LEAVE)
 
 
 def _unknown(name: str) -> Unread:
