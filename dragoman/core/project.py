@@ -183,8 +183,8 @@ class Documents:
     "The most sentences that are quoted, where no model writes."
     short: bool = False
     "Whether a quoted answer is the date, number, name or phrase alone that is asked for."
-    threshold: float = -1.0
-    "The cosine of the best passage below which a question is said not to be answered by the documents."
+    threshold: float = 0.35
+    "The cosine of the best passage below which the documents are said not to answer; -1 refuses none."
     model: str = ""
     "Who answers in its own words, held against the documents: a folder, a run's model, hf:owner/name; empty quotes."
 

@@ -75,8 +75,9 @@ class Answering:
     "The most sentences that are quoted, where no model writes."
     short: bool = False
     "Whether the quoted answer is the date, number, name or phrase alone."
-    threshold: float = -1.0
-    "The cosine of the best passage below which a question is said not to be answered by the documents."
+    threshold: float = 0.35
+    """The cosine of the best passage below which a question is said not to be answered by the documents; for
+    builtin:minilm 0.35 lies between questions on the documents and questions on other things. -1 refuses none."""
     max_tokens: int = 400
     "The most tokens of an answer that a model writes."
 

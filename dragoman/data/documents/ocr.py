@@ -14,7 +14,7 @@ from dragoman.data.documents.layout import Line
 
 __all__ = ["HOW", "Found", "ocr_engine", "read_picture", "upright"]
 
-HOW = "pip install rapidocr onnxruntime, or install the program tesseract, and they are"
+HOW = "pip install 'dragoman[ocr]', or install the program tesseract, and they are"
 SECONDS = 120.0  # that tesseract may take for a page
 SURE = 0.5  # a line that was read with less is left out
 Found = tuple[str, float, float, float, float]
