@@ -105,7 +105,7 @@ def _verify(path: Path, device: str, show: Show) -> int:
         tick(0.1, "reading the index")
         found = shelf.store.verify()
         tick(0.5, "reading the documents")
-        now, held = versions(shelf), shelf.store.sources()
+        now, held = versions(shelf.facts), shelf.store.sources()
     lost = [f"{source}: is not in the index" for source in now.keys() - held.keys()]
     lost += [f"{source}: has changed since" for source in now.keys() & held.keys() if now[source] != held[source]]
     gone = [f"{source}: is there no more, or cannot be read" for source in held.keys() - now.keys()]

@@ -16,7 +16,7 @@ from dragoman.core.documents import Batch, Chunk, Document
 from dragoman.core.show import Tick, silent
 from dragoman.data.chunk import cut
 from dragoman.data.documents.read import Unread, read_documents
-from dragoman.stages.shelf import Shelf
+from dragoman.stages.shelf import Facts, Shelf
 
 __all__ = ["Ingested", "Line", "ingest", "moved", "versions"]
 
@@ -74,7 +74,7 @@ def ingest(shelf: Shelf, tick: Tick = silent) -> Ingested:
         if isinstance(one, Unread):
             done.lines.append(Line(one.source, state="not read", problems=(f"{one.problem}; {one.hint}",)))
             continue
-        version = _version(one, shelf)
+        version = _version(one, shelf.facts)
         line = Line(one.source, one.pages, len(one.text), problems=one.problems)
         if held.get(one.source) == version:
             done.lines.append(line)
@@ -99,9 +99,9 @@ def _read_places(places: Sequence[str]) -> Iterator[Document | Unread]:
             yield one if len(places) == 1 else replace(one, source=f"{Path(place).name}/{one.source}")
 
 
-def versions(shelf: Shelf) -> dict[str, str]:
+def versions(facts: Facts) -> dict[str, str]:
     """The version that each source has now, as it would be put into the index; what cannot be read is left out."""
-    return {one.source: _version(one, shelf) for one in _read_places(shelf.facts.places) if isinstance(one, Document)}
+    return {one.source: _version(one, facts) for one in _read_places(facts.places) if isinstance(one, Document)}
 
 
 def moved(shelf: Shelf, name: str, tick: Tick = silent) -> int:
@@ -121,9 +121,8 @@ def moved(shelf: Shelf, name: str, tick: Tick = silent) -> int:
     return count
 
 
-def _version(document: Document, shelf: Shelf) -> str:
+def _version(document: Document, facts: Facts) -> str:
     """What a source is known by: its text and all that is kept of it, and how it is cut."""
-    facts = shelf.facts
     how = (document.version, facts.tokens, facts.overlap, facts.parents)
     return hashlib.sha256(repr(how).encode()).hexdigest()
 

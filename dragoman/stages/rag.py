@@ -4,6 +4,7 @@ It learns no weight. Sentences of the documents are quoted, or a model writes an
 """
 
 import hashlib
+import shutil
 import time
 from collections.abc import Mapping
 from dataclasses import asdict
@@ -22,10 +23,13 @@ from dragoman.stages.assistants import MODEL, RAG, write_card
 from dragoman.stages.documents import answering_of
 from dragoman.stages.index import build_index
 from dragoman.stages.ingest import ingest, versions
-from dragoman.stages.shelf import INDEX, Facts, Shelf, answering, open_embedder_of, open_shelf
+from dragoman.stages.shelf import INDEX, Facts, answering, open_embedder_of, open_shelf
 from dragoman.stages.writing import instruction_of
 
 __all__ = ["open_rag", "rag"]
+
+AWAY = ("openai:", "fake:")
+"models of engines, of which nothing is known but the name"
 
 
 def rag(project: Project, prepared: Run, tick: Tick = silent) -> Run:
@@ -33,42 +37,34 @@ def rag(project: Project, prepared: Run, tick: Tick = silent) -> Run:
     wanted = project.documents
     spec = "" if wanted.embedder == "none" else project.place(wanted.embedder)
     facts = Facts(_places(project), spec, wanted.tokens, wanted.overlap, wanted.parents)
-    embedder, name = open_embedder_of(spec, wanted.tokens)
+    _, name = open_embedder_of(spec, wanted.tokens)
     tick(0.0, "reading the documents")
-    memory: Any = None  # versions are told from the documents alone
-    now = versions(Shelf(memory, facts, embedder))
+    now = versions(facts)
     if not now:
         raise UserError(f"{wanted.source} holds no document that can be read", "dragoman index tells why of each file")
     whole = hashlib.sha256(repr(sorted(now.items())).encode()).hexdigest()
     inputs: dict[str, Run | str | Path] = {"parts": prepared, "documents": whole, "embedder": name}
-    if wanted.model:
-        from dragoman.models.source import fingerprint, resolve
-
-        away = wanted.model.startswith(("openai:", "fake:"))
-        inputs["model"] = wanted.model if away else fingerprint(resolve(project.place(wanted.model)))
+    model, held = _model(project)
+    inputs |= {"model": held} if held else {}
     settings = {**dump(wanted), "instruction": instruction_of(project)}
     run = Run.begin(project.runs_folder, RAG, settings, inputs)
     if run.finished:
         tick(1.0, "found again")
         return run
-    return _built(project, run, facts, tick)
+    card = {"kind": RAG, "labels": [], "multi_label": False, "task": project.scope.task}
+    card |= {"documents": asdict(wanted), "model": model, "fingerprint": held}
+    return _built(project, run, facts, card, tick)
 
 
-def _built(project: Project, run: Run, facts: Facts, tick: Tick) -> Run:
+def _built(project: Project, run: Run, facts: Facts, card: Mapping[str, Any], tick: Tick) -> Run:
     """Index the documents in the run's folder, and finish the run."""
     begun = time.monotonic()
     reset_peak_memory()
-    wanted = project.documents
-    card: dict[str, Any] = {"kind": RAG, "labels": [], "multi_label": False, "task": project.scope.task}
-    model = project.place(wanted.model) if wanted.model else ""
-    model = str(Path(model).absolute()) if model and Path(model).is_dir() else model
-    card |= {"documents": asdict(wanted), "model": model}
-    told: dict[str, Any] = {}
     index = run.folder / "index" / INDEX  # a killed run goes on with what it has embedded
     shelf = build_index(index, facts)
     shelf.keep()
     done = ingest(shelf, tick)
-    told |= {"documents": [asdict(line) for line in done.lines], "embedded": done.embedded}
+    told = {"documents": [asdict(line) for line in done.lines], "embedded": done.embedded}
     found = shelf.store.verify()
     shelf.store.close()
     if found.problems:
@@ -79,6 +75,7 @@ def _built(project: Project, run: Run, facts: Facts, tick: Tick) -> Run:
         write_card(stage, card)
 
     durable.publish(run.folder / MODEL, fill)
+    shutil.rmtree(index.parent)
     facts_of = {"seconds": time.monotonic() - begun, "memory": peak_memory(), "project": dump(project)}
     facts_of |= {"base": facts.embedder or "words alone", "pieces": found.chunks, **told}
     return run.finish(facts_of, (MODEL,))
@@ -90,9 +87,24 @@ def open_rag(folder: Path, card: Mapping[str, Any]) -> Assistant:
     lm = None
     if card["model"]:
         from dragoman.models.open import open_lm
+        from dragoman.models.source import fingerprint, resolve
 
+        if not card["model"].startswith(AWAY) and fingerprint(resolve(card["model"])) != card["fingerprint"]:
+            raise UserError(f"{card['model']} is not the model this run was made with", "make it again: dragoman run")
         lm = open_lm(card["model"])
     return answering(open_shelf(folder / INDEX, sealed=True), answering_of(documents), lm)
+
+
+def _model(project: Project) -> tuple[str, str]:
+    """Who writes, as found from anywhere, and what it holds; nothing where sentences are quoted."""
+    spec = project.documents.model
+    if not spec or spec.startswith(AWAY):
+        return spec, spec
+    from dragoman.models.source import fingerprint, resolve
+
+    placed = project.place(spec)
+    placed = str(Path(placed).absolute()) if Path(placed).is_dir() else placed
+    return placed, fingerprint(resolve(placed))
 
 
 def _places(project: Project) -> tuple[str, ...]:

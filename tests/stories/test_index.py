@@ -101,6 +101,12 @@ def test_a_model_answers_and_is_held_against_the_documents(place: Path) -> None:
     assert said.code in (0, 1), said.whole
     (answer,) = said.json["answers"]
     assert any(step.startswith("cite@") for step in answer["trace"])
+    (place / "questions.jsonl").write_text(
+        "".join(json.dumps({"prompt": f"How tall is it ({row})?", "completion": "330"}) + "\n" for row in range(24))
+    )
+    (place / "dragoman.toml").write_text(PROJECT.replace('source = "docs"', 'source = "docs"\nmodel = "llama"'))
+    judged = dragoman("run", "models.max_tokens=8", "--json", folder=place)
+    assert judged.code in (0, 1), judged.whole
 
 
 @pytest.mark.slow
@@ -115,6 +121,7 @@ def test_a_project_with_documents_is_judged(place: Path) -> None:
     assert said.json["rung"] == "rag" and said.json["verdict"] == "no_adaptation_needed"
     again = dragoman("run", "--json", folder=place)
     assert again.json["run"] == said.json["run"]
+    assert not list((place / "runs").glob("rag-*/index"))
     answer = dragoman("ask", "rag", "How tall is the tower?", "--json", folder=place)
     assert answer.code == 0 and "330 metres" in answer.json["answers"][0]["answer"]
 
