@@ -18,6 +18,7 @@ from dragoman.app.steps.tidy import Tidy
 from dragoman.core.doors import LM
 from dragoman.core.errors import UserError
 from dragoman.data.chunk import Cutting
+from dragoman.data.private import hints
 from dragoman.rag.search import Looking, Retriever
 from dragoman.rag.store import SqliteStore
 
@@ -131,4 +132,6 @@ def answering(shelf: Shelf, how: Answering, lm: LM | None = None, access: Sequen
     if lm is None:
         quote = Quote(how.sentences, how.short, shelf.embedder)
         return Assistant(NoModel(), (*steps, quote, Contradict()))
-    return Assistant(lm, (*steps, Guard(Cite(max_tokens=how.max_tokens)), Ground(), Contradict()))
+    # What a document says may be said, an address that no document holds may not: a model makes those up, or obeys one.
+    guarded = Guard(Cite(max_tokens=how.max_tokens), find_personal=hints, documents_may_say=True)
+    return Assistant(lm, (*steps, guarded, Ground(), Contradict()))
