@@ -65,7 +65,7 @@ def test_ours_alone_is_told_without_peers() -> None:
 
 def test_a_turn_of_ours_on_a_tiny_model(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     whole = _sft.shape
-    monkeypatch.setattr(_sft, "shape", lambda vocabulary: whole(vocabulary, width=256, layers=1))
+    monkeypatch.setattr(_sft, "shape", lambda vocabulary, width: whole(vocabulary, width=256, layers=1))
     data = tmp_path / "rows.jsonl"
     rows = [{"instruction": f"Say {word}.", "input": "", "output": f"{word} it is."} for word in ("one", "two") * 9]
     data.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")

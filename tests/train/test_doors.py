@@ -13,7 +13,8 @@ from dragoman.train.tuning.head import Head
 
 def test_the_registries_know_their_files() -> None:
     written = ("distill_text", "multitask", "seq2seq", "sft")
-    assert set(OBJECTIVES.names()) == {"classify", "clm", "extract", "mlm", "span", "tag", *written}
+    aligned = ("dpo", "grpo", "kto", "orpo", "ppo", "reward", "rloo")
+    assert set(OBJECTIVES.names()) == {"classify", "clm", "extract", "mlm", "span", "tag", *written, *aligned}
     thin = {"adapter", "bitfit", "dora", "ia3", "lora", "prefix", "qlora", "soft_prompt"}
     assert set(TUNINGS.names()) == {"full", "head", "layers", "scratch", *thin}
 

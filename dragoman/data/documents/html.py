@@ -149,8 +149,9 @@ class Page(HTMLParser):
             self._kind = "caption" if not self._tables and not self._lists else self._kind
         elif tag in BLOCKS:
             self._flush_loose()
-        elif tag in ("td", "th"):
-            self._words = [] if self._tables == 1 else self._words
+        elif tag in ("td", "th") and self._tables == 1:
+            self._add("paragraph", tidy("".join(self._words)))  # what stands in a table outside of its cells
+            self._words = []
 
     def _table_begins(self) -> None:
         if not self._tables:
