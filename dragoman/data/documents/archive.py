@@ -58,7 +58,6 @@ class Opened:
         except (
             zipfile.BadZipFile,
             zlib.error,
-            NotImplementedError,
             RuntimeError,
             EOFError,
             OSError,
@@ -89,7 +88,7 @@ def open_archive(data: bytes, limits: Limits | None = None) -> Opened:
     limits = limits or Limits()
     try:
         file = zipfile.ZipFile(io.BytesIO(data))
-    except (zipfile.BadZipFile, NotImplementedError, OSError, ValueError, EOFError) as error:
+    except (zipfile.BadZipFile, RuntimeError, OSError, ValueError, EOFError) as error:
         raise UserError(f"it is no zip file that can be read: {error}", "pack it anew, or leave it out") from None
     if len(file.infolist()) > limits.files:
         raise UserError(

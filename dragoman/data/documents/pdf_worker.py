@@ -204,8 +204,8 @@ def _pypdf(data: bytes, pages: int, characters: int) -> None:
     from pypdf.errors import DependencyError, PyPdfError
 
     logging.disable(logging.CRITICAL)
-    broken = (PyPdfError, DependencyError, ValueError, KeyError, TypeError, AttributeError, IndexError, RecursionError,
-              OSError, AssertionError, ArithmeticError, NotImplementedError)  # fmt: skip
+    broken = (PyPdfError, DependencyError, ValueError, KeyError, TypeError, AttributeError, IndexError, RuntimeError,
+              OSError, AssertionError, ArithmeticError)  # fmt: skip
     try:
         file = pypdf.PdfReader(io.BytesIO(data))
         if file.is_encrypted and not file.decrypt(""):
