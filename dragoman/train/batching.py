@@ -5,7 +5,9 @@ step does not depend on how many parts it is cut into.
 """
 
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 import torch
@@ -15,7 +17,17 @@ from torch import Tensor
 from dragoman.nn.padding import pad
 from dragoman.train.doors import Batch, Encoded, Kit
 
-__all__ = ["POOL", "batches_of_epoch", "chained", "parts", "steps_an_epoch", "stream_rows", "to_device"]
+__all__ = [
+    "POOL",
+    "Orders",
+    "batches_of_epoch",
+    "chained",
+    "own_parts",
+    "parts",
+    "steps_an_epoch",
+    "stream_rows",
+    "to_device",
+]
 
 POOL = 50
 "How many batches are sorted by length together."
@@ -39,6 +51,28 @@ def batches_of_epoch(lengths: NDArray[np.int64], batch: int, seed: int, epoch: i
         pool = pool[np.argsort(lengths[pool], kind="stable")]
         found += [pool[first : first + batch] for first in range(0, len(pool), batch)]
     return [found[place] for place in dice.permutation(len(found))]
+
+
+@dataclass
+class Orders:
+    """The batches of the newest epoch, remembered: every step asks for one of them."""
+
+    held: dict[tuple[int, int], list[Any]] = field(default_factory=dict, repr=False)
+
+    def batch(self, step: int, size: int, steps: int, make: Callable[[int], list[Any]]) -> Any:
+        """The batch of a step, of epochs of `steps` steps of `size`; `make` gives all batches of an epoch."""
+        epoch, place = divmod(step, steps)
+        if (epoch, size) not in self.held:
+            self.held.clear()
+            self.held[epoch, size] = make(epoch)
+        return self.held[epoch, size][place]
+
+
+def own_parts(places: Sequence[int], kit: Kit) -> list[list[int]]:
+    """What this process reads of a step's places, in `accumulation` parts; a part that holds nothing is left out."""
+    count = max(1, min(kit.how.accumulation, kit.how.batch // kit.ranks))
+    own = np.array_split(np.array(places), kit.ranks)[kit.rank]
+    return [[int(one) for one in part] for part in np.array_split(own, count) if len(part)]
 
 
 def stream_rows(lengths: NDArray[np.int64], batch: int, seed: int, start: int) -> Iterator[NDArray[np.int64]]:

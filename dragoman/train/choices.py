@@ -19,7 +19,7 @@ from dragoman.core.errors import UserError
 from dragoman.core.types import Example, Message
 from dragoman.nn.marking import mark
 from dragoman.nn.shortening import shorten_beginning
-from dragoman.train.batching import batches_of_epoch, steps_an_epoch
+from dragoman.train.batching import Orders, batches_of_epoch, own_parts, steps_an_epoch
 from dragoman.train.doors import Kit
 from dragoman.train.fitting import Lesson, Written, row_of
 from dragoman.train.objectives._writing import named
@@ -66,8 +66,7 @@ class Choices:
     "pairs whose prompt was longer than there was room for, and shortened"
     dropped: int = 0
     "pairs that were left out: equal, blank or too long answers"
-    orders: dict[tuple[int, int], list[Any]] = field(default_factory=dict, repr=False, compare=False)
-    "the batches of the newest (epoch, size), remembered"
+    orders: Orders = field(default_factory=Orders, repr=False, compare=False)
 
     def __len__(self) -> int:
         return len(self.pairs)
@@ -90,12 +89,12 @@ class Choices:
 
     def batch(self, step: int, size: int) -> list[int]:
         """The pairs of a step: a pure function of (seed, step)."""
-        epoch, place = divmod(step, self.steps_an_epoch(size))
-        if (epoch, size) not in self.orders:
-            self.orders.clear()
+
+        def make(epoch: int) -> list[Any]:
             lengths = np.array([max(len(one.ids) for one in pair) for pair in self.pairs], dtype=np.int64)
-            self.orders[epoch, size] = batches_of_epoch(lengths, size, self.seed, epoch)
-        return [int(one) for one in self.orders[epoch, size][place]]
+            return batches_of_epoch(lengths, size, self.seed, epoch)
+
+        return [int(one) for one in self.orders.batch(step, size, self.steps_an_epoch(size), make)]
 
     def pair_batch(self, places: Sequence[int], kit: Kit) -> PairBatch:
         """Those pairs as one pass reads them."""
@@ -147,12 +146,9 @@ def written_answer(prompt: Sequence[Message], answer: str, name: str, kit: Kit) 
 
 def stream_choices(choices: Choices, kit: Kit, start: int) -> Iterator[tuple[PairBatch, ...]]:
     """The batches of each step from step `start` on: its pairs, those of this process, in `accumulation` parts."""
-    how = kit.how
-    count = max(1, min(how.accumulation, how.batch // kit.ranks))
     while True:
-        places = np.array_split(np.array(choices.batch(start, how.batch)), kit.ranks)[kit.rank]
-        parts = [part for part in np.array_split(places, count) if len(part)]
-        yield tuple(choices.pair_batch([int(one) for one in part], kit) for part in parts)
+        parts = own_parts(choices.batch(start, kit.how.batch), kit)
+        yield tuple(choices.pair_batch(part, kit) for part in parts)
         start += 1
 
 

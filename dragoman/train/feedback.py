@@ -17,7 +17,7 @@ from torch import Tensor
 
 from dragoman.core.errors import UserError
 from dragoman.core.types import Example
-from dragoman.train.batching import batches_of_epoch, steps_an_epoch
+from dragoman.train.batching import Orders, batches_of_epoch, own_parts, steps_an_epoch
 from dragoman.train.choices import read_logs, row_alone, written_answer
 from dragoman.train.doors import Kit
 from dragoman.train.fitting import Lesson, Written
@@ -69,8 +69,7 @@ class Feedback:
     "answers whose prompt was longer than there was room for, and shortened"
     dropped: int = 0
     "answers that were left out: blank or too long ones, and both of a pair that are equal"
-    orders: dict[tuple[int, int], list[Any]] = field(default_factory=dict, repr=False, compare=False)
-    "the batches of the newest (epoch, size), remembered"
+    orders: Orders = field(default_factory=Orders, repr=False, compare=False)
 
     def __len__(self) -> int:
         return len(self.answers)
@@ -93,12 +92,12 @@ class Feedback:
 
     def batch(self, step: int, size: int) -> list[int]:
         """The answers of a step: a pure function of (seed, step)."""
-        epoch, place = divmod(step, self.steps_an_epoch(size))
-        if (epoch, size) not in self.orders:
-            self.orders.clear()
+
+        def make(epoch: int) -> list[Any]:
             lengths = np.array([max(len(one.ids) for one in pair) for pair in self.answers], dtype=np.int64)
-            self.orders[epoch, size] = batches_of_epoch(lengths, size, self.seed, epoch)
-        return [int(one) for one in self.orders[epoch, size][place]]
+            return batches_of_epoch(lengths, size, self.seed, epoch)
+
+        return [int(one) for one in self.orders.batch(step, size, self.steps_an_epoch(size), make)]
 
     @torch.no_grad()
     def moved(self, net: Any, places: Sequence[int], kit: Kit, at_once: int = 16) -> Float[Tensor, ""]:
@@ -163,14 +162,10 @@ def stream_feedback(net: Any, feedback: Feedback, kit: Kit, start: int) -> Itera
     The strangers of a step are read before its first part, all of them by every process, so that the parts of a step
     share one figure: a mean over a few answers that is then held at 0 or above is too high on average.
     """
-    how = kit.how
-    count = max(1, min(how.accumulation, how.batch // kit.ranks))
     while True:
-        places = feedback.batch(start, how.batch)
+        places = feedback.batch(start, kit.how.batch)
         moved = feedback.moved(net, places, kit)
-        own = np.array_split(np.array(places), kit.ranks)[kit.rank]
-        parts = [part for part in np.array_split(own, count) if len(part)]
-        yield tuple(feedback.liked_batch([int(one) for one in part], moved, kit) for part in parts)
+        yield tuple(feedback.liked_batch(part, moved, kit) for part in own_parts(places, kit))
         start += 1
 
 

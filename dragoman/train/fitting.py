@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dragoman.core.types import Example
-from dragoman.train.batching import batches_of_epoch, steps_an_epoch
+from dragoman.train.batching import Orders, batches_of_epoch, steps_an_epoch
 from dragoman.train.doors import Kit
 from dragoman.train.packing import Rows, Texts
 from dragoman.train.token_batches import IGNORED, Row, TokenBatch, filled
@@ -100,8 +100,7 @@ class Fitted:
     replay: Rows | None = None
     share: float = 0.0
     "the share of a step's rows that are replayed"
-    orders: dict[tuple[int, int], list[NDArray[np.int64]]] = field(default_factory=dict, repr=False, compare=False)
-    "the batches of the newest (epoch, size), remembered"
+    orders: Orders = field(default_factory=Orders, repr=False, compare=False)
 
     def steps_an_epoch(self, batch: int) -> int:
         """How many steps see every row once."""
@@ -126,11 +125,12 @@ class Fitted:
 
     def batch(self, step: int, size: int) -> list[Row]:
         """The rows of a step of `size` rows: a pure function of (seed, step). Replayed ones come on top of them."""
-        epoch, place = divmod(step, self.steps_an_epoch(size))
-        if (epoch, size) not in self.orders:
-            self.orders.clear()
-            self.orders[epoch, size] = batches_of_epoch(self.lengths, size, self.seed, epoch)
-        found = [self.row(int(number)) for number in self.orders[epoch, size][place]]
+
+        def make(epoch: int) -> list[NDArray[np.int64]]:
+            return batches_of_epoch(self.lengths, size, self.seed, epoch)
+
+        numbers = self.orders.batch(step, size, self.steps_an_epoch(size), make)
+        found = [self.row(int(number)) for number in numbers]
         return found + replayed_rows(self.replay, self.share, step, size)
 
     def row(self, number: int) -> Row:

@@ -19,7 +19,7 @@ from torch import Tensor
 from dragoman.core.errors import UserError
 from dragoman.nn.padding import pad
 from dragoman.nn.replies import Replies
-from dragoman.train.batching import POOL, steps_an_epoch, to_device
+from dragoman.train.batching import POOL, Orders, own_parts, steps_an_epoch, to_device
 from dragoman.train.doors import Kit
 from dragoman.train.fitting import Lesson
 
@@ -61,8 +61,7 @@ class Rankings:
     "pairs whose prompt was longer than there was room for, and shortened"
     dropped: int = 0
     "pairs that were left out: equal, blank or too long answers"
-    orders: dict[tuple[int, int], list[list[int]]] = field(default_factory=dict, repr=False, compare=False)
-    "the batches of the newest (epoch, size), remembered"
+    orders: Orders = field(default_factory=Orders, repr=False, compare=False)
 
     def __len__(self) -> int:
         return len(self.names)
@@ -85,11 +84,9 @@ class Rankings:
 
     def batch(self, step: int, size: int) -> list[int]:
         """The pairs of a step of about `size`: a pure function of (seed, step)."""
-        epoch, place = divmod(step, self.steps_an_epoch(size))
-        if (epoch, size) not in self.orders:
-            self.orders.clear()
-            self.orders[epoch, size] = self._epoch(epoch, size)
-        return self.orders[epoch, size][place]
+        steps = self.steps_an_epoch(size)
+        found: list[int] = self.orders.batch(step, size, steps, lambda epoch: self._epoch(epoch, size))
+        return found
 
     def rank_batch(self, places: Sequence[int], kit: Kit) -> RankBatch:
         """Those pairs as one pass reads them."""
@@ -176,12 +173,9 @@ def rankings_of(net: Any, lesson: Lesson, kit: Kit) -> Rankings:
 
 def stream_rankings(rankings: Rankings, kit: Kit, start: int) -> Iterator[tuple[RankBatch, ...]]:
     """The batches of each step from step `start` on: its pairs, those of this process, in `accumulation` parts."""
-    how = kit.how
-    count = max(1, min(how.accumulation, how.batch // kit.ranks))
     while True:
-        places = np.array_split(np.array(rankings.batch(start, how.batch)), kit.ranks)[kit.rank]
-        parts = [part for part in np.array_split(places, count) if len(part)]
-        yield tuple(rankings.rank_batch([int(one) for one in part], kit) for part in parts)
+        parts = own_parts(rankings.batch(start, kit.how.batch), kit)
+        yield tuple(rankings.rank_batch(part, kit) for part in parts)
         start += 1
 
 
