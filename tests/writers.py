@@ -11,7 +11,7 @@ from dragoman.nn.sizes import fresh_arch
 from dragoman.nn.store import build_lm, save_lm
 from dragoman.nn.tokenizer import Tokenizer
 
-__all__ = ["WORDS", "rows", "write_model", "write_rows"]
+__all__ = ["WORDS", "rows", "write_model", "write_pairs", "write_rows"]
 
 WORDS = ("cat", "dog", "sun", "map", "hat", "pen", "cup", "bee")
 TEXT = "### Instruction:\nsay the word\n\n### Response:\n"
@@ -62,4 +62,12 @@ def rows(count: int = 96) -> list[dict[str, str]]:
 def write_rows(path: Path, count: int = 96) -> Path:
     """Those rows in a file."""
     path.write_text("".join(json.dumps(row) + "\n" for row in rows(count)), encoding="utf-8")
+    return path
+
+
+def write_pairs(path: Path, count: int = 96) -> Path:
+    """A file of pairs: the word that was asked for is chosen, another one with more behind it is rejected."""
+    named = [(row, WORDS[row % 8], WORDS[(row + 1) % 8]) for row in range(count)]
+    found = [{"prompt": f"say {one} {row}", "chosen": one, "rejected": f"{other} or not"} for row, one, other in named]
+    path.write_text("".join(json.dumps(row) + "\n" for row in found), encoding="utf-8")
     return path

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.command import dragoman
-from tests.writers import WORDS, write_model
+from tests.writers import write_model, write_pairs
 
 PROJECT = """
 [scope]
@@ -33,15 +33,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A project of preferences over a tiny model."""
     folder = tmp_path_factory.mktemp("align")
     write_model(folder / "base")
-    rows = [
-        {
-            "prompt": f"say {WORDS[row % 8]} {row}",
-            "chosen": WORDS[row % 8],
-            "rejected": f"{WORDS[(row + 1) % 8]} or not",
-        }
-        for row in range(96)
-    ]
-    (folder / "pairs.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    write_pairs(folder / "pairs.jsonl")
     (folder / "dragoman.toml").write_text(PROJECT)
     return folder
 

@@ -1,6 +1,5 @@
 """docs/alignment.md is walked on a tiny model, with its project."""
 
-import json
 import re
 from pathlib import Path
 
@@ -8,7 +7,7 @@ import pytest
 
 from tests.command import ROOT, dragoman
 from tests.stories.test_tasks import walked
-from tests.writers import WORDS, write_model
+from tests.writers import write_model, write_pairs
 
 PAGE = ROOT / "docs" / "alignment.md"
 LOOP = '[train]\ndevice = "cpu"\nprecision = "fp32"\nbatch = 4\nepochs = 2\nrate = 1e-3\n'
@@ -17,9 +16,7 @@ LOOP = '[train]\ndevice = "cpu"\nprecision = "fp32"\nbatch = 4\nepochs = 2\nrate
 @pytest.mark.slow
 def test_the_guide_is_walked(tmp_path: Path) -> None:
     write_model(tmp_path / "base")
-    named = [(row, WORDS[row % 8], WORDS[(row + 1) % 8]) for row in range(64)]
-    rows = [{"prompt": f"say {one} {row}", "chosen": one, "rejected": f"{other} or not"} for row, one, other in named]
-    (tmp_path / "pairs.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    write_pairs(tmp_path / "pairs.jsonl", 64)
     (project,) = re.findall(r"^```toml\n(.*?)^```$", PAGE.read_text(encoding="utf-8"), re.M | re.S)
     (tmp_path / "dragoman.toml").write_text(project + LOOP, encoding="utf-8")
     commands = walked(PAGE)

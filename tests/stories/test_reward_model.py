@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from tests.command import Said, dragoman, spawn
-from tests.writers import WORDS, write_model
+from tests.writers import write_model, write_pairs
 
 PROJECT = """
 [scope]
@@ -37,15 +37,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A project of preferences over a tiny model that writes: what was chosen is short."""
     folder = tmp_path_factory.mktemp("reward")
     write_model(folder / "base")
-    rows = [
-        {
-            "prompt": f"say {WORDS[row % 8]} {row}",
-            "chosen": WORDS[row % 8],
-            "rejected": f"{WORDS[(row + 1) % 8]} or not",
-        }
-        for row in range(96)
-    ]
-    (folder / "pairs.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    write_pairs(folder / "pairs.jsonl")
     (folder / "dragoman.toml").write_text(PROJECT)
     return folder
 
