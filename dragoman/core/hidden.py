@@ -5,10 +5,10 @@ import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-__all__ = ["PLAIN_LETTER", "Hidden", "hidden_text", "plain_letters"]
+__all__ = ["CONTROLS", "PLAIN_LETTER", "Hidden", "hidden_text", "plain_letters"]
 
 TAGS = re.compile("[\U000e0000-\U000e007f]+")
-SELECTORS = re.compile("[\ufe00-\ufe0e\U000e0100-\U000e01ef\u180b-\u180f]")
+SELECTORS = re.compile("[\ufe00-\ufe0e\U000e0080-\U000e0fff\u180b-\u180f]")
 ZERO_WIDTH = re.compile(
     "[\u00ad\u034f\u115f\u1160\u17b4\u17b5\u200b\u2060-\u2065\u206a-\u206f\u3164\ufeff\uffa0\ufff9-\ufffb]"
     "|(?<![^\x00-\u02ff])[\u200c\u200d]|[\u200c\u200d](?![^\x00-\u02ff])|(?<=[\u200c\u200d])[\u200c\u200d]"
@@ -16,12 +16,13 @@ ZERO_WIDTH = re.compile(
 # One joiner between two letters beyond Latin stays: Persian, Indic scripts and emoji are written with them.
 BIDI = re.compile("[\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]")
 CONTROL = re.compile("[\x00-\x08\x0e-\x1f\x7f-\x84\x86-\x9f]")
+CONTROLS = "control characters"
 KINDS = (
     ("Unicode tags", TAGS),
     ("variation selectors", SELECTORS),
     ("zero-width characters", ZERO_WIDTH),
     ("direction marks", BIDI),
-    ("control characters", CONTROL),
+    (CONTROLS, CONTROL),
 )
 WORD = re.compile(r"[^\W\d_]+")
 LATIN = re.compile(r"[A-Za-z]")

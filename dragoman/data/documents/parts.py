@@ -11,18 +11,12 @@ from dataclasses import dataclass
 
 from dragoman.core.documents import Block, Document, Kind, Value
 from dragoman.core.errors import UserError
+from dragoman.core.hidden import CONTROLS, hidden_text
 
 __all__ = ["TEXT_LIMIT", "Part", "compose", "decode", "lined", "seen", "tidy"]
 
 TEXT_LIMIT = 64 << 20  # bytes of one file of text; a book has 1 MB
 ENDS = re.compile("\r\n|[\r\x0b\x0c\x85\u2028\u2029]")
-CONTROL = re.compile("[\x00-\x08\x0e-\x1f\x7f-\x84\x86-\x9f]")
-HIDDEN = re.compile(
-    "[\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b\u200e\u200f\u202a-\u202e\u2060-\u206f\u3164"
-    "\ufe00-\ufe0e\ufeff\uffa0\ufff9-\ufffb\U000e0000-\U000e0fff]"
-    "|(?<![^\x00-\u02ff])[\u200c\u200d]|[\u200c\u200d](?![^\x00-\u02ff])|(?<=[\u200c\u200d])[\u200c\u200d]"
-)
-# One joiner between two letters beyond Latin stays: Persian, Indic scripts and emoji are written with them.
 HALF = re.compile("[\ud800-\udfff]")
 SPACES = re.compile(r"[^\S\n]+")
 MARKS = (("utf-8-sig", b"\xef\xbb\xbf"), ("utf-32", b"\xff\xfe\0\0"), ("utf-16", b"\xff\xfe"), ("utf-16", b"\xfe\xff"))
@@ -47,12 +41,10 @@ def lined(text: str) -> str:
 
 def seen(text: str) -> tuple[str, int, int]:
     """The text as it is seen, in NFC with `\\n` line ends, and how many control and hidden characters are out of it."""
-    text, controls = CONTROL.subn("", lined(text))
-    if text.isascii():
-        return text, controls, 0
-    text = HALF.sub("\ufffd", text).replace("\u00ad", "")  # a soft hyphen is seen only where a line breaks
-    text, hidden = HIDDEN.subn("", text)
-    return unicodedata.normalize("NFC", text), controls, hidden
+    whole = HALF.sub("\ufffd", lined(text)).replace("\u00ad", "")  # a soft hyphen is seen only where a line breaks
+    found = hidden_text(whole)
+    controls = found.counts.get(CONTROLS, 0)
+    return unicodedata.normalize("NFC", found.text), controls, sum(found.counts.values()) - controls
 
 
 def tidy(text: str) -> str:

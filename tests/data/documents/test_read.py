@@ -15,6 +15,7 @@ from dragoman.core.documents import Document
 from dragoman.core.errors import UserError
 from dragoman.data.documents.markdown import read_markdown
 from dragoman.data.documents.read import Unread, read_documents
+from tests.data.documents.covering import check_blocks
 
 HTML = """<html><head><title>Bees</title><style>p {color: red}</style><script>alert(1)</script></head><body>
 <nav>Home About</nav><h1>On bees</h1><p>Bees make <b>honey</b>.</p><ul><li>one</li><li>two</li></ul>
@@ -29,24 +30,13 @@ def read(path: Path) -> Document:
     return found
 
 
-def whole(document: Document) -> None:
-    """Blocks are in order, apart, and leave out nothing but white space."""
-    at = 0
-    for block in document.blocks:
-        assert at <= block.start < block.end <= len(document.text)
-        assert not document.text[at : block.start].strip()
-        assert document.text[block.start : block.end].strip()
-        at = block.end
-    assert not document.text[at:].strip()
-
-
 def test_markdown_has_headings_code_and_lists(tmp_path: Path) -> None:
     path = tmp_path / "a.md"
     path.write_text(
         "# One\n\nText\nof it.\n\n## Two\n\n- a\n- b\n\n```py\nx = 1\n```\n\n| a | b |\n|---|---|\n| 1 | 2 |\n"
     )
     found = read(path)
-    whole(found)
+    check_blocks(found)
     kinds = [block.kind for block in found.blocks]
     assert kinds == ["heading", "paragraph", "heading", "list", "code", "table"], kinds
     assert [block.level for block in found.blocks if block.kind == "heading"] == [1, 2] and found.title == "One"
@@ -56,7 +46,7 @@ def test_html_tells_what_people_see(tmp_path: Path) -> None:
     path = tmp_path / "a.html"
     path.write_text(HTML)
     found = read(path)
-    whole(found)
+    check_blocks(found)
     assert found.title == "Bees" and "Bees make honey." in found.text
     for hidden in ("alert", "color", "Home", "Ignore"):
         assert hidden not in found.text
@@ -83,7 +73,7 @@ def test_word_files_have_headings_and_tables(tmp_path: Path) -> None:
     table.rows[0].cells[0].text, table.rows[0].cells[1].text = "bee", "6"
     file.save(tmp_path / "a.docx")
     found = read(tmp_path / "a.docx")
-    whole(found)
+    check_blocks(found)
     assert [block.kind for block in found.blocks] == ["heading", "paragraph", "table"]
 
 
@@ -111,7 +101,7 @@ def epub(tmp_path: Path) -> Path:
 
 def test_a_book_is_read_in_the_order_of_its_spine(tmp_path: Path) -> None:
     found = read(epub(tmp_path))
-    whole(found)
+    check_blocks(found)
     assert found.title == "Bees" and found.text.index("Chapter 2") < found.text.index("Chapter 1")
 
 
@@ -186,7 +176,7 @@ def test_a_place_that_is_not_there_is_one_message(place: str) -> None:
 )
 def test_blocks_of_any_markdown_leave_out_nothing_but_white_space(lines: list[str]) -> None:
     (found,) = read_markdown("".join(lines).encode(), "a.md")
-    whole(found)
+    check_blocks(found)
 
 
 def test_versions_follow_all_that_is_kept(tmp_path: Path) -> None:
