@@ -7,10 +7,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dragoman.core.documents import Batch, Caps, Chunk, Filter, Hit, Query, Receipt, Verified
+from dragoman.core.engine import Asked, Piece
 from dragoman.core.sampling import Completion, Sampling
 from dragoman.core.types import Answer, Message
 
-__all__ = ["LM", "Embedder", "Metric", "Per", "Prompt", "Reward", "Row", "Store", "WritingLM"]
+__all__ = ["LM", "Embedder", "Engine", "Metric", "Per", "Prompt", "Reward", "Row", "Store", "WritingLM"]
 
 Prompt = Sequence[Message]
 Row = NDArray[np.float64]
@@ -54,6 +55,52 @@ class WritingLM(LM, Protocol):
 
     def check(self, prompt: Prompt) -> None:
         """Raise UserError where it is known, before anything is written, that the prompt cannot be answered."""
+        ...
+
+
+class Engine(Protocol):
+    """A model that writes many answers at once: requests join and leave between its steps.
+
+    What a request gets does not depend on the others. One thread alone calls `add`, `cancel`, `step` and `close`.
+    """
+
+    longest: int
+    "the tokens it reads, the answer included; 0 where that is not known"
+    chat: bool
+    "whether it takes a dialogue as one"
+    rows: int
+    "the most answers it writes at once; what is added beyond waits in it"
+
+    def count(self, asked: Asked) -> int:
+        """The tokens of the prompt, 0 where they are not known; called from any thread.
+
+        Raises UserError where the request is known not to be answerable: an empty prompt, one that is too long, a
+        constraint that cannot be kept, an adapter that is not there.
+        """
+        ...
+
+    def add(self, asked: Asked) -> None:
+        """Take a request on. It begins at one of the next steps."""
+        ...
+
+    def cancel(self, number: int) -> None:
+        """Forget a request: no further piece of it comes. One that is not known is no mistake."""
+        ...
+
+    def step(self) -> list[Piece]:
+        """Work a little on all that is under way, and give what that added; [] where nothing came of it yet."""
+        ...
+
+    def busy(self) -> int:
+        """How many requests are under way."""
+        ...
+
+    def adapters(self) -> tuple[str, ...]:
+        """The adapters that may be named."""
+        ...
+
+    def close(self) -> None:
+        """Let go of the model."""
         ...
 
 
