@@ -110,22 +110,31 @@ class AdaptedLM:
                 found[index * how.n : (index + 1) * how.n] = made[place * how.n : (place + 1) * how.n]
         return found
 
+    def mixed(self, names: Sequence[str]) -> tuple[Writer, Choice]:
+        """A net in which each row of a batch may use one of these adapters, and what says which: the number of its
+        name among them plus 1, or 0 for none. Raises UserError where there is no adapter of a name."""
+        return self._stacked({name: self._of(name) for name in names})
+
     def _mixed(self, held: Mapping[str, Mapping[str, Update]], wanted: Sequence[str]) -> Writer:
         """The net of one batch, whose rows use the adapters named."""
         used = list(dict.fromkeys(name for name in wanted if name))
         if not used:
             return self._net
-        numbers = torch.tensor([1 + used.index(name) if name else 0 for name in wanted], device=self._base.device)
-        choice = Choice(numbers)
+        net, choice = self._stacked({name: held[name] for name in used})
+        choice.rows = torch.tensor([1 + used.index(name) if name else 0 for name in wanted], device=self._base.device)
+        return net
+
+    def _stacked(self, held: Mapping[str, Mapping[str, Update]]) -> tuple[Writer, Choice]:
+        choice = Choice(torch.zeros(0, dtype=torch.long, device=self._base.device))
         grafted: dict[str, nn.Module] = {}
-        for place in dict.fromkeys(place for name in used for place in held[name]):
+        for place in dict.fromkeys(place for updates in held.values() for place in updates):
             parts = {"attention.joint": 3, "feed_forward.joint": 2}.get(".".join(place.split(".")[-2:]), 1)
-            stacked = stack_updates([None, *(held[name].get(place) for name in used)], self.rank * parts)
+            stacked = stack_updates([None, *(updates.get(place) for updates in held.values())], self.rank * parts)
             assert stacked is not None
             grafted[place] = UpdatedByRow(self._net.get_submodule(place), *stacked, choice)
         net = _writer(graft(self._net, grafted))
         (net.decoder if isinstance(net, EncoderDecoder) else net).choice = choice
-        return net
+        return net, choice
 
     def _of(self, name: str) -> Mapping[str, Update]:
         if name not in self._held:

@@ -62,6 +62,11 @@ class Answer:
         self._finish = "stop" if self.stopped else finish
         return rest
 
+    @property
+    def told(self) -> Sequence[Token]:
+        """The tokens that were told with what the model thought of them."""
+        return self._told
+
     def completion(self, prompt_tokens: int) -> Completion:
         """What was written."""
         return Completion("".join(self._said), self._tokens, self._finish, prompt_tokens, tuple(self._told))

@@ -98,7 +98,7 @@ class LocalLM:
         found = np.zeros(len(parts), dtype=np.float64)
         for front, numbers in shared.items():
             tails = [parts[number][1] for number in numbers]
-            fit = self._cached_tokens() // (len(front) + max(map(len, tails)))
+            fit = self.cached_tokens() // (len(front) + max(map(len, tails)))
             for batch in by_length([len(tail) for tail in tails], max(1, min(self._most_rows, fit)), SCORED):
                 with enough_memory(self._could_shrink):
                     found[[numbers[place] for place in batch]] = self._scores(front, [tails[place] for place in batch])
@@ -111,6 +111,21 @@ class LocalLM:
     def check(self, prompt: Prompt) -> None:
         """Raise UserError where the prompt says nothing, or leaves no room for an answer."""
         room(self.arch, self.ids(prompt), 1)
+
+    @property
+    def net(self) -> Writer:
+        """The net that answers, laid out for it."""
+        return self._net
+
+    def text_ids(self, prompt: Prompt) -> list[int]:
+        """What the model reads of a text that it is to go on with, without a template. Raises UserError as `ids`."""
+        return Asking(self.tokenizer, False, self.arch.kind == "encoder-decoder").ids(prompt)
+
+    def cached_tokens(self) -> int:
+        """How many tokens may be in the cache at once; what it is made of is said in `nn.decode.read`."""
+        decoder = self._net.decoder if isinstance(self._net, EncoderDecoder) else self._net
+        size = 4 if self.device.type == "cpu" else decoder.embeddings.words.weight.element_size()
+        return cached_tokens(self.arch, self.device, size)
 
     def beside(self, net: Writer) -> "LocalLM":
         """The same door over another net that is laid out already, as one that shares this one's matrices."""
@@ -125,7 +140,7 @@ class LocalLM:
         """
         more = max((room(self.arch, row, how.max_tokens) for row in rows), default=0)
         lengths = [len(row) + more for row in rows]  # of the cache; the order is that of the prompts
-        tokens = self._cached_tokens() // how.n
+        tokens = self.cached_tokens() // how.n
         return by_length(lengths, max(1, self._most_rows // how.n), max(1, tokens))
 
     def batch(self, rows: Sequence[Sequence[int]], how: Sampling) -> list[Completion]:
@@ -140,12 +155,6 @@ class LocalLM:
     @property
     def _could_shrink(self) -> bool:
         return not self.weights.startswith("int8")
-
-    def _cached_tokens(self) -> int:
-        """How many tokens may be in the cache at once; what it is made of is said in `nn.decode.read`."""
-        decoder = self._net.decoder if isinstance(self._net, EncoderDecoder) else self._net
-        size = 4 if self.device.type == "cpu" else decoder.embeddings.words.weight.element_size()
-        return cached_tokens(self.arch, self.device, size)
 
     def _parts(self, prompt: Prompt, head: list[int], option: str) -> tuple[list[int], list[int]]:
         """What is read and what is scored. Raises UserError where the model does not read so much."""

@@ -12,6 +12,7 @@ from dragoman.nn.arch import Arch
 from dragoman.nn.cache import LayerCache
 from dragoman.nn.norms import make_norm
 from dragoman.nn.positions import turn
+from dragoman.nn.slots import LayerSlots
 
 __all__ = ["Attention", "Documents", "Sight", "attend"]
 
@@ -173,7 +174,7 @@ class Attention(nn.Module):
         states: Float[Tensor, "b s w"],
         sight: Sight,
         wanted: int | None = None,
-        cache: LayerCache | None = None,
+        cache: LayerCache | LayerSlots | None = None,
         source: Float[Tensor, "b t w"] | None = None,
     ) -> Float[Tensor, "b q w"]:
         """What each token learns from those it sees.
@@ -226,7 +227,7 @@ class Attention(nn.Module):
         return query, key, value
 
     def _ask_elsewhere(
-        self, states: Tensor, source: Tensor | None, cache: LayerCache | None
+        self, states: Tensor, source: Tensor | None, cache: LayerCache | LayerSlots | None
     ) -> tuple[Tensor, Tensor, Tensor]:
         """Cross-attention: keys and values come from the source, once a text."""
         query = self._split(self.query(states), self.heads)  # [b, q, h, d]

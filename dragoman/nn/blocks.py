@@ -11,6 +11,7 @@ from dragoman.nn.arch import Arch
 from dragoman.nn.attention import Attention, Sight
 from dragoman.nn.cache import LayerCache
 from dragoman.nn.norms import make_norm
+from dragoman.nn.slots import LayerSlots
 
 __all__ = ["Block", "FeedForward", "activation_of"]
 
@@ -98,10 +99,10 @@ class Block(nn.Module):
         states: Float[Tensor, "b s w"],
         sight: Sight,
         wanted: int | None = None,
-        cache: LayerCache | None = None,
+        cache: LayerCache | LayerSlots | None = None,
         source: Float[Tensor, "b t w"] | None = None,
         source_sight: Sight | None = None,
-        source_cache: LayerCache | None = None,
+        source_cache: LayerCache | LayerSlots | None = None,
     ) -> Float[Tensor, "b q w"]:
         """The states one floor up; the first `wanted` positions alone where that is all the next step reads."""
         before = self._before(self.attention_norm, states)  # [b, s, w]

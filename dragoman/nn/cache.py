@@ -112,6 +112,11 @@ class Cache:
         seen = self.visible if self.slot is not None else self.visible[:, : self.length + tokens]  # [b, k]
         return (ahead[None] - self._hidden).clamp(min=0), seen  # [b, s], [b, k]
 
+    def advance(self, tokens: int) -> None:
+        """So many tokens were read."""
+        if self.slot is None:  # who moves the slot by hand counts by hand too
+            self.length += tokens
+
     def open_whole(self) -> Int[Tensor, "1"]:
         """From now on give back all places; the tensor returned says where the next token goes: move it by hand."""
         self.slot = torch.tensor([self.length], device=self.layers[0].keys.device)  # [1]

@@ -14,6 +14,7 @@ from dragoman.nn.prompted import Front
 from dragoman.nn.recompute import run_block
 from dragoman.nn.segments import place_documents, share_source, told_apart
 from dragoman.nn.sights import Sights
+from dragoman.nn.slots import Slots
 from dragoman.nn.updates import Choice
 
 __all__ = ["Decoder"]
@@ -54,7 +55,7 @@ class Decoder(nn.Module):
         self,
         ids: Int[Tensor, "b s"],
         mask: Bool[Tensor, "b s"] | None = None,
-        cache: Cache | None = None,
+        cache: Cache | Slots | None = None,
         source: Float[Tensor, "b t w"] | None = None,
         source_mask: Bool[Tensor, "b t"] | None = None,
         segments: Int[Tensor, "b s"] | None = None,
@@ -75,7 +76,7 @@ class Decoder(nn.Module):
         self,
         ids: Int[Tensor, "b s"],
         mask: Bool[Tensor, "b s"] | None = None,
-        cache: Cache | None = None,
+        cache: Cache | Slots | None = None,
         source: Float[Tensor, "b t w"] | None = None,
         source_mask: Bool[Tensor, "b t"] | None = None,
         segments: Int[Tensor, "b s"] | None = None,
@@ -99,8 +100,8 @@ class Decoder(nn.Module):
             held = None if cache is None else cache.layers[layer]
             heard = cache.sources[layer] if cache is not None and cache.sources else None
             states = run_block(block, self.recompute, states, sight, None, held, source, across, heard)  # [b, s, w]
-        if cache is not None and cache.slot is None:
-            cache.length += states.shape[1]
+        if cache is not None:
+            cache.advance(states.shape[1])
         states = states if laid is None else laid.narrow(states)  # [b, s, w]
         if self.norm is not None:
             states = self.norm(states)  # [b, s, w]
@@ -122,7 +123,7 @@ class Decoder(nn.Module):
         return logits
 
     def _places(
-        self, ids: Int[Tensor, "b s"], mask: Bool[Tensor, "b s"] | None, cache: Cache | None
+        self, ids: Int[Tensor, "b s"], mask: Bool[Tensor, "b s"] | None, cache: Cache | Slots | None
     ) -> tuple[Tensor, Tensor | None]:
         """Where the tokens stand, padding not counted, and which keys are text."""
         if cache is not None:

@@ -9,8 +9,9 @@ from torch import Tensor, nn
 from dragoman.nn.arch import Arch
 from dragoman.nn.attention import Documents, Sight
 from dragoman.nn.cache import Cache
-from dragoman.nn.positions import RelativeBias, Rotary, alibi_slopes
+from dragoman.nn.positions import RelativeBias, Rotary, alibi_slopes, bucket_of
 from dragoman.nn.segments import list_lengths, share_segment
+from dragoman.nn.slots import Slots
 
 __all__ = ["Sights"]
 
@@ -37,7 +38,7 @@ class Sights(nn.Module):
         places: Int[Tensor, "_ s"],
         mask: Bool[Tensor, "b k"] | None,
         dtype: torch.dtype,
-        cache: Cache | None = None,
+        cache: Cache | Slots | None = None,
         segments: Int[Tensor, "b s"] | None = None,
     ) -> list[Sight]:
         """One Sight a layer, for queries that stand at `places` after what the cache holds.
@@ -45,6 +46,10 @@ class Sights(nn.Module):
         `mask` is True on every key that is text, the cached ones included; None: there is no padding. `segments` say
         which document a token belongs to, where a row holds several: it sees no other.
         """
+        if isinstance(cache, Slots):
+            kinds = dict.fromkeys(self.reaches)
+            rows = {reach: self._of_rows(reach, places, dtype, cache.seen) for reach in kinds}
+            return [rows[reach] for reach in self.reaches]
         shown = mask if mask is None else mask[:, None, None, :]  # [b, 1, 1, k]
         if segments is not None:
             shown = share_segment(segments, segments)  # [b, 1, s, s]
@@ -78,6 +83,26 @@ class Sights(nn.Module):
                 self.slopes = self.slopes.to(back.device)  # [h]
             bias = self.slopes.to(dtype)[None, :, None, None] * -back.abs()  # [1, h, q, k]
         return Sight(bias=bias if seen is None else bias.masked_fill(~seen, -torch.inf))
+
+    def _of_rows(self, reach: int, places: Int[Tensor, "b 1"], dtype: torch.dtype, seen: int) -> Sight:
+        """The Sight of rows that stand at different places, one query each: its place is its number in its row."""
+        rotary = self.near_rotary if reach else self.rotary
+        angles = rotary(places, dtype) if rotary is not None else None
+        keys = torch.arange(seen, device=places.device)  # [k]
+        back = places - keys[None, :]  # [b, k]
+        mask = back >= 0  # [b, k]
+        if reach:
+            mask = mask & (back < reach)  # [b, k]
+        mask = mask[:, None, None, :]  # [b, 1, 1, k]
+        if self.relative is not None:
+            bias = self.relative.table(bucket_of(-back, False, self.relative.buckets, self.relative.reach))  # [b, k, h]
+            bias = bias.to(dtype).permute(0, 2, 1)[:, :, None]  # [b, h, 1, k]
+        elif self.slopes is not None:
+            slopes = self.slopes.to(back.device, dtype)  # [h]
+            bias = slopes[None, :, None, None] * -back.abs().to(dtype)[:, None, None, :]  # [b, h, 1, k]
+        else:
+            return Sight(mask=mask, angles=angles)
+        return Sight(bias=bias.masked_fill(~mask, -torch.inf))
 
     def _apart(self, sight: Sight, reach: int, documents: tuple[int, ...]) -> Sight:
         """The same Sight told what the documents are, where each sees all of itself, or all before."""

@@ -29,6 +29,12 @@ class Limits:
     "How long a client may take to send its body."
     answer_seconds: float = 30.0
     "How long a request may wait for its answer."
+    wait_seconds: float = 60.0
+    "How long a request may wait for its written answer to begin."
+    whole_seconds: float = 600.0
+    "How long a written answer may take in all."
+    stream_characters: int = 256 << 10
+    "The most characters of an answer that wait for a client to read them."
     write_seconds: float = 30.0
     "How long a client may leave its answer unread."
     drain_seconds: float = 30.0

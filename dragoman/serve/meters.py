@@ -7,6 +7,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, gene
 __all__ = ["Meters"]
 
 SECONDS = (0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
+STEPS = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 5.0)
 TEXTS = (1, 2, 4, 8, 16, 32, 64, 128)
 
 
@@ -25,6 +26,20 @@ class Meters:
         self.texts = Counter("dragoman_texts", "Texts answered.", registry=where)
         self.batches = Histogram("dragoman_batch_texts", "Texts the model read at once.", buckets=TEXTS, registry=where)
         self.failures = Counter("dragoman_model_failures", "Batches on which the model failed.", registry=where)
+        self.read = Counter("dragoman_prompt_tokens", "Tokens of prompts.", registry=where)
+        self.reused = Counter(
+            "dragoman_reused_tokens", "Tokens of prompts that were read for an earlier request.", registry=where
+        )
+        self.written = Counter("dragoman_written_tokens", "Tokens written.", registry=where)
+        self.first = Histogram(
+            "dragoman_first_token_seconds",
+            "Seconds from a request to its first token.",
+            buckets=SECONDS,
+            registry=where,
+        )
+        self.between = Histogram(
+            "dragoman_between_tokens_seconds", "Seconds between two steps of an answer.", buckets=STEPS, registry=where
+        )
         Gauge("dragoman_run_info", "The run that is served.", ["run"], registry=where).labels(run).set(1)
 
     def watch(self, name: str, meaning: str, value: Callable[[], float]) -> None:
