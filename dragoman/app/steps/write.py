@@ -52,10 +52,14 @@ class Write:
     beams: int = 1
     "Beam search over so many beams; 1 is none."
 
+    @property
+    def how(self) -> Sampling:
+        """How the next token is drawn."""
+        return Sampling(max_tokens=self.max_tokens, temperature=self.temperature, stop=self.stop, beams=self.beams)
+
     def __call__(self, turns: Sequence[Turn], lm: LM) -> list[Turn]:
         """Every turn with its answer, and whether it stopped by itself."""
-        how = Sampling(max_tokens=self.max_tokens, temperature=self.temperature, stop=self.stop, beams=self.beams)
-        found = written([turn.prompt for turn in turns], lm, how)
+        found = written([turn.prompt for turn in turns], lm, self.how)
         return [
             replace(
                 turn,
