@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from dragoman.core.config import nearest
+from dragoman.core.tools import Call, call_text, tools_text
 from dragoman.core.types import Message
 from dragoman.data.problems import Place, Problem
 from dragoman.data.shaping import tidy
@@ -29,10 +30,6 @@ ROLES = {
     "ipython": "tool",
 }
 SPEAKER = re.compile(r"(?:\A|\n\n)(Human|Assistant):")
-TOOLS = (
-    "These are the tools, one a line. To call one, answer with nothing but JSON: "
-    '{"name": the name of the tool, "arguments": what it is given}.'
-)
 
 
 def messages_of(value: Any, place: Place, found: list[str]) -> list[Message] | Problem:
@@ -104,8 +101,8 @@ def _called(called: Any, place: Place) -> str | Problem:
             given = _parsed(given, place, "the arguments of a call") if given.strip() else {}
             if isinstance(given, Problem):
                 return given
-        calls.append({"name": function["name"], "arguments": given})
-    return json.dumps(calls[0] if len(calls) == 1 else calls, ensure_ascii=False)
+        calls.append(Call(function["name"], given))
+    return call_text(calls)
 
 
 def tools_of(value: Any, place: Place) -> str | Problem:
@@ -119,7 +116,7 @@ def tools_of(value: Any, place: Place) -> str | Problem:
     tools = value if isinstance(value, list) else [value]
     if not all(isinstance(tool, Mapping) for tool in tools):
         return Problem("wrong-type", place, "the tools are no list of objects")
-    return "\n".join([TOOLS, *(json.dumps(tool, ensure_ascii=False) for tool in tools)])
+    return tools_text(tools)
 
 
 def _parsed(text: str, place: Place, what: str) -> Any:

@@ -2,8 +2,8 @@
 
 import asyncio
 import json
+import math
 import re
-from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -16,8 +16,8 @@ __all__ = ["Held", "parse", "read"]
 
 # A JSON string, closed or cut off. Possessive, so that no body makes the search go back and take quadratic time.
 STRING = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+(?:"|\\?\Z)', re.DOTALL)
-FIELDS = ("input", "inputs")
-SHAPE = 'the body is {"input": TEXT} or {"inputs": [TEXT, ...]}'
+SURROGATE = re.compile("[\ud800-\udfff]")
+BRACKETS = re.compile(rb"[\[\]{}]")
 
 
 @dataclass
@@ -67,20 +67,32 @@ def _check_headers(request: Request, limits: Limits) -> None:
         raise Refused(413, f"the body is larger than {limits.body_bytes} bytes")
 
 
-def parse(data: bytes, limits: Limits) -> list[str]:
-    """The texts of a request. Raises Refused (400 or 413) for anything that is not one of the two shapes."""
+def parse(data: bytes, limits: Limits) -> dict[str, Any]:
+    """The JSON object that a body is. Raises Refused (400) for anything else: what is not UTF-8 or not JSON, NaN, a
+    field that stands twice, half a surrogate pair, a NUL, more nesting than is looked at."""
     try:
-        data.decode("utf-8")
+        text = data.decode("utf-8")
     except UnicodeDecodeError:
         raise Refused(400, "the body is not UTF-8") from None
-    bare = STRING.sub(b"", data)
-    if bare.count(b"{") + bare.count(b"[") > 2:  # before parsing: depth and fan-out cost nothing
-        raise Refused(400, f"the body is nested too deep: {SHAPE}")
+    _check_nesting(data, limits)  # before parsing: depth and fan-out cost nothing
     try:
-        value = json.loads(data.decode("utf-8"), object_pairs_hook=_object, parse_constant=_constant)
+        value = json.loads(text, object_pairs_hook=_object, parse_constant=_constant, parse_float=_float)
     except (ValueError, RecursionError):
-        raise Refused(400, f"the body is not valid JSON: {SHAPE}") from None
-    return _texts(value, limits)
+        raise Refused(400, "the body is not valid JSON") from None
+    if not isinstance(value, dict):
+        raise Refused(400, "the body is not a JSON object")
+    _check_texts(value)
+    return value
+
+
+def _check_nesting(data: bytes, limits: Limits) -> None:
+    depth, found = 0, BRACKETS.findall(STRING.sub(b"", data))
+    if len(found) > limits.brackets:
+        raise Refused(400, "the body holds too many lists and objects")
+    for bracket in found:
+        depth += 1 if bracket in b"[{" else -1
+        if depth > limits.depth:
+            raise Refused(400, "the body is nested too deep")
 
 
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -93,36 +105,24 @@ def _constant(name: str) -> None:
     raise ValueError(name)  # NaN and Infinity are no JSON
 
 
-def _texts(value: Any, limits: Limits) -> list[str]:
-    if not isinstance(value, dict) or len(value) == 0:
-        raise Refused(400, SHAPE)
-    if not set(value) <= set(FIELDS):
-        raise Refused(400, f"there is an unknown field: {SHAPE}")
-    if len(value) > 1:
-        raise Refused(400, f"give input or inputs, not both: {SHAPE}")
-    texts = value.get("inputs", [value.get("input")])
-    if not isinstance(texts, list):
-        raise Refused(400, f"inputs is not a list: {SHAPE}")
-    if not texts:
-        raise Refused(400, "inputs is empty")
-    if len(texts) > limits.texts:
-        raise Refused(413, f"there are more than {limits.texts} texts")
-    _check(texts, "inputs" in value, limits)
-    return texts
+def _float(text: str) -> float:
+    value = float(text)
+    if not math.isfinite(value):
+        raise ValueError  # 1e400 is JSON, and no number
+    return value
 
 
-def _check(texts: Iterable[Any], many: bool, limits: Limits) -> None:
-    for position, text in enumerate(texts):
-        name = f"inputs[{position}]" if many else "input"
-        if not isinstance(text, str):
-            raise Refused(400, f"{name} is not a text")
-        if not text.strip():
-            raise Refused(400, f"{name} is empty")
-        if len(text) > limits.characters:
-            raise Refused(413, f"{name} has more than {limits.characters} characters")
-        if "\x00" in text:
-            raise Refused(400, f"{name} holds a NUL character")
-        try:
-            text.encode("utf-8")
-        except UnicodeEncodeError:
-            raise Refused(400, f"{name} holds half of a surrogate pair") from None
+def _check_texts(value: Any) -> None:
+    """Refuse what no model can read, wherever it stands."""
+    waiting = [value]
+    while waiting:
+        one = waiting.pop()
+        if isinstance(one, dict):
+            waiting += [*one, *one.values()]
+        elif isinstance(one, list):
+            waiting += one
+        elif isinstance(one, str):
+            if "\x00" in one:
+                raise Refused(400, "a text holds a NUL character")
+            if not one.isascii() and SURROGATE.search(one):
+                raise Refused(400, "a text holds half of a surrogate pair")

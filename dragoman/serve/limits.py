@@ -17,8 +17,20 @@ class Limits:
     "The most texts in one request."
     characters: int = 20_000
     "The most characters in one text."
+    brackets: int = 20_000
+    "The most lists and objects in one body, their ends counted too."
+    depth: int = 32
+    "How deep lists and objects of a body may stand in each other."
+    messages: int = 512
+    "The most messages in one request."
+    prompt_characters: int = 400_000
+    "The most characters of all messages of a request, or of one text to go on from."
+    tokens: int = 4096
+    "The most tokens of one answer."
+    answers: int = 16
+    "The most answers to one prompt."
     queue: int = 32
-    "The most requests that are accepted and not yet answered; the next one gets 429."
+    "The most requests that wait for a model; the next one gets 429."
     batch: int = 32
     "The most texts the model reads at once."
     connections: int = 1024

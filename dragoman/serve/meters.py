@@ -26,6 +26,8 @@ class Meters:
         self.texts = Counter("dragoman_texts", "Texts answered.", registry=where)
         self.batches = Histogram("dragoman_batch_texts", "Texts the model read at once.", buckets=TEXTS, registry=where)
         self.failures = Counter("dragoman_model_failures", "Batches on which the model failed.", registry=where)
+        self.refusals = Counter("dragoman_refusals", "Answers that were refused.", registry=where)
+        self.guard_hits = Counter("dragoman_guard_hits", "What guards took out or withheld.", registry=where)
         self.read = Counter("dragoman_prompt_tokens", "Tokens of prompts.", registry=where)
         self.reused = Counter(
             "dragoman_reused_tokens", "Tokens of prompts that were read for an earlier request.", registry=where

@@ -1,12 +1,20 @@
-"""What the server says when it says no: a status, a kind and a sentence, never a value of what was sent."""
+"""What the server says when it says no, in the shape of OpenAI's API: never a value of what was sent."""
 
 import json
 
 __all__ = ["Gone", "Refused", "error_body"]
 
 KINDS = {
+    401: "authentication_error",
+    403: "permission_error",
+    429: "rate_limit_error",
+    500: "server_error",
+    503: "server_error",
+    504: "server_error",
+}
+CODES = {
     400: "invalid_request",
-    401: "unauthorized",
+    401: "invalid_api_key",
     403: "forbidden",
     404: "not_found",
     405: "method_not_allowed",
@@ -21,19 +29,23 @@ KINDS = {
 
 
 class Refused(Exception):
-    """A request that is not answered. `retry_after` in seconds is told where trying again makes sense."""
+    """A request that is not answered. `retry_after` in seconds is told where trying again makes sense; `param` is the
+    field that is wrong."""
 
-    def __init__(self, status: int, message: str, retry_after: int = 0) -> None:
+    def __init__(self, status: int, message: str, retry_after: int = 0, param: str = "") -> None:
         super().__init__(message)
         self.status = status
         self.message = message
         self.retry_after = retry_after
+        self.param = param
 
 
 class Gone(Exception):
     """The client went away before its answer was ready: nobody is left to answer."""
 
 
-def error_body(status: int, message: str) -> bytes:
-    """The body of every error: {"error": {"type", "message"}}."""
-    return json.dumps({"error": {"type": KINDS.get(status, "invalid_request"), "message": message}}).encode()
+def error_body(status: int, message: str, param: str = "") -> bytes:
+    """The body of every error: {"error": {"message", "type", "param", "code"}}."""
+    kind = KINDS.get(status, "invalid_request_error")
+    error = {"message": message, "type": kind, "param": param or None, "code": CODES.get(status)}
+    return json.dumps({"error": error}).encode()

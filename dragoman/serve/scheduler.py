@@ -15,7 +15,7 @@ from dragoman.core.sampling import Sampling
 from dragoman.core.types import Message
 from dragoman.serve.limits import Limits
 from dragoman.serve.meters import Meters
-from dragoman.serve.refused import Refused
+from dragoman.serve.refused import Gone, Refused
 from dragoman.serve.turns import Box, Mail, Place, Turns
 from dragoman.serve.worker import complain
 
@@ -28,7 +28,7 @@ FAILURES = 3  # steps in a row that may fail before the server says that it is n
 class Ticket:
     """An accepted request, for who waits for it: the pieces of one step at a time, until its last answer is over.
 
-    Iterating raises Refused where the server stops, the engine fails, or time is up.
+    Iterating raises Refused where the server stops, the engine fails, or time is up, and Gone behind `hang_up`.
     """
 
     def __init__(self, scheduler: "Scheduler", place: Place, prompt_tokens: int) -> None:
@@ -41,11 +41,17 @@ class Ticket:
         """Nobody waits any more: it is forgotten before the engine's next step but one."""
         self._scheduler.cancel(self._place)
 
+    def hang_up(self) -> None:
+        """The client is gone: whoever iterates is told so. For the event loop alone."""
+        self.cancel()
+        self._place.box.awaited.put_nowait(Gone())
+
     async def __aiter__(self) -> AsyncIterator[list[Piece]]:
         box, left = self._place.box, self._place.asked.how.n
         while left:
-            found = await box.awaited.get()
-            pieces = self._opened(found)
+            pieces = list(self._opened(await box.awaited.get()))
+            while not box.awaited.empty():  # a loop that is late sends several steps at once
+                pieces += self._opened(box.awaited.get_nowait())
             box.taken += sum(len(piece.text) for piece in pieces)
             left -= sum(bool(piece.finish) for piece in pieces)
             yield pieces
@@ -59,7 +65,7 @@ class Ticket:
             yield pieces
 
     def _opened(self, found: Mail) -> list[Piece]:
-        if isinstance(found, Refused):
+        if isinstance(found, Refused | Gone):
             raise found
         self.prompt_tokens = max(self.prompt_tokens, *(piece.read for piece in found))
         return found

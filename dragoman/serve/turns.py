@@ -8,11 +8,11 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from dragoman.core.engine import Asked, Piece
-from dragoman.serve.refused import Refused
+from dragoman.serve.refused import Gone, Refused
 
 __all__ = ["Box", "Mail", "Place", "Turns"]
 
-Mail = list[Piece] | Refused
+Mail = list[Piece] | Refused | Gone
 """What comes for a request: the pieces of one step, or why there is no answer."""
 
 

@@ -1,4 +1,4 @@
-"""The one thread that owns the model: it batches what waits, takes turns, and lets no request spoil another.
+"""The one thread that owns an assistant: it batches what waits, takes turns, and lets no request spoil another.
 
 A request is accepted only while fewer than `queue` are unanswered; that is decided before any text is looked at. A
 large request is read in pieces, between which the others get their turn (round robin), so that nobody waits behind it.
@@ -12,27 +12,36 @@ import traceback
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Any, Protocol
 
-from dragoman.app.assistant import Assistant
-from dragoman.core.types import Answer
+from dragoman.core.doors import Prompt
+from dragoman.core.errors import UserError
 from dragoman.serve.limits import Limits
 from dragoman.serve.meters import Meters
 from dragoman.serve.refused import Refused
 
-__all__ = ["Job", "Worker", "complain"]
+__all__ = ["Answering", "Job", "Worker", "complain"]
 
 LONGEST_WAIT = 60
 
 
+class Answering(Protocol):
+    """What answers questions: an assistant gives a turn for each."""
+
+    def answer(self, questions: Sequence[str | Prompt]) -> Sequence[Any]:
+        """One answer a question, in the order given."""
+        ...
+
+
 @dataclass(eq=False)
 class Job:
-    """One accepted request: its texts, how many the model has taken, and the promise of its answers."""
+    """One accepted request: its texts or dialogues, how many were taken, and the promise of its answers."""
 
-    texts: Sequence[str]
-    promise: asyncio.Future[list[Answer]]
+    texts: Sequence[str | Prompt]
+    promise: asyncio.Future[list[Any]]
     deadline: float
     taken: int = 0
-    answers: list[Answer] = field(default_factory=list)
+    answers: list[Any] = field(default_factory=list)
 
     def settle(self, failure: Refused | None = None) -> None:
         """Keep the promise, from whatever thread, unless nobody waits any more."""
@@ -49,13 +58,14 @@ class Job:
             loop.call_soon_threadsafe(keep)
 
 
-Piece = tuple[Job, Sequence[str]]
+Piece = tuple[Job, Sequence[str | Prompt]]
 
 
 class Worker:
     """Answers jobs with an assistant, in one thread of its own."""
 
-    def __init__(self, assistant: Assistant, limits: Limits, meters: Meters) -> None:
+    def __init__(self, assistant: Answering, limits: Limits, meters: Meters, name: str = "") -> None:
+        """`name` tells the gauges of several assistants in one server apart."""
         self.assistant = assistant
         self.limits = limits
         self.meters = meters
@@ -68,9 +78,10 @@ class Worker:
         self._in_flight = 0
         self._pace = 0.01  # seconds a text, a running mean
         self._thread = threading.Thread(target=self._work, name="model", daemon=True)
-        meters.watch("queue_depth", "Requests accepted and waiting for the model.", self.depth)
-        meters.watch("in_flight_texts", "Texts the model is reading now.", lambda: self._in_flight)
-        meters.watch("live_requests", "Requests accepted and not yet answered.", lambda: len(self._live))
+        prefix = f"{name}_" if name else ""
+        meters.watch(f"{prefix}queue_depth", "Requests accepted and waiting for the model.", self.depth)
+        meters.watch(f"{prefix}in_flight_texts", "Texts the model is reading now.", lambda: self._in_flight)
+        meters.watch(f"{prefix}live_requests", "Requests accepted and not yet answered.", lambda: len(self._live))
 
     def start(self) -> None:
         """Begin to work."""
@@ -114,10 +125,10 @@ class Worker:
             wait = min(LONGEST_WAIT, int(texts * self._pace) + 1)
             raise Refused(429, "too many requests are waiting: try again later", wait)
 
-    def submit(self, texts: Sequence[str]) -> Job:
+    def submit(self, texts: Sequence[str | Prompt]) -> Job:
         """Accept a request, or raise Refused. Called from the event loop alone, so check and entry are one step."""
         self.check_room()
-        promise: asyncio.Future[list[Answer]] = asyncio.get_running_loop().create_future()
+        promise: asyncio.Future[list[Any]] = asyncio.get_running_loop().create_future()
         job = Job(texts, promise, time.monotonic() + self.limits.answer_seconds)
         with self._change:
             self._live.add(job)
@@ -167,7 +178,7 @@ class Worker:
         texts = [text for _, part in pieces for text in part]
         began = time.monotonic()
         try:
-            answers = [turn.answer for turn in self.assistant.answer(texts)]
+            answers = list(self.assistant.answer(texts))
             if len(answers) != len(texts):
                 raise RuntimeError("the assistant gave another number of answers than it was asked")
         except Exception as error:
@@ -175,9 +186,7 @@ class Worker:
                 for piece in pieces:
                     self._answer([piece])
                 return
-            self.meters.failures.inc()
-            complain(error)
-            self._finish(pieces[0][0], Refused(500, "the model failed on this request"))
+            self._finish(pieces[0][0], self._told(error))
             return
         self._pace += 0.2 * ((time.monotonic() - began) / len(texts) - self._pace)
         self.meters.batches.observe(len(texts))
@@ -187,6 +196,16 @@ class Worker:
             answers = answers[len(part) :]
             if len(job.answers) == len(job.texts):
                 self._finish(job)
+
+    def _told(self, error: Exception) -> Refused:
+        """What is said of a question that could not be answered; a mistake in it is no failure of the model."""
+        if isinstance(error, Refused):
+            return error
+        if isinstance(error, UserError):
+            return Refused(400, "this cannot be answered: it is empty, or longer than the model reads")
+        self.meters.failures.inc()
+        complain(error)
+        return Refused(500, "the model failed on this request")
 
     def _finish(self, job: Job, failure: Refused | None = None) -> None:
         self.drop(job)

@@ -1,12 +1,25 @@
 """Keys are made once, kept as hashes, and a file that others can read is refused."""
 
 import os
+from datetime import UTC, date, datetime
 from pathlib import Path
 
 import pytest
 
 from dragoman.core.errors import UserError
-from dragoman.serve.keys import hash_key, make_key, matches, presented, read_hashes
+from dragoman.serve import keys as keys_module
+from dragoman.serve.keys import (
+    Key,
+    Keyring,
+    hash_key,
+    list_keys,
+    make_key,
+    matches,
+    presented,
+    read_hashes,
+    read_keys,
+    revoke,
+)
 
 
 def test_a_key_made_here_opens(tmp_path: Path) -> None:
@@ -75,3 +88,108 @@ def test_where_a_key_may_stand() -> None:
     headers = [(b"authorization", b"Bearer a"), (b"x-api-key", b" b "), (b"cookie", b"c")]
     assert presented(headers) == [b"a", b"b"]
     assert presented([(b"authorization", b"Basic a")]) == [b""]
+
+
+WHOLE = "name=alice scopes=chat,ask requests_per_minute=60 tokens_per_minute=10000 tokens_per_day=90000"
+
+
+def lines(file: Path, *text: str) -> str:
+    """A private file of lines, by its place."""
+    file.touch(mode=0o600)
+    file.write_text("".join(f"{line}\n" for line in text))
+    return str(file)
+
+
+def test_a_line_says_what_its_key_may_do(tmp_path: Path) -> None:
+    text = f"{hash_key(b'a')} {WHOLE} until=2027-01-31"
+    place = lines(tmp_path / "keys.txt", text + "  # of the shop", hash_key(b"b"))
+    one, plain = read_keys(place)
+    assert one == Key(hash_key(b"a"), "alice", ("chat", "ask"), 60, 10_000, 90_000, date(2027, 1, 31))
+    assert one.line == text
+    assert one.may("ask") and not one.may("embed")
+    last = datetime(2027, 1, 31, 23, 59, tzinfo=UTC).timestamp()
+    assert not one.is_over(last) and one.is_over(last + 60)
+    assert plain == Key(hash_key(b"b"), hash_key(b"b")[:8]) and plain.may("embed") and not plain.is_over(last)
+    listed = list_keys(place, last + 60)
+    assert [row["over"] for row in listed] == ["yes", ""] and listed[0]["scopes"] == "chat, ask"
+    assert all(key.hash not in str(listed) for key in (one, plain))
+
+
+@pytest.mark.parametrize(
+    "words",
+    ["color=red", "name=a name=b", "name=", "name=a/b", "scopes=", "scopes=chat,fly", "requests_per_minute=0",
+     "tokens_per_day=-1", "tokens_per_minute=1e9", "until=soon", "dk-secret"],
+)  # fmt: skip
+def test_a_line_that_says_something_else_is_refused(tmp_path: Path, words: str) -> None:
+    place = lines(tmp_path / "keys.txt", f"{hash_key(b'a')} {words}")
+    with pytest.raises(UserError) as error:
+        read_keys(place)
+    assert "dk-secret" not in error.value.problem + error.value.hint and hash_key(b"a") not in error.value.problem
+
+
+def test_two_keys_of_one_name_are_refused(tmp_path: Path) -> None:
+    place = lines(tmp_path / "keys.txt", f"{hash_key(b'a')} name=x", f"{hash_key(b'b')} name=x")
+    with pytest.raises(UserError, match="two keys of one name"):
+        read_keys(place)
+
+
+def test_lines_in_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("KEYS", f"{hash_key(b'a')} {WHOLE}; {hash_key(b'b')}, {hash_key(b'c')},")
+    assert [key.name for key in read_keys("env:KEYS")] == ["alice", hash_key(b"b")[:8], hash_key(b"c")[:8]]
+
+
+def test_a_key_is_made_as_it_is_described_and_revoked_by_its_name(tmp_path: Path) -> None:
+    file = tmp_path / "keys.txt"
+    lines(file, "# the web shop's")
+    with file.open("a") as stream:
+        stream.write(hash_key(b"old"))  # without a line end
+    key = make_key(file, "alice", scopes=["chat"], requests_per_minute=5, until="2099-12-31")
+    made = read_keys(str(file))[1]
+    assert (made.name, made.scopes, made.requests_per_minute, made.until) == ("alice", ("chat",), 5, date(2099, 12, 31))
+    for name, scopes, problem in (("alice", (), "the name alice"), ("b", ("fly",), "unknown scope"), ("b c", (), "#")):
+        with pytest.raises(UserError, match=problem):
+            make_key(file, name, scopes=scopes)
+    revoke(file, "alice")
+    assert file.read_text() == f"# the web shop's\n{hash_key(b'old')}\n"
+    assert file.stat().st_mode & 0o777 == 0o600 and [path.name for path in tmp_path.iterdir()] == ["keys.txt"]
+    assert not matches([key.encode()], read_hashes(str(file)))
+    with pytest.raises(UserError, match="no key of that name"):
+        revoke(file, "alice")
+
+
+def test_a_ring_follows_its_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(keys_module, "LOOK", 0.0)
+    file = tmp_path / "keys.txt"
+    first, second = (make_key(file, name).encode() for name in ("alice", "ben"))
+    ring = Keyring(str(file))
+    alice, ben = ring.find([first]), ring.find([second])
+    assert alice and ben and (alice.name, ben.name) == ("alice", "ben")
+    assert ring.find([]) is ring.find([first, first]) is ring.find([b"\xff"]) is ring.find([b""]) is None
+    revoke(file, "alice")
+    assert not ring.holds(alice) and ring.find([first]) is None and ring.holds(ben)
+    third = make_key(file, "cid").encode()
+    assert ring.find([third])
+    file.write_text("a slip of the pen")
+    assert ring.holds(ben) and ring.holds(ben)
+    os.chmod(file, 0o644)
+    assert ring.holds(ben) and capsys.readouterr().err.count("the keys before it stay") == 2
+    file.unlink()
+    assert not ring.holds(ben) and list(ring) == []
+
+
+def test_a_ring_looks_no_more_than_once_a_second(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(keys_module, "LOOK", 3600.0)
+    file = tmp_path / "keys.txt"
+    key = make_key(file, "alice").encode()
+    ring = Keyring(str(file))
+    file.unlink()
+    assert ring.find([key])
+
+
+def test_a_key_whose_last_day_is_over_opens_nothing(tmp_path: Path) -> None:
+    file = tmp_path / "keys.txt"
+    key = make_key(file, "alice", until="2020-01-01").encode()
+    ring = Keyring(str(file))
+    assert ring.find([key]) is None and not ring.holds(read_keys(str(file))[0])

@@ -1,0 +1,114 @@
+"""One written answer on its way: its pieces as they come, counted, paid for, and stopped where nobody listens."""
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+
+from starlette.requests import Request
+
+from dragoman.app.opening import open_answer
+from dragoman.core.engine import Piece
+from dragoman.core.errors import UserError
+from dragoman.core.sampling import Sampling
+from dragoman.core.types import Message
+from dragoman.serve.context import Context, Record, hung_up
+from dragoman.serve.refused import Refused
+from dragoman.serve.scheduler import Ticket
+
+__all__ = ["Trim", "pieces_of", "ticket_for"]
+
+
+@dataclass
+class Trim:
+    """Takes the white space off both ends of a text that comes in pieces, as a judged answer has none."""
+
+    begun: bool = False
+    held: str = ""
+
+    def push(self, text: str) -> str:
+        """What of it may be shown now."""
+        text = self.held + (text if self.begun else text.lstrip())
+        shown = text.rstrip()
+        self.begun, self.held = self.begun or bool(shown), text[len(shown) :]
+        return shown
+
+
+@asynccontextmanager
+async def ticket_for(
+    context: Context, record: Record, request: Request, prompt: Sequence[Message], how: Sampling, raw: bool = False
+) -> AsyncIterator[Ticket]:
+    """The place of a request with the engine of its model, for as long as the block runs and the client listens.
+
+    Raises Refused: 400 where it cannot be answered, 429 where there is no room or no budget.
+    """
+    scheduler = record.served.scheduler
+    assert scheduler is not None
+    key = record.key.name if record.key else ""
+    try:
+        ticket = scheduler.submit(prompt, how, adapter=record.served.adapter, raw=raw, key=key)
+    except UserError as error:
+        raise _mistake(error, how) from None
+    gone = asyncio.create_task(_watch(request, ticket))
+    try:
+        context.reserve(record, ticket.prompt_tokens)
+        yield ticket
+    finally:
+        gone.cancel()
+        ticket.cancel()
+
+
+async def pieces_of(context: Context, record: Record, ticket: Ticket, trimmed: bool) -> AsyncIterator[list[Piece]]:
+    """The pieces of an answer, a step or a few at a time. Raises Refused and Gone, and ends the answer with them."""
+    trims = [Trim() for _ in range(record_answers(ticket))] if trimmed else []
+    async for pieces in ticket:
+        broken = next((piece for piece in pieces if piece.finish == "error"), None)
+        if broken is not None:
+            raise Refused(500, "the model failed on this request")
+        if trims:
+            pieces = [_shorter(piece, trims[piece.index]) for piece in pieces]
+        count = sum(piece.count for piece in pieces)
+        record.read = max(record.read, ticket.prompt_tokens)
+        record.hear("".join(piece.text for piece in pieces if piece.index == 0), count)
+        context.charge(record, count)
+        yield pieces
+
+
+def record_answers(ticket: Ticket) -> int:
+    """How many answers a ticket is for."""
+    return ticket.answers
+
+
+def opened(record: Record, messages: Sequence[Message]) -> tuple[Sequence[Message], bool]:
+    """What the model of a request is given for a dialogue, and whether it refuses to answer.
+
+    An assistant's own steps come first: what was judged with an instruction is served with it.
+    """
+    assistant = record.served.assistant
+    if assistant is None:
+        return messages, False
+    opening = open_answer(assistant, messages)
+    assert opening is not None
+    return opening.turn.prompt, opening.turn.refused
+
+
+def _shorter(piece: Piece, trim: Trim) -> Piece:
+    from dataclasses import replace
+
+    return replace(piece, text=trim.push(piece.text))
+
+
+async def _watch(request: Request, ticket: Ticket) -> None:
+    await hung_up(request)
+    ticket.hang_up()
+
+
+def _mistake(error: UserError, how: Sampling) -> Refused:
+    """What is said of a request that the engine cannot answer. The shape of an answer is the client's own text, and is
+    not said again."""
+    if how.json_schema:
+        return Refused(400, "the schema of the answer cannot be kept", param="response_format")
+    if how.regex or how.choices:
+        name = "regex" if how.regex else "choices"
+        return Refused(400, f"what {name} asks for cannot be kept", param=name)
+    return Refused(400, error.problem)
