@@ -5,7 +5,7 @@ import json
 import secrets
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 from starlette.requests import Request
@@ -78,7 +78,7 @@ class Context:
         return found
 
     def begin(self, request: Request, model: str, conversation: str = "") -> Record:
-        """A record of this request to the model that it names. Raises Refused (404) where there is none of that name."""
+        """A record of this request to the model that it names. Raises Refused (404) where there is no such model."""
         served, arm = self.catalogue.find(model), ""
         key = self.key(request)
         if self.canary is not None:
@@ -89,15 +89,14 @@ class Context:
 
     def headers(self, record: Record, as_judged: bool = True) -> dict[str, str]:
         """What every answer carries."""
-        lineage = replace(record.served.lineage)
         return {
             "X-Request-Id": record.id,
-            "X-Dragoman-Lineage": lineage.header,
+            "X-Dragoman-Lineage": record.served.lineage.header,
             "X-Dragoman-As-Judged": "true" if as_judged else "false",
         }
 
     async def keep(self, record: Record, status: int = 200) -> None:
-        """Write a request down; when this returns it survives a kill. Raises Refused where that is asked for strictly."""
+        """Write a request down; when this returns it survives a kill. Raises Refused where the journal is strict."""
         self.meters.refusals.inc(int(record.refused))
         self.meters.guard_hits.inc(record.guard_hits)
         if self.journal is None:

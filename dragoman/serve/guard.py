@@ -8,14 +8,15 @@ from urllib.parse import urlsplit
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from dragoman.serve.keys import matches, presented
-from dragoman.serve.meters import Meters
+from dragoman.serve.context import Context
+from dragoman.serve.keys import presented
 from dragoman.serve.refused import Gone, Refused, error_body
-from dragoman.serve.worker import Worker, complain
+from dragoman.serve.worker import complain
 
-__all__ = ["CLASSIFY", "LOOPBACK", "Guard", "host_name", "is_address"]
+__all__ = ["LOOPBACK", "Guard", "host_name", "is_address", "route_of"]
 
-CLASSIFY = "/v1/classify"
+WORK = ("chat", "complete", "embed", "classify", "tag", "ask")
+"""The scopes whose requests a model answers."""
 LOOPBACK = ("localhost", "127.0.0.1", "::1")
 SAFE = [
     (b"content-type", b"application/json"),
@@ -45,30 +46,30 @@ def is_address(name: str) -> bool:
     return True
 
 
+def route_of(path: str, access: Mapping[str, str]) -> str:
+    """The route of a path, one of the table's; empty where there is none. A route may end in a name of the client's."""
+    if path in access:
+        return path
+    front, _, last = path.rpartition("/")
+    return next((route for route in access if last and route.startswith(f"{front}/{{")), "")
+
+
 class Guard:
     """ASGI middleware around everything: it checks names, origins and keys, gives errors one shape and counts requests.
 
-    `access` says for each path whether it is `open` or needs a `key`; a path that is not in it needs one too. `hosts`
-    are the names the server may be called by, against DNS rebinding; with `addresses`, any numeric address is one too.
+    `access` says for each route whether it is `open` or which scope of a key it needs; a path that is not in it needs a
+    key too. `hosts` are the names the server may be called by, against DNS rebinding; with `addresses`, any numeric
+    address is one too.
     """
 
     def __init__(
-        self,
-        app: ASGIApp,
-        access: Mapping[str, str],
-        hosts: Sequence[str],
-        addresses: bool,
-        key_hashes: Sequence[str],
-        meters: Meters,
-        worker: Worker,
+        self, app: ASGIApp, access: Mapping[str, str], hosts: Sequence[str], addresses: bool, context: Context
     ) -> None:
         self.app = app
         self.access = access
         self.hosts = frozenset(host.lower() for host in hosts)
         self.addresses = addresses
-        self.key_hashes = tuple(key_hashes)
-        self.meters = meters
-        self.worker = worker
+        self.context = context
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request; nothing raised inside leaves here."""
@@ -87,8 +88,6 @@ class Guard:
 
         try:
             self.admit(scope)
-            if scope["path"] == CLASSIFY:
-                self.worker.check_room()  # before routing, and before a byte of the body is read
             await self.app(scope, receive, speak)
         except Gone:
             status = 499  # nobody is left to hear it; counted as such
@@ -100,8 +99,8 @@ class Guard:
             complain(error)
             await self._refuse(speak, Refused(500, "the server failed on this request"), status)
         finally:
-            route = scope["path"] if scope["path"] in self.access else "other"
-            self.meters.count(route, status, time.perf_counter() - began)
+            route = route_of(scope["path"], self.access) or "other"
+            self.context.meters.count(route, status, time.perf_counter() - began)
 
     async def _other(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":
@@ -121,10 +120,41 @@ class Guard:
         for name, value in headers:
             if name == b"origin" and not self._ours(value.decode("latin-1")):
                 raise Refused(403, "pages from elsewhere may not call this server: see the setting hosts")
-        if self.key_hashes and self.access.get(scope["path"], "key") != "open":
-            keys = presented(headers)
-            if not matches(keys, self.key_hashes):
-                raise Refused(401, "a key is needed: send it as Authorization: Bearer KEY")
+        route = route_of(scope["path"], self.access)
+        needed = self.access.get(route, "key")
+        if needed != "open":
+            self._let_in(scope, needed)
+        if needed in WORK:
+            self._check_room(scope)  # before routing, and before a byte of the body is read
+
+    def _let_in(self, scope: Scope, needed: str) -> None:
+        """Find out whose key it is. Raises Refused: 401 without one, 403 where it does not open this."""
+        ring = self.context.keyring
+        if ring is None:
+            return
+        key = ring.find(presented(scope["headers"]))
+        if key is None:
+            raise Refused(401, "a key is needed: send it as Authorization: Bearer KEY")
+        if needed != "key" and not key.may(needed):
+            raise Refused(403, "this key does not open this route")
+        scope["dragoman.key"] = key
+
+    def _check_room(self, scope: Scope) -> None:
+        """Raise Refused where no model has room for one more request, or the key has spent its requests."""
+        owners = [one for served in self.context.catalogue for one in (served.scheduler, served.worker) if one]
+        refusals = []
+        for one in owners:
+            try:
+                one.check_room()
+                break
+            except Refused as refused:
+                refusals.append(refused)
+        else:
+            if refusals:
+                raise refusals[0]
+        key = scope.get("dragoman.key")
+        if self.context.budgets is not None and key is not None:
+            self.context.budgets.admit(key)
 
     def known(self, name: str) -> bool:
         """Whether the server may be called by this name."""
@@ -137,7 +167,7 @@ class Guard:
     async def _refuse(self, send: Send, refused: Refused, status: int) -> None:
         if status:
             return  # the answer has begun; it ends short, which the client sees
-        body = error_body(refused.status, refused.message)
+        body = error_body(refused.status, refused.message, refused.param)
         headers = [(b"content-length", str(len(body)).encode())]
         if refused.retry_after:
             headers.append((b"retry-after", str(refused.retry_after).encode()))

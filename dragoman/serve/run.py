@@ -1,4 +1,4 @@
-"""From an assistant to a listening server: the address, the port, what is told, and a stop that loses nothing."""
+"""From models to a listening server: the address, the port, what is told, and a stop that loses nothing."""
 
 import asyncio
 import contextlib
@@ -8,21 +8,30 @@ import signal
 import socket
 import sys
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from types import FrameType
 
 import uvicorn
 from fastapi import FastAPI
 
-from dragoman.app.assistant import Assistant
 from dragoman.core.errors import Busy, Stopped, UserError
-from dragoman.serve.api import build
+from dragoman.serve.api import build, owners
+from dragoman.serve.context import Context
 from dragoman.serve.guard import LOOPBACK
 from dragoman.serve.limits import Limits
 from dragoman.serve.watch import Watch
 
 __all__ = ["is_loopback", "listen", "make_server", "noted_signals", "run_server", "serve", "welcome"]
 
+TRIED = {
+    "classify": ("/v1/classify", '{"input": "a text"}'),
+    "tag": ("/v1/tag", '{"input": "a text"}'),
+    "embed": ("/v1/embeddings", '{"input": "a text"}'),
+    "ask": ("/v1/ask", '{"question": "a question"}'),
+    "write": ("/v1/completions", '{"prompt": "Once upon a time"}'),
+    "chat": ("/v1/chat/completions", '{"messages": [{"role": "user", "content": "hello"}]}'),
+}
+"""A request to try, by task."""
 HEADERS = 16 << 10  # bytes of request line and headers together
 
 
@@ -84,7 +93,7 @@ def make_server(app: FastAPI, limits: Limits) -> uvicorn.Server:
 
 async def run_server(server: uvicorn.Server, app: FastAPI, listener: socket.socket, limits: Limits) -> None:
     """Serve until the server is asked to stop and every accepted request is answered or refused."""
-    watch = asyncio.create_task(Watch(server, app.state.worker, limits).look())
+    watch = asyncio.create_task(Watch(server, owners(app.state.context), limits).look())
     try:
         await server.serve(sockets=[listener])
     finally:
@@ -93,55 +102,42 @@ async def run_server(server: uvicorn.Server, app: FastAPI, listener: socket.sock
             await watch
 
 
-def welcome(url: str, run: str, keyed: bool) -> str:
+def welcome(url: str, context: Context, page: bool) -> str:
     """What a person sees once the server listens: where, what, and a line to try."""
-    key = " -H 'Authorization: Bearer KEY'" if keyed else ""
-    data = """-H 'Content-Type: application/json' -d '{"input": "a text"}'"""
-    return f"serving {run} at {url} (Ctrl-C stops)\ntry: curl -s {url}/v1/classify{key} {data}"
+    first = context.catalogue.first
+    key = " -H 'Authorization: Bearer KEY'" if context.keyring is not None else ""
+    path, body = TRIED.get(first.task, TRIED["chat"])
+    if first.sources:
+        path, body = TRIED["ask"]
+    names = ", ".join(served.name for served in context.catalogue)
+    lines = [f"serving {names} at {url} (Ctrl-C stops)"]
+    lines += [f"talk to it at {url}/"] if page else []
+    return "\n".join([*lines, f"try: curl -s {url}{path}{key} -H 'Content-Type: application/json' -d '{body}'"])
 
 
-def serve(
-    assistant: Assistant,
-    *,
-    run: str,
-    labels: Sequence[str],
-    limits: Limits = Limits(),  # noqa: B008 - frozen
-    host: str = "127.0.0.1",
-    port: int = 8000,
-    key_hashes: Sequence[str] = (),
-    model: str = "",
-) -> None:
-    """Serve an assistant until SIGINT or SIGTERM, then answer what was accepted and raise Stopped.
+def serve(context: Context, *, host: str = "127.0.0.1", port: int = 8000, page: bool = True) -> None:
+    """Serve until SIGINT or SIGTERM, then answer what was accepted and raise Stopped.
 
     Raises UserError before anything is opened when the address can be reached by others and no key is given,
     and Busy when the port is taken.
     """
     private = is_loopback(host)
-    if not private and not key_hashes:
+    if not private and context.keyring is None:
         raise UserError(
             f"{host} can be reached by others, and no key is given",
             "make one with: dragoman serve --new-key keys=keys.txt; then add keys=keys.txt, or say host=127.0.0.1",
         )
     listener = listen(host, port)
     names = LOOPBACK if private else (*LOOPBACK, host)
-    app = build(
-        assistant,
-        run=run,
-        labels=labels,
-        limits=limits,
-        key_hashes=key_hashes,
-        model=model,
-        hosts=names,
-        addresses=not private,
-    )
+    app = build(context, hosts=names, addresses=not private, page=page)
     shown = f"[{host}]" if ":" in host else host
-    server = make_server(app, limits)
+    server = make_server(app, context.limits)
     with noted_signals(server) as noted:
-        sys.stderr.write(welcome(f"http://{shown}:{listener.getsockname()[1]}", run, bool(key_hashes)) + "\n")
+        sys.stderr.write(welcome(f"http://{shown}:{listener.getsockname()[1]}", context, page) + "\n")
         if not private:
             sys.stderr.write("others can reach this address and its keys travel unencrypted: put TLS in front of it\n")
         sys.stderr.flush()
-        asyncio.run(run_server(server, app, listener, limits))
+        asyncio.run(run_server(server, app, listener, context.limits))
     raise Stopped(noted[0] if noted else signal.SIGTERM, "the server stopped; every accepted request got its answer")
 
 

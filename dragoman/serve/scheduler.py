@@ -37,6 +37,11 @@ class Ticket:
         self._scheduler = scheduler
         self._place = place
 
+    @property
+    def answers(self) -> int:
+        """How many answers were asked for."""
+        return self._place.asked.how.n
+
     def cancel(self) -> None:
         """Nobody waits any more: it is forgotten before the engine's next step but one."""
         self._scheduler.cancel(self._place)
@@ -122,10 +127,14 @@ class Scheduler:
         return self._turns.count >= self.limits.queue
 
     @property
+    def alive(self) -> bool:
+        """Whether the thread lives and its engine works; who does not should be started anew."""
+        return self._thread.is_alive() and self._failures < FAILURES
+
+    @property
     def ready(self) -> bool:
-        """Whether a request would be answered."""
-        stopped = self.draining or self._stopped or self._failures >= FAILURES
-        return self._thread.is_alive() and not stopped
+        """Whether a request would be answered: it is alive, and no stop was asked for."""
+        return self.alive and not self.draining and not self._stopped
 
     def check_room(self) -> None:
         """Raise Refused when nothing can be accepted now: 503 while stopping, 429 when too many wait."""

@@ -8,12 +8,14 @@ a request that may come in is bounded where it is read.
 import asyncio
 import math
 import time
+from collections.abc import Sequence
 from typing import Any
 from weakref import WeakKeyDictionary
 
 import uvicorn
 
 from dragoman.serve.limits import Limits
+from dragoman.serve.scheduler import Scheduler
 from dragoman.serve.worker import Worker
 
 __all__ = ["Watch"]
@@ -23,11 +25,11 @@ LINGER = 2.0  # seconds a refused body may go on: long enough for the client to 
 
 
 class Watch:
-    """Looks after the connections of one server, and tells the worker when the server is asked to stop."""
+    """Looks after the connections of one server, and tells what answers when the server is asked to stop."""
 
-    def __init__(self, server: uvicorn.Server, worker: Worker, limits: Limits) -> None:
+    def __init__(self, server: uvicorn.Server, owners: Sequence[Worker | Scheduler], limits: Limits) -> None:
         self.server = server
-        self.worker = worker
+        self.owners = tuple(owners)
         self.limits = limits
         self._since: WeakKeyDictionary[Any, tuple[object, float]] = WeakKeyDictionary()
 
@@ -40,10 +42,12 @@ class Watch:
             for connection in list(self.server.server_state.connections):
                 self.check(connection, now)
             if self.server.should_exit:
-                self.worker.draining = True
+                for one in self.owners:
+                    one.draining = True
                 stop_at = stop_at or now + self.limits.drain_seconds
                 if now > stop_at:
-                    self.worker.stop()
+                    for one in self.owners:
+                        one.stop()
                     stop_at = math.inf
 
     def check(self, connection: Any, now: float) -> None:

@@ -110,11 +110,16 @@ class Worker:
         return len(self._live) >= self.limits.queue
 
     @property
-    def ready(self) -> bool:
-        """Whether a request would be answered: the thread lives, the model is not stuck, and no stop was asked for."""
+    def alive(self) -> bool:
+        """Whether the thread lives and the model is not stuck; who is not should be started anew."""
         since = self._busy_since
         stuck = since > 0 and time.monotonic() - since > 2 * self.limits.answer_seconds
-        return self._thread.is_alive() and not stuck and not self.draining and not self._stopped
+        return self._thread.is_alive() and not stuck
+
+    @property
+    def ready(self) -> bool:
+        """Whether a request would be answered: it is alive, and no stop was asked for."""
+        return self.alive and not self.draining and not self._stopped
 
     def check_room(self) -> None:
         """Raise Refused when nothing can be accepted now: 503 while stopping, 429 when the queue is full."""

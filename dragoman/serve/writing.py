@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from starlette.requests import Request
 
@@ -16,7 +16,7 @@ from dragoman.serve.context import Context, Record, hung_up
 from dragoman.serve.refused import Refused
 from dragoman.serve.scheduler import Ticket
 
-__all__ = ["Trim", "pieces_of", "ticket_for"]
+__all__ = ["Trim", "opened", "pieces_of", "ticket_for"]
 
 
 @dataclass
@@ -60,7 +60,7 @@ async def ticket_for(
 
 async def pieces_of(context: Context, record: Record, ticket: Ticket, trimmed: bool) -> AsyncIterator[list[Piece]]:
     """The pieces of an answer, a step or a few at a time. Raises Refused and Gone, and ends the answer with them."""
-    trims = [Trim() for _ in range(record_answers(ticket))] if trimmed else []
+    trims = [Trim() for _ in range(ticket.answers)] if trimmed else []
     async for pieces in ticket:
         broken = next((piece for piece in pieces if piece.finish == "error"), None)
         if broken is not None:
@@ -72,11 +72,6 @@ async def pieces_of(context: Context, record: Record, ticket: Ticket, trimmed: b
         record.hear("".join(piece.text for piece in pieces if piece.index == 0), count)
         context.charge(record, count)
         yield pieces
-
-
-def record_answers(ticket: Ticket) -> int:
-    """How many answers a ticket is for."""
-    return ticket.answers
 
 
 def opened(record: Record, messages: Sequence[Message]) -> tuple[Sequence[Message], bool]:
@@ -93,8 +88,6 @@ def opened(record: Record, messages: Sequence[Message]) -> tuple[Sequence[Messag
 
 
 def _shorter(piece: Piece, trim: Trim) -> Piece:
-    from dataclasses import replace
-
     return replace(piece, text=trim.push(piece.text))
 
 

@@ -7,9 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 from dragoman.app.assistant import Assistant
 from dragoman.app.opening import streams
+from dragoman.app.steps.write import Write
 from dragoman.core.doors import Engine, WritingLM
 from dragoman.core.errors import UserError
 from dragoman.core.runs import Run, all_runs
+from dragoman.core.sampling import Sampling
 from dragoman.rag.stores.open import is_made
 from dragoman.stages.assistants import Opened, open_assistant, pick
 from dragoman.stages.runs import folder_of
@@ -24,7 +26,7 @@ if TYPE_CHECKING:
 __all__ = ["Opening", "open_served", "write_with"]
 
 SCHEMES = ("openai", "hf", "builtin", "fake")
-LABELLED = ("classify", "tag")
+PLAIN = 1024  # tokens of an answer where neither a request nor a judgement says how many
 
 
 @dataclass(frozen=True)
@@ -75,8 +77,12 @@ def _model(name: str, spec: str, how: Opening, limits: "Limits", meters: "Meters
     lineage = Lineage(base=_fingerprint(spec))
     if _embeds(spec):
         from dragoman.models.open import open_embedder
+        from dragoman.serve.label import Vectors
+        from dragoman.serve.worker import Worker
 
-        return [Served(name, "embed", lineage, embedder=open_embedder(spec, how.device))]
+        embedder = open_embedder(spec, how.device)
+        worker = Worker(Vectors(embedder), limits, meters, _gauge(name))
+        return [Served(name, "embed", lineage, embedder=embedder, worker=worker)]
     from dragoman.models.engines import open_engine
 
     folders = [Path(adapter) for adapter in how.adapters]
@@ -94,7 +100,9 @@ def _writing(name: str, task: str, lineage: "Lineage", engine: Engine, limits: "
     from dragoman.serve.scheduler import Scheduler
     from dragoman.serve.served import Served
 
-    return Served(name, task, lineage, scheduler=Scheduler(engine, limits, meters, _gauge(name)))
+    # A model that is named by itself draws as OpenAI's API says; a run writes as it was judged.
+    plain = Sampling(temperature=1.0, max_tokens=min(PLAIN, limits.tokens))
+    return Served(name, task, lineage, scheduler=Scheduler(engine, limits, meters, _gauge(name)), written=plain)
 
 
 def _gauge(name: str) -> str:
@@ -124,12 +132,14 @@ def _run(name: str, made: Run, root: Path, how: Opening, limits: "Limits", meter
         assert isinstance(assistant.lm, WritingLM)
         written = _writing(name, opened.task, lineage, engine_of(assistant.lm, how.engine, how.rows), limits, meters)
         assistant = write_with(assistant, written)
-        worker = None if streams(assistant) else Worker(assistant, limits, meters)
-        return replace(written, assistant=assistant, worker=worker)
+        worker = None if streams(assistant) else Worker(assistant, limits, meters, _gauge(name))
+        last = assistant.steps[-1]
+        judged = last.how if isinstance(last, Write) else Sampling()
+        return replace(written, assistant=assistant, worker=worker, written=judged)
     assistant.answer(["a warm-up"])
     sources = opened.card["kind"] == "rag"
     task = "ask" if sources else opened.task
-    worker = Worker(assistant, limits, meters)
+    worker = Worker(assistant, limits, meters, _gauge(name))
     return Served(name, task, lineage, assistant=assistant, worker=worker, labels=opened.labels, sources=sources)
 
 
@@ -142,13 +152,20 @@ def _index(name: str, path: str, how: Opening, limits: "Limits", meters: "Meters
     lineage = Lineage(data=_told(shelf.store.sources()), base=shelf.facts.embedder)
     if not how.writer:
         assistant = answering(shelf, Answering(), None, how.access)
-        return Served(name, "ask", lineage, assistant=assistant, worker=Worker(assistant, limits, meters), sources=True)
+        return Served(
+            name,
+            "ask",
+            lineage,
+            assistant=assistant,
+            worker=Worker(assistant, limits, meters, _gauge(name)),
+            sources=True,
+        )
     from dragoman.models.engines import open_engine
 
     engine, lm = open_engine(how.writer, device=how.device, precision=how.precision, kind=how.engine, rows=how.rows)
     written = _writing(name, "ask", replace(lineage, base=_fingerprint(how.writer)), engine, limits, meters)
     assistant = write_with(answering(shelf, Answering(), lm, how.access), written)
-    return replace(written, assistant=assistant, worker=Worker(assistant, limits, meters), sources=True)
+    return replace(written, assistant=assistant, worker=Worker(assistant, limits, meters, _gauge(name)), sources=True)
 
 
 def _lineage(opened: Opened, root: Path) -> "Lineage":

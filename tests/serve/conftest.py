@@ -7,6 +7,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import httpx
 import pytest
@@ -16,9 +17,14 @@ from fastapi import FastAPI
 from dragoman.app.turn import Turn
 from dragoman.core.types import Answer
 from dragoman.serve.api import build
-from dragoman.serve.keys import hash_key
+from dragoman.serve.budgets import Budgets
+from dragoman.serve.context import Context
+from dragoman.serve.keys import Keyring, hash_key
 from dragoman.serve.limits import Limits
+from dragoman.serve.meters import Meters
 from dragoman.serve.run import listen, make_server, run_server
+from dragoman.serve.served import Catalogue, Lineage, Served
+from dragoman.serve.worker import Worker
 
 LABELS = ("short", "long")
 
@@ -85,6 +91,13 @@ class Running:
                     said += part
             return said
 
+    @property
+    def worker(self) -> Worker:
+        """What reads the texts."""
+        found = self.app.state.context.catalogue.first.worker
+        assert isinstance(found, Worker)
+        return found
+
     def wait(self, holds: Callable[[], bool], seconds: float = 5) -> None:
         """Wait until something holds, or fail."""
         until = time.monotonic() + seconds
@@ -108,18 +121,34 @@ def fake() -> Fake:
     return Fake()
 
 
-def launch(fake: Fake, limits: Limits | None = None, key_hashes: Sequence[str] = ()) -> Running:
-    """A server around a fake, on a port of its own."""
-    bounds = limits or Limits()
-    app = build(fake, run="judge-1a2b", labels=LABELS, limits=bounds, key_hashes=key_hashes, model="area")
+def context_of(fake: Fake, limits: Limits | None = None, keys: Path | None = None) -> Context:
+    """A server around a fake."""
+    bounds, meters = limits or Limits(), Meters("judge-1a2b")
+    lineage = Lineage(run="judge-1a2b", base="area")
+    worker = Worker(fake, bounds, meters)
+    served = Served("area", "classify", lineage, worker=worker, labels=LABELS)
+    ring = Keyring(str(keys)) if keys else None
+    return Context(Catalogue([served]), bounds, meters, keyring=ring, budgets=Budgets() if ring else None)
+
+
+def launched(context: Context, fake: Fake | None = None) -> Running:
+    """It listens on a port of its own."""
+    app = build(context)
     listener = listen("127.0.0.1", 0)
     port = listener.getsockname()[1]
-    server = make_server(app, bounds)
-    thread = threading.Thread(target=lambda: asyncio.run(run_server(server, app, listener, bounds)), daemon=True)
+    server = make_server(app, context.limits)
+    thread = threading.Thread(
+        target=lambda: asyncio.run(run_server(server, app, listener, context.limits)), daemon=True
+    )
     thread.start()
-    one = Running(f"http://127.0.0.1:{port}", port, fake, server, app, thread)
+    one = Running(f"http://127.0.0.1:{port}", port, fake or Fake(), server, app, thread)
     one.wait(lambda: server.started)
     return one
+
+
+def launch(fake: Fake, limits: Limits | None = None, keys: Path | None = None) -> Running:
+    """A server around a fake, on a port of its own."""
+    return launched(context_of(fake, limits, keys), fake)
 
 
 @pytest.fixture
@@ -127,8 +156,8 @@ def start() -> Iterator[Start]:
     """Starts servers, and stops them at the end of the test."""
     running: list[Running] = []
 
-    def go(fake: Fake, limits: Limits | None = None, key_hashes: Sequence[str] = ()) -> Running:
-        running.append(launch(fake, limits, key_hashes))
+    def go(fake: Fake, limits: Limits | None = None, keys: Path | None = None) -> Running:
+        running.append(launch(fake, limits, keys))
         return running[-1]
 
     yield go
@@ -145,8 +174,11 @@ def standing() -> Iterator[Running]:
 
 
 @pytest.fixture(scope="module")
-def keyed() -> Iterator[Running]:
+def keyed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
     """The same, opened by the key `dk-right` alone."""
-    running = launch(Fake(), key_hashes=[hash_key(b"other"), hash_key(b"dk-right")])
+    file = tmp_path_factory.mktemp("keys") / "keys.txt"
+    file.touch(0o600)
+    file.write_text(f"{hash_key(b'other')}\n{hash_key(b'dk-right')} name=right\n")
+    running = launch(Fake(), keys=file)
     yield running
     running.stop()

@@ -10,10 +10,11 @@ import pytest
 from starlette.routing import Route
 
 from dragoman.core.types import Answer
-from dragoman.serve.api import ACCESS, build, result
-from dragoman.serve.keys import hash_key
+from dragoman.serve.api import ACCESS, build
+from dragoman.serve.keys import SCOPES
+from dragoman.serve.label import result
 from dragoman.serve.limits import Limits
-from tests.serve.conftest import LABELS, Fake, Running, Start, answer
+from tests.serve.conftest import LABELS, Fake, Running, Start, answer, context_of
 
 
 def test_answers_carry_the_run(start: Start, fake: Fake) -> None:
@@ -22,6 +23,8 @@ def test_answers_carry_the_run(start: Start, fake: Fake) -> None:
     assert given.headers["x-dragoman-run"] == "judge-1a2b"
     said = given.json()
     assert (said["run"], said["model"]) == ("judge-1a2b", "area")
+    assert json.loads(given.headers["x-dragoman-lineage"]) == {"run": "judge-1a2b", "base": "area"}
+    assert given.headers["x-request-id"] == said["id"]
     assert [one["label"] for one in said["results"]] == ["short", "long"]
     assert said["results"][1] == {
         "label": "long",
@@ -45,12 +48,12 @@ def test_several_labels_or_none() -> None:
 
 
 def test_every_route_is_in_the_access_table(fake: Fake) -> None:
-    app = build(fake, run="r", labels=LABELS, limits=Limits(), key_hashes=[hash_key(b"k")])
+    app = build(context_of(fake))
     routes = {route.path for route in app.routes if isinstance(route, Route)}
-    assert len(routes) == len(app.routes)
+    assert len(routes) == len({getattr(route, "path", None) for route in app.routes})
     assert routes == set(ACCESS)
-    assert set(ACCESS.values()) <= {"open", "key"}
-    assert [path for path, need in ACCESS.items() if need == "open"] == ["/healthz"]
+    assert set(ACCESS.values()) <= {"open", *SCOPES}
+    assert [path for path, need in ACCESS.items() if need == "open"] == ["/healthz", "/readyz", "/", "/page/{file}"]
 
 
 def test_health_and_figures(start: Start, fake: Fake) -> None:
@@ -67,9 +70,10 @@ def test_health_and_figures(start: Start, fake: Fake) -> None:
 @pytest.mark.parametrize(
     ("method", "path", "status", "kind"),
     [
-        ("GET", "/", 404, "not_found"),
         ("GET", "/docs", 404, "not_found"),
-        ("GET", "/openapi.json", 404, "not_found"),
+        ("GET", "/page/other.js", 404, None),
+        ("GET", "/v1/models/nobody", 404, "not_found"),
+        ("GET", "/v1/conversations", 404, "not_found"),
         ("GET", "/v1/classify/", 404, "not_found"),
         ("GET", "/v1/classify", 405, "method_not_allowed"),
         ("DELETE", "/v1/classify", 405, "method_not_allowed"),
@@ -77,11 +81,11 @@ def test_health_and_figures(start: Start, fake: Fake) -> None:
         ("POST", "/v1/canary-7f3a", 404, "not_found"),
     ],
 )
-def test_errors_have_one_shape(standing: Running, method: str, path: str, status: int, kind: str) -> None:
+def test_errors_have_one_shape(standing: Running, method: str, path: str, status: int, kind: str | None) -> None:
     given = httpx.request(method, standing.url + path, trust_env=False)
     assert given.status_code == status
     assert given.headers["content-type"] == "application/json"
-    assert given.json()["error"]["type"] == kind
+    assert given.json()["error"]["code"] == kind
     assert set(given.json()) == {"error"}
     assert "canary" not in given.text
 
@@ -109,7 +113,7 @@ def test_an_overloaded_server_says_so_at_once(start: Start, fake: Fake) -> None:
     running = start(fake, Limits(queue=4, batch=2))
     with concurrent.futures.ThreadPoolExecutor(24) as pool:
         accepted = [pool.submit(running.classify, f"text {number}") for number in range(4)]
-        running.wait(lambda: running.app.state.worker.full)
+        running.wait(lambda: running.worker.full)
         began = time.perf_counter()
         refused = list(pool.map(lambda _: running.classify("late"), range(20)))
         took = time.perf_counter() - began
@@ -141,7 +145,7 @@ def test_a_poisoned_text_fails_alone(start: Start, fake: Fake) -> None:
         first = pool.submit(running.classify, "first")
         running.wait(lambda: fake.batches == [1])
         rest = [pool.submit(running.classify, text) for text in ("good", "poison", "fine")]
-        running.wait(lambda: running.app.state.worker.depth() == 3)
+        running.wait(lambda: running.worker.depth() == 3)
         fake.go.set()
         assert first.result().status_code == 200
         assert [one.result().status_code for one in rest] == [200, 500, 200]
@@ -153,7 +157,7 @@ def test_a_client_that_hangs_up_frees_its_place(start: Start, fake: Fake) -> Non
     running = start(fake, Limits(queue=2))
     body = json.dumps({"input": "bye"}).encode()
     head = b"POST /v1/classify HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
-    worker = running.app.state.worker
+    worker = running.worker
     for _ in range(20):
         client = socket.create_connection(("127.0.0.1", running.port))
         client.sendall(head + b"Content-Length: %d\r\n\r\n" % len(body) + body)
@@ -184,7 +188,7 @@ def test_a_figure_that_is_no_number_is_not_sent(start: Start, fake: Fake, monkey
     monkeypatch.setattr("tests.serve.conftest.answer", lambda text: Answer("long", ("long",), {"long": float("nan")}))
     given = start(fake).classify("hello")
     assert given.status_code == 500
-    assert given.json()["error"]["type"] == "internal"
+    assert given.json()["error"]["code"] == "internal"
 
 
 def test_a_stop_answers_what_was_accepted(start: Start) -> None:
@@ -192,7 +196,7 @@ def test_a_stop_answers_what_was_accepted(start: Start) -> None:
     running = start(fake, Limits(batch=1))
     with concurrent.futures.ThreadPoolExecutor(4) as pool:
         given = [pool.submit(running.classify, f"text {number}") for number in range(4)]
-        running.wait(lambda: len(running.app.state.worker._live) == 4)
+        running.wait(lambda: len(running.worker._live) == 4)
         running.server.should_exit = True
         assert [one.result().status_code for one in given] == [200] * 4
     running.thread.join(10)
@@ -207,5 +211,5 @@ def test_a_stop_waits_only_so_long(start: Start, fake: Fake) -> None:
         running.wait(lambda: fake.batches == [1])
         running.server.should_exit = True
         assert given.result().status_code == 503
-        assert given.result().json()["error"]["type"] == "unavailable"
+        assert given.result().json()["error"]["code"] == "unavailable"
     fake.go.set()

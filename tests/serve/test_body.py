@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dragoman.serve.body import parse
+from dragoman.serve.label import texts_of
 from dragoman.serve.limits import Limits
 from dragoman.serve.refused import Refused
 from tests.serve.conftest import Fake, Running, Start
@@ -29,7 +30,7 @@ JSON = b"Content-Type: application/json\r\n"
     ],
 )
 def test_what_is_read(body: bytes, texts: list[str]) -> None:
-    assert parse(body, LIMITS) == texts
+    assert texts_of(parse(body, LIMITS), LIMITS) == tuple(texts)
 
 
 @pytest.mark.parametrize(
@@ -72,7 +73,7 @@ def test_what_is_read(body: bytes, texts: list[str]) -> None:
 )
 def test_what_is_refused(body: bytes, status: int) -> None:
     with pytest.raises(Refused) as refused:
-        parse(body, LIMITS)
+        texts_of(parse(body, LIMITS), LIMITS)
     assert refused.value.status == status
 
 
@@ -80,7 +81,7 @@ def test_what_is_refused(body: bytes, status: int) -> None:
 def test_no_body_is_slow_to_refuse(piece: bytes) -> None:
     began = time.process_time()
     with pytest.raises(Refused):
-        parse((b'{"input": "' + piece * (1 << 20))[: 1 << 20], LIMITS)
+        texts_of(parse((b'{"input": "' + piece * (1 << 20))[: 1 << 20], LIMITS), LIMITS)
     assert time.process_time() - began < 1, "a quadratic search takes minutes here"
 
 
@@ -92,7 +93,7 @@ def test_no_body_is_slow_to_refuse(piece: bytes) -> None:
 def test_any_bytes_are_texts_or_refused(body: bytes) -> None:
     status = 200
     try:
-        assert all(isinstance(text, str) for text in parse(body, LIMITS))
+        assert all(isinstance(text, str) for text in texts_of(parse(body, LIMITS), LIMITS))
     except Refused as refused:
         status = refused.status
     assert status in (200, 400, 413)

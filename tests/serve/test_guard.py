@@ -8,7 +8,15 @@ from dragoman.serve.keys import hash_key
 from tests.serve.conftest import Running
 
 KEY = "dk-right"
-ROUTES = ("/metrics", "/v1/classify", "/nowhere", "/docs", "/openapi.json")
+ROUTES = ("/metrics", "/v1/classify", "/nowhere", "/docs", "/openapi.json", "/v1/conversations/abcdefgh", "/v1/models")
+    "/metrics",
+    "/v1/classify",
+    "/nowhere",
+    "/docs",
+    "/openapi.json",
+    "/v1/conversations/abcdefgh",
+    "/v1/models/x",
+)
 
 
 @pytest.mark.parametrize(
@@ -42,7 +50,7 @@ def test_is_address(name: str, expected: bool) -> None:
 def test_a_foreign_name_is_refused(standing: Running, host: str) -> None:
     given = httpx.get(standing.url + "/healthz", headers={"Host": host}, trust_env=False)
     assert given.status_code == 403
-    assert given.json()["error"]["type"] == "forbidden"
+    assert given.json()["error"]["type"] == "permission_error"
 
 
 @pytest.mark.parametrize(
@@ -84,7 +92,7 @@ def test_without_the_key_nothing_opens(keyed: Running, headers: dict[str, str]) 
         given = httpx.post(f"{keyed.url}{route}?key={KEY}", headers=headers, json={"input": "alien"}, trust_env=False)
         assert given.status_code == 401
         assert given.headers["www-authenticate"] == "Bearer"
-        assert given.json()["error"]["type"] == "unauthorized"
+        assert given.json()["error"]["type"] == "authentication_error"
         assert KEY not in given.text
     assert "alien" not in keyed.fake.seen
     assert keyed.get("/healthz").status_code == 200

@@ -13,17 +13,18 @@ import httpx
 import pytest
 
 from dragoman.core.errors import Busy, UserError
+from dragoman.serve.keys import make_key
 from dragoman.serve.limits import Limits
 from dragoman.serve.run import is_loopback, listen, serve, welcome
-from tests.serve.conftest import LABELS, Fake
+from tests.serve.conftest import Fake, context_of
 
 PROGRAM = """
 import sys
 from dragoman.core.errors import Stopped
 from dragoman.serve.run import serve
-from tests.serve.conftest import LABELS, Fake
+from tests.serve.conftest import Fake, context_of
 try:
-    serve(Fake(seconds=0.5), run="judge-1", labels=LABELS, port=0)
+    serve(context_of(Fake(seconds=0.5)), port=0, page=False)
 except Stopped as stopped:
     print(stopped.signal, stopped)
 """
@@ -56,7 +57,7 @@ def test_small_answers_are_sent_at_once() -> None:
 @pytest.mark.parametrize("host", ["0.0.0.0", "::", "", "10.0.0.1", "example.org"])
 def test_no_key_no_open_address(fake: Fake, host: str) -> None:
     with pytest.raises(UserError) as error:
-        serve(fake, run="r", labels=LABELS, host=host, port=0)
+        serve(context_of(fake), host=host, port=0)
     assert "dragoman serve --new-key" in error.value.hint
 
 
@@ -64,7 +65,7 @@ def test_a_taken_port_is_told(fake: Fake) -> None:
     with listen("127.0.0.1", 0) as held:
         port = held.getsockname()[1]
         with pytest.raises(Busy) as error:
-            serve(fake, run="r", labels=LABELS, port=port)
+            serve(context_of(fake), port=port)
     assert f"port {port}" in error.value.problem
     assert f"port={port + 1}" in error.value.hint
 
@@ -83,10 +84,13 @@ def test_an_address_that_is_none(host: str, port: int, monkeypatch: pytest.Monke
         listen(host, port)
 
 
-def test_what_a_person_is_told() -> None:
-    assert "Authorization" not in welcome("http://127.0.0.1:1", "judge-1", keyed=False)
-    said = welcome("http://127.0.0.1:1", "judge-1", keyed=True)
-    assert "judge-1" in said
+def test_what_a_person_is_told(fake: Fake, tmp_path: Path) -> None:
+    said = welcome("http://127.0.0.1:1", context_of(fake), page=True)
+    assert "Authorization" not in said
+    assert "http://127.0.0.1:1/\n" in said
+    make_key(tmp_path / "keys.txt")
+    said = welcome("http://127.0.0.1:1", context_of(fake, keys=tmp_path / "keys.txt"), page=False)
+    assert said.startswith("serving area at http://127.0.0.1:1 ")
     assert "curl -s http://127.0.0.1:1/v1/classify -H 'Authorization: Bearer KEY'" in said
 
 

@@ -6,7 +6,6 @@ from collections.abc import Awaitable, Callable
 
 import pytest
 
-from dragoman.core.types import Answer
 from dragoman.serve.limits import Limits
 from dragoman.serve.meters import Meters
 from dragoman.serve.refused import Refused
@@ -35,9 +34,9 @@ def test_a_small_request_does_not_wait_behind_a_large_one() -> None:
     async def act(worker: Worker) -> None:
         large = worker.submit([f"large {number}" for number in range(64)])
         small = worker.submit(["small"])
-        assert await small.promise == [answer("small")]
+        assert [turn.answer for turn in await small.promise] == [answer("small")]
         assert not large.promise.done()
-        assert await large.promise == [answer(f"large {number}") for number in range(64)]
+        assert [turn.answer for turn in await large.promise] == [answer(f"large {number}") for number in range(64)]
 
     with_worker(fake, Limits(batch=8), act)
     assert fake.seen.index("small") < 16
@@ -117,7 +116,7 @@ def test_many_at_once_keep_their_answers() -> None:
 
     async def act(worker: Worker) -> None:
         texts = [[f"{'x' * (number % 40)}{number}" for number in range(start, start + 7)] for start in range(0, 700, 7)]
-        found: list[list[Answer]] = await asyncio.gather(*(worker.submit(each).promise for each in texts))
-        assert found == [[answer(text) for text in each] for each in texts]
+        found = await asyncio.gather(*(worker.submit(each).promise for each in texts))
+        assert [[turn.answer for turn in each] for each in found] == [[answer(text) for text in each] for each in texts]
 
     with_worker(fake, Limits(queue=100, batch=16), act)

@@ -32,7 +32,11 @@ def started(*words: str, folder: Path) -> tuple["subprocess.Popen[str]", str]:
     running = spawn("serve", *words, "port=0", folder=folder)
     assert running.stderr is not None
     line = running.stderr.readline()
-    assert line.startswith("serving "), line + running.stderr.read()
+    said = line
+    while line and not line.startswith("serving "):
+        line = running.stderr.readline()
+        said += line
+    assert line.startswith("serving "), said
     return running, line.split(" at ")[1].split()[0]
 
 

@@ -1,0 +1,202 @@
+"""POST /v1/chat/completions: a dialogue is answered, whole or as it is written."""
+
+import json
+import time
+from collections.abc import AsyncIterator, Sequence
+from typing import Any
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from dragoman.app.steps.guard import guard_hits
+from dragoman.app.turn import Turn
+from dragoman.core.engine import Piece
+from dragoman.core.sampling import Token
+from dragoman.core.tools import Call, calls_in
+from dragoman.serve.asked import Chat, read_chat
+from dragoman.serve.context import Context, Record, told
+from dragoman.serve.events import DONE, Events, frame, reply
+from dragoman.serve.refused import Refused
+from dragoman.serve.writing import opened, pieces_of, ticket_for
+
+__all__ = ["chat", "turn_of"]
+
+OPENED = ("{", "[")
+
+
+async def chat(context: Context, request: Request) -> Response:
+    """Answer one request. Raises Refused and Gone."""
+    body = await context.body(request)
+    record = context.begin(request, str(body.get("model") or ""), request.headers.get("x-dragoman-conversation", ""))
+    served = record.served
+    if (served.scheduler is None and served.worker is None) or served.task in ("classify", "tag", "embed"):
+        raise Refused(400, "this model does not talk: GET /v1/models says what each one is for", param="model")
+    asked = read_chat(body, served.written, context.limits)
+    record.prompt = told(asked.messages)
+    if served.worker is not None:
+        return await _judged(context, request, record, asked)
+    if asked.written.stream:
+        return Events(_frames(context, request, record, asked), context.headers(record, asked.written.as_judged))
+    return await _whole(context, request, record, asked)
+
+
+async def _whole(context: Context, request: Request, record: Record, asked: Chat) -> Response:
+    n = asked.how.n
+    said, finish = [""] * n, ["stop"] * n
+    tokens: list[list[Token]] = [[] for _ in range(n)]
+    prompt, refused = opened(record, asked.messages)
+    record.refused = refused
+    reused = 0
+    if not refused:
+        async with ticket_for(context, record, request, prompt, asked.how) as ticket:
+            async for pieces in pieces_of(context, record, ticket, record.served.assistant is not None):
+                for piece in pieces:
+                    said[piece.index] += piece.text
+                    tokens[piece.index] += piece.tokens
+                    finish[piece.index] = piece.finish or finish[piece.index]
+                    reused += piece.reused
+    choices = []
+    for index in range(n):
+        calls = calls_in(said[index], asked.tools) if asked.tools else ()
+        message: dict[str, Any] = {"role": "assistant", "content": None if calls else said[index], "refusal": None}
+        if calls:
+            message["tool_calls"] = _calls(record, calls, index)
+        told_of = {"content": _tokens(tokens[index]), "refusal": None} if asked.written.logprobs else None
+        why = "tool_calls" if calls else finish[index]
+        choices.append({"index": index, "message": message, "logprobs": told_of, "finish_reason": why})
+    await context.keep(record)
+    value = _head(record, "chat.completion") | {"choices": choices, "usage": usage(record, reused)}
+    return reply(value, context.headers(record, asked.written.as_judged))
+
+
+async def _frames(context: Context, request: Request, record: Record, asked: Chat) -> AsyncIterator[bytes]:
+    """The events of a stream: the role first, then what is written, then why it ended, then what it took."""
+    head = _head(record, "chat.completion.chunk") | ({"usage": None} if asked.written.usage else {})
+    prompt, refused = opened(record, asked.messages)
+    record.refused = refused
+    held = ["" for _ in range(asked.how.n)]
+    "what may be a call of a tool, which goes out whole"
+    free = [not asked.tools for _ in range(asked.how.n)]
+    reused = 0
+    if refused:
+        yield b"".join(frame(_chunk(head, index, _ROLE)) for index in range(asked.how.n))
+        yield b"".join(frame(_chunk(head, index, {}, "stop")) for index in range(asked.how.n))
+    else:
+        async with ticket_for(context, record, request, prompt, asked.how) as ticket:
+            begun = False
+            async for pieces in pieces_of(context, record, ticket, record.served.assistant is not None):
+                reused += sum(piece.reused for piece in pieces)
+                out = [] if begun else [frame(_chunk(head, index, _ROLE)) for index in range(asked.how.n)]
+                begun = True
+                for piece in pieces:
+                    held[piece.index] += piece.text if not free[piece.index] else ""
+                    out += _pieces(head, record, asked, piece, held, free)
+                if out:
+                    yield b"".join(out)
+    await context.keep(record)
+    end = frame({**head, "choices": [], "usage": usage(record, reused)}) if asked.written.usage else b""
+    yield end + DONE
+
+
+_ROLE = {"role": "assistant", "content": None}
+
+
+def _pieces(
+    head: dict[str, Any], record: Record, asked: Chat, piece: Piece, held: list[str], free: list[bool]
+) -> list[bytes]:
+    """The events that a piece of an answer makes."""
+    index, text = piece.index, piece.text
+    if not free[index]:
+        start = held[index].lstrip()
+        if not piece.finish and (not start or start.startswith(OPENED)):
+            return []
+        calls = calls_in(held[index], asked.tools) if piece.finish else ()
+        if calls:
+            listed = [{"index": place, **one} for place, one in enumerate(_calls(record, calls, index))]
+            return [frame(_chunk(head, index, {"tool_calls": listed})), frame(_chunk(head, index, {}, "tool_calls"))]
+        free[index], text = True, held[index]
+    found = []
+    if text or piece.tokens:
+        logprobs = {"content": _tokens(piece.tokens), "refusal": None} if asked.written.logprobs else None
+        found.append(frame(_chunk(head, index, {"content": text}, None, logprobs)))
+    if piece.finish:
+        found.append(frame(_chunk(head, index, {}, piece.finish)))
+    return found
+
+
+async def _judged(context: Context, request: Request, record: Record, asked: Chat) -> Response:
+    """The answer of an assistant whose steps go on behind the writing: it is to be had whole, and as it was judged."""
+    if not (asked.written.as_judged and asked.plain) or asked.how.n > 1 or asked.how.logprobs:
+        said = "this assistant answers as it was judged: leave out what says how tokens are drawn"
+        raise Refused(400, said)
+    turn = await turn_of(context, request, record, asked.messages)
+    headers = context.headers(record)
+    if not asked.written.stream:
+        message = {"role": "assistant", "content": turn.answer.text, "refusal": None}
+        choice = {"index": 0, "message": message, "logprobs": None, "finish_reason": turn.answer.finish or "stop"}
+        await context.keep(record)
+        return reply(_head(record, "chat.completion") | {"choices": [choice], "usage": usage(record, 0)}, headers)
+
+    async def frames() -> AsyncIterator[bytes]:
+        head = _head(record, "chat.completion.chunk") | ({"usage": None} if asked.written.usage else {})
+        yield frame(_chunk(head, 0, _ROLE)) + frame(_chunk(head, 0, {"content": turn.answer.text}))
+        await context.keep(record)
+        end = frame({**head, "choices": [], "usage": usage(record, 0)}) if asked.written.usage else b""
+        yield frame(_chunk(head, 0, {}, turn.answer.finish or "stop")) + end + DONE
+
+    return Events(frames(), headers)
+
+
+async def turn_of(context: Context, request: Request, record: Record, messages: Sequence[Any]) -> Turn:
+    """What an assistant makes of a dialogue, noted in the record. Raises Refused and Gone."""
+    turn: Turn = (await context.answered(request, record.served, [tuple(messages)]))[0]
+    if turn.answer.finish == "refused" and not turn.answer.text:
+        raise Refused(400, "the prompt is longer than the model reads", param="messages")
+    record.refused, record.guard_hits = turn.refused, sum(guard_hits(turn.trace).values())
+    record.hear(turn.answer.text, turn.answer.tokens)
+    context.charge(record, turn.answer.tokens)
+    return turn
+
+
+def usage(record: Record, reused: int) -> dict[str, Any]:
+    """How many tokens a request took."""
+    total = {"prompt_tokens": record.read, "completion_tokens": record.written}
+    return {**total, "total_tokens": record.read + record.written, "prompt_tokens_details": {"cached_tokens": reused}}
+
+
+def _head(record: Record, kind: str) -> dict[str, Any]:
+    made = int(time.time())
+    return {"id": f"chatcmpl-{record.token}", "object": kind, "created": made, "model": record.served.name}
+
+
+def _chunk(
+    head: dict[str, Any], index: int, delta: dict[str, Any], finish: str | None = None, logprobs: Any = None
+) -> dict[str, Any]:
+    return {**head, "choices": [{"index": index, "delta": delta, "logprobs": logprobs, "finish_reason": finish}]}
+
+
+def _calls(record: Record, calls: Sequence[Call], index: int) -> list[dict[str, Any]]:
+    return [
+        {
+            "id": f"call-{record.token}-{index}-{place}",
+            "type": "function",
+            "function": {"name": call.name, "arguments": json.dumps(call.arguments, ensure_ascii=False)},
+        }
+        for place, call in enumerate(calls)
+    ]
+
+
+def _tokens(tokens: Sequence[Token]) -> list[dict[str, Any]]:
+    return [
+        {
+            **_token(token.text, token.logprob),
+            "top_logprobs": [_token(text, chance) for text, chance in token.top],
+        }
+        for token in tokens
+    ]
+
+
+def _token(text: str, logprob: float) -> dict[str, Any]:
+    """A token that is part of a character has no text of its own, and its bytes are not told."""
+    whole = None if "\ufffd" in text else list(text.encode())
+    return {"token": text, "logprob": min(0.0, logprob), "bytes": whole}
