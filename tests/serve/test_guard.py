@@ -9,14 +9,6 @@ from tests.serve.conftest import Running
 
 KEY = "dk-right"
 ROUTES = ("/metrics", "/v1/classify", "/nowhere", "/docs", "/openapi.json", "/v1/conversations/abcdefgh", "/v1/models")
-    "/metrics",
-    "/v1/classify",
-    "/nowhere",
-    "/docs",
-    "/openapi.json",
-    "/v1/conversations/abcdefgh",
-    "/v1/models/x",
-)
 
 
 @pytest.mark.parametrize(
