@@ -152,7 +152,7 @@ def test_a_tool_that_has_to_be_called_is_called(server: Running) -> None:
     tool = {"type": "function", "function": {"name": "add", "description": "adds", "parameters": parameters}}
     choice = {"type": "function", "function": {"name": "add"}}
     for wanted in ("required", choice):
-        body = {**ASKED, "max_tokens": 60, "messages": [{"role": "user", "content": "x"}]}
+        body = {**ASKED, "max_tokens": 300, "messages": [{"role": "user", "content": "x"}]}
         body |= {"tools": [tool], "tool_choice": wanted}
         (choice_made,) = post(server, body).json()["choices"]
         assert choice_made["finish_reason"] == "tool_calls"

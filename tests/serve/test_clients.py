@@ -62,9 +62,8 @@ def test_openai_talks_whole_and_in_pieces(client: Any) -> None:
 
 
 def test_openai_goes_on_with_a_text_and_embeds(client: Any) -> None:
-    done = client.completions.create(
-        model="tiny", prompt=["the hill", "a tin"], max_tokens=4, temperature=0, logprobs=2
-    )
+    asked = {"model": "tiny", "max_tokens": 4, "temperature": 0}
+    done = client.completions.create(prompt=["the hill", "a tin"], logprobs=2, **asked)
     assert len(done.choices) == 2
     assert len(done.choices[0].logprobs.tokens) == len(done.choices[0].logprobs.token_logprobs)
     streamed = client.completions.create(prompt="the hill", stream=True, **asked)
@@ -106,9 +105,8 @@ def test_langchain_talks_and_embeds(server: Running, client: Any) -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         langchain = pytest.importorskip("langchain_openai")
-        chat = langchain.ChatOpenAI(
-            model="tiny", base_url=f"{server.url}/v1", api_key="any", max_tokens=9, temperature=0
-        )
+        place = {"base_url": f"{server.url}/v1", "api_key": "any"}
+        chat = langchain.ChatOpenAI(model="tiny", max_tokens=9, temperature=0, **place)
         said = chat.invoke("the hill")
         assert said.content
         assert "".join(str(piece.content) for piece in chat.stream("the hill")) == said.content
