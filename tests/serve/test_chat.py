@@ -152,7 +152,7 @@ def test_a_tool_that_has_to_be_called_is_called(server: Running) -> None:
     tool = {"type": "function", "function": {"name": "add", "description": "adds", "parameters": parameters}}
     choice = {"type": "function", "function": {"name": "add"}}
     for wanted in ("required", choice):
-        body = {**ASKED, "max_tokens": 300, "messages": [{"role": "user", "content": "x"}]}
+        body = {**ASKED, "max_tokens": 600, "messages": [{"role": "user", "content": "x"}]}
         body |= {"tools": [tool], "tool_choice": wanted}
         (choice_made,) = post(server, body).json()["choices"]
         assert choice_made["finish_reason"] == "tool_calls"
@@ -221,9 +221,9 @@ def test_what_is_wrong_is_named_and_not_repeated(server: Running, change: dict[s
 
 
 def test_a_prompt_that_is_too_long_is_told_in_tokens(server: Running) -> None:
-    given = post(server, {"messages": [{"role": "user", "content": "hill " * 600}]})
+    given = post(server, {"messages": [{"role": "user", "content": "hill " * 1200}]})
     assert given.status_code == 400
-    assert "512" in given.json()["error"]["message"]
+    assert "1,024" in given.json()["error"]["message"]
 
 
 def test_temperature_nothing_and_top_p_nothing_are_bounds(server: Running) -> None:

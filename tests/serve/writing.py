@@ -33,5 +33,5 @@ def writing_context(folder: Path, limits: Limits | None = None, journal: Path | 
 def _longer(folder: Path) -> Path:
     """The same model for longer texts: turned positions need no table."""
     config = json.loads((folder / "config.json").read_text())
-    (folder / "config.json").write_text(json.dumps({**config, "max_position_embeddings": 512}))
+    (folder / "config.json").write_text(json.dumps({**config, "max_position_embeddings": 1024}))
     return folder
