@@ -20,6 +20,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
 
 
 def test_a_person_talks_judges_and_comes_back(server: Running, browser: Browser) -> None:
+    browser.wide(1200)
     browser.go(f"{server.url}/")
     browser.until("document.querySelector('.greeting h2')?.textContent !== 'No model'")
     browser.until("document.activeElement.id === 'say'")
