@@ -80,6 +80,8 @@ def build(context: Context, *, hosts: Sequence[str] = LOOPBACK, addresses: bool 
             one.stop()
         if context.journal is not None:
             context.journal.stop()
+        if context.spans is not None:
+            context.spans.stop()
 
     app = FastAPI(
         title="Dragoman", docs_url=None, redoc_url=None, openapi_url=None, lifespan=live, redirect_slashes=False

@@ -13,7 +13,7 @@ from dragoman.serve.fields import Fields
 from dragoman.serve.limits import Limits
 from dragoman.serve.refused import Refused
 
-__all__ = ["Chat", "messages_of", "read_chat"]
+__all__ = ["MODEL", "Chat", "messages_of", "read_chat"]
 
 ROLES = {"system": "system", "developer": "system", "user": "user", "assistant": "assistant", "tool": "tool"}
 TOOLS, TOOL = 64, 65_536

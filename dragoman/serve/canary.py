@@ -25,7 +25,8 @@ class Canary:
     def arm(self, asked: str, key: str, conversation: str) -> str:
         """Who answers: the control or the candidate; empty where neither was asked for.
 
-        The same person, told by the key, or else by the conversation, is answered by the same one every time.
+        The same person, told by the key, or else by the conversation, is answered by the same one every time. Who
+        gives neither is given another `conversation` at each request, and so drawn anew.
         """
         if asked != self.control:
             return ""

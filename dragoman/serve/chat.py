@@ -19,7 +19,7 @@ from dragoman.serve.events import DONE, Events, frame, reply
 from dragoman.serve.refused import Refused
 from dragoman.serve.writing import opened, pieces_of, ticket_for
 
-__all__ = ["chat", "turn_of"]
+__all__ = ["chat", "turn_of", "usage"]
 
 OPENED = ("{", "[")
 

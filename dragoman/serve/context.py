@@ -20,6 +20,7 @@ from dragoman.serve.limits import Limits
 from dragoman.serve.meters import Meters
 from dragoman.serve.refused import Gone, Refused
 from dragoman.serve.served import Catalogue, Served
+from dragoman.serve.spans import Spans
 from dragoman.serve.worker import Job
 
 __all__ = ["Context", "Record", "hung_up", "told"]
@@ -42,6 +43,9 @@ class Record:
     written: int = 0
     first: float = 0.0
     guard_hits: int = 0
+    parent: str = ""
+    "the header traceparent of the request"
+    kept: bool = False
 
     @property
     def token(self) -> str:
@@ -66,6 +70,7 @@ class Context:
     keyring: Keyring | None = None
     budgets: Budgets | None = None
     canary: Canary | None = None
+    spans: Spans | None = None
     held: Held = field(default_factory=Held)
 
     async def body(self, request: Request) -> dict[str, Any]:
@@ -80,12 +85,14 @@ class Context:
     def begin(self, request: Request, model: str, conversation: str = "") -> Record:
         """A record of this request to the model that it names. Raises Refused (404) where there is no such model."""
         served, arm = self.catalogue.find(model), ""
-        key = self.key(request)
+        key, token = self.key(request), secrets.token_hex(12)
         if self.canary is not None:
-            arm = self.canary.arm(served.name, key.name if key else "", conversation)
+            arm = self.canary.arm(served.name, key.name if key else "", conversation or token)
             served = self.catalogue.find(arm) if arm else served
-        token = secrets.token_hex(12)
-        return Record(f"req-{token}", request.url.path, key, served, time.monotonic(), arm)
+        record = Record(f"req-{token}", request.url.path, key, served, time.monotonic(), arm)
+        record.parent = request.headers.get("traceparent", "")
+        request.scope["dragoman.record"] = record  # where it fails, the guard writes it down
+        return record
 
     def headers(self, record: Record, as_judged: bool = True) -> dict[str, str]:
         """What every answer carries."""
@@ -97,31 +104,15 @@ class Context:
 
     async def keep(self, record: Record, status: int = 200) -> None:
         """Write a request down; when this returns it survives a kill. Raises Refused where the journal is strict."""
-        self.meters.refusals.inc(int(record.refused))
-        self.meters.guard_hits.inc(record.guard_hits)
-        if self.journal is None:
+        record.kept = True
+        self.meters.keep(record.route, record.refused, record.guard_hits, record.written)
+        if self.journal is None and self.spans is None:
             return
-        seconds = time.monotonic() - record.began
-        await self.journal.keep(
-            Entry(
-                id=record.id,
-                at=time.time() - seconds,
-                key=record.key.name if record.key else "",
-                route=record.route,
-                model=record.served.name,
-                lineage=record.served.lineage.header,
-                status=status,
-                prompt=record.prompt,
-                answer="".join(record.said),
-                refused=record.refused,
-                read=record.read,
-                written=record.written,
-                first=record.first,
-                seconds=seconds,
-                guard_hits=record.guard_hits,
-                arm=record.arm,
-            )
-        )
+        entry = _entry(record, status)
+        if self.spans is not None:
+            self.spans.tell(entry, record.parent)
+        if self.journal is not None:
+            await self.journal.keep(entry)
 
     def reserve(self, record: Record, tokens: int) -> None:
         """Count the tokens of a prompt. Raises Refused (429, 413)."""
@@ -147,6 +138,28 @@ class Context:
             return await _first(job, request)
         finally:
             worker.drop(job)
+
+
+def _entry(record: Record, status: int) -> Entry:
+    seconds = time.monotonic() - record.began
+    return Entry(
+        id=record.id,
+        at=time.time() - seconds,
+        key=record.key.name if record.key else "",
+        route=record.route,
+        model=record.served.name,
+        lineage=record.served.lineage.header,
+        status=status,
+        prompt=record.prompt,
+        answer="".join(record.said),
+        refused=record.refused,
+        read=record.read,
+        written=record.written,
+        first=record.first,
+        seconds=seconds,
+        guard_hits=record.guard_hits,
+        arm=record.arm,
+    )
 
 
 async def _first(job: Job, request: Request) -> list[Any]:

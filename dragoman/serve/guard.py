@@ -1,6 +1,7 @@
 """The door of the server: who may come in, what is counted, and what is said when something breaks."""
 
 import asyncio
+import contextlib
 import ipaddress
 import time
 from collections.abc import Mapping, Sequence
@@ -76,7 +77,7 @@ class Guard:
         if scope["type"] != "http":
             await self._other(scope, receive, send)
             return
-        began, status = time.perf_counter(), 0
+        began, status, failed = time.perf_counter(), 0, 0
 
         async def speak(message: Message) -> None:
             nonlocal status
@@ -90,17 +91,28 @@ class Guard:
             self.admit(scope)
             await self.app(scope, receive, speak)
         except Gone:
-            status = 499  # nobody is left to hear it; counted as such
+            status = failed = 499  # nobody is left to hear it; counted as such
         except Refused as refused:
+            failed = refused.status
             await self._refuse(speak, refused, status)
         except asyncio.CancelledError:  # the time to drain is over
+            failed = 503
             await self._refuse(speak, Refused(503, "the server is stopping", 1), status)
         except Exception as error:
             complain(error)
+            failed = 500
             await self._refuse(speak, Refused(500, "the server failed on this request"), status)
         finally:
             route = route_of(scope["path"], self.access) or "other"
             self.context.meters.count(route, status, time.perf_counter() - began)
+            await self._keep(scope, failed)
+
+    async def _keep(self, scope: Scope, failed: int) -> None:
+        """Write down a request to a model that failed; those that did not have written themselves."""
+        record = scope.get("dragoman.record")
+        if failed and record is not None and not record.kept:
+            with contextlib.suppress(Refused):  # it has its answer, whatever the disk says
+                await self.context.keep(record, failed)
 
     async def _other(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":

@@ -70,6 +70,8 @@ class Figures:
     seconds: tuple[float, ...] = ()
     first: tuple[float, ...] = ()
     "until the first token, of those that wrote any"
+    writing: float = 0.0
+    "seconds that requests took which wrote any, together"
 
     @property
     def failed(self) -> int:
@@ -198,6 +200,7 @@ def _figures(rows: Sequence[Sequence[Any]]) -> Figures:
         corrected=sum(bool(row[8]) for row in rows),
         seconds=tuple(sorted(row[6] for row in well)),
         first=tuple(sorted(row[5] for row in well if row[3])),
+        writing=sum(row[6] for row in well if row[3]),
     )
 
 

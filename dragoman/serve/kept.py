@@ -32,6 +32,7 @@ async def feedback(context: Context, request: Request) -> Response:
         raise fields.wrong("thumb", "is missing, and so are correction and comment")
     if not await journal.note(name, _owner(context, request), thumb, correction, comment):
         raise Refused(404, "there is no answer of that id for this key", param="id")
+    context.meters.judge(thumb, bool(correction))
     return reply({"id": name, "stored": True}, {})
 
 

@@ -9,6 +9,7 @@ __all__ = ["Meters"]
 SECONDS = (0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
 STEPS = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 5.0)
 TEXTS = (1, 2, 4, 8, 16, 32, 64, 128)
+TOKENS = (16, 64, 256, 1024, 4096, 16_384, 65_536)
 
 
 class Meters:
@@ -42,6 +43,13 @@ class Meters:
         self.between = Histogram(
             "dragoman_between_tokens_seconds", "Seconds between two steps of an answer.", buckets=STEPS, registry=where
         )
+        self.batch = Histogram(
+            "dragoman_step_answers", "Answers that one step of the engine wrote at.", buckets=TEXTS, registry=where
+        )
+        self.answer = Histogram(
+            "dragoman_answer_tokens", "Tokens of an answer.", ["route"], buckets=TOKENS, registry=where
+        )
+        self.thumbs = Counter("dragoman_feedback", "What people said of answers.", ["thumb"], registry=where)
         Gauge("dragoman_run_info", "The run that is served.", ["run"], registry=where).labels(run).set(1)
 
     def watch(self, name: str, meaning: str, value: Callable[[], float]) -> None:
@@ -52,6 +60,20 @@ class Meters:
         """Count one request that ended."""
         self.requests.labels(route, str(status)).inc()
         self.seconds.labels(route).observe(seconds)
+
+    def judge(self, thumb: int | None, corrected: bool) -> None:
+        """Count what somebody said of an answer: a thumb of 1, -1 or None, and whether it was corrected."""
+        if thumb is not None:
+            self.thumbs.labels("up" if thumb > 0 else "down").inc()
+        if corrected:
+            self.thumbs.labels("corrected").inc()
+
+    def keep(self, route: str, refused: bool, guard_hits: int, written: int) -> None:
+        """Count one answer that was given."""
+        self.refusals.inc(int(refused))
+        self.guard_hits.inc(guard_hits)
+        if written:
+            self.answer.labels(route).observe(written)
 
     def page(self) -> bytes:
         """All figures as text."""

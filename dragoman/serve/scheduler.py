@@ -232,6 +232,8 @@ class Scheduler:
 
     def _hand_out(self, pieces: Sequence[Piece]) -> None:
         now = time.monotonic()
+        if written := sum(piece.count > 0 for piece in pieces):
+            self.meters.batch.observe(written)
         found: dict[int, list[Piece]] = {}
         for piece in pieces:
             found.setdefault(piece.number, []).append(piece)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Literal
 
 from dragoman.core.errors import UserError
 from dragoman.core.show import Show, many
+from dragoman.stages.exported import filled
 from dragoman.stages.runs import folder_of
 from dragoman.stages.serving import Opening, open_served
 
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     from dragoman.serve.meters import Meters
     from dragoman.serve.served import Catalogue
 
-__all__ = ["PLACES", "SECTIONS", "Keeping", "Settings", "run"]
+__all__ = ["PLACES", "SECTIONS", "Keeping", "Settings", "open_context", "run"]
 
 PLACES = ("run",)
 SECTIONS = False
@@ -50,8 +51,8 @@ class Settings:
 
     run: str = ""
     """What to serve: a run, the start of its name, a rung such as lora; a model (a folder, hf:owner/name,
-    builtin:minilm, openai:http://host:port/v1#model); or an index of documents. Several with commas: the first one
-    answers where a request names none. Empty takes the newest verdict's run."""
+    builtin:minilm, openai:http://host:port/v1#model); an index of documents; or the folder of an exported app.
+    Several with commas: the first one answers where a request names none. Empty takes the newest verdict's run."""
     adapter: tuple[str, ...] = ()
     "LoRA adapters in PEFT's format beside a model: folders, with commas between; each is a model of its own name."
     model: str = ""
@@ -86,8 +87,8 @@ class Settings:
     "How many answers are written at once; 0 chooses by the device."
     tokens: int = 4096
     "The most tokens of one answer."
-    engine: Literal["auto", "ours", "turns"] = "auto"
-    "How answers share a model: ours writes them side by side; turns writes one after the other."
+    engine: Literal["auto", "ours", "turns", "openvino"] = "auto"
+    "How answers share a model: ours writes side by side, turns one after the other, openvino in int8 on a CPU."
     device: str = "auto"
     "Where models run: auto, cpu, cuda or mps."
     precision: Literal["auto", "fp32", "bf16", "int8", "int8_dynamic"] = "auto"
@@ -118,6 +119,7 @@ def run(settings: Settings, words: tuple[str, ...], show: Show) -> int:
         ) from None
     if settings.new_key or settings.revoke:
         return _keys(settings, show)
+    settings = filled(settings, settings.run)
     context = open_context(settings, show)
     serve(context, host=settings.host, port=settings.port, page=settings.page)
     return 0
@@ -144,6 +146,8 @@ def open_context(settings: Settings, show: Show) -> "Context":
 
         name, _, share = settings.canary.rpartition(":")
         known = [served.name for served in catalogue]
+        begun = [one for one in known if one.startswith(f"{name}-")]
+        name = begun[0] if name not in known and len(begun) == 1 else name  # lora of lora-4f21c09a1b
         if name not in known:
             raise UserError("the canary is none of what is served", f"say canary=NAME:0.1, one of: {', '.join(known)}")
         try:
