@@ -14,7 +14,7 @@ from dragoman.serve.scheduler import Scheduler
 from dragoman.serve.served import Catalogue, Lineage, Served
 from tests.nn.tiny_lm import folder_of
 
-__all__ = ["HOW", "writing_context"]
+__all__ = ["HOW", "longer", "writing_context"]
 
 HOW = Sampling(max_tokens=12)
 
@@ -22,7 +22,7 @@ HOW = Sampling(max_tokens=12)
 def writing_context(folder: Path, limits: Limits | None = None, journal: Path | None = None) -> Context:
     """A server of one random decoder that is talked to."""
     bounds, meters = limits or Limits(), Meters("tiny")
-    made = folder if (folder / "config.json").exists() else _longer(folder_of("llama", folder, TEMPLATES["instruct"]))
+    made = folder if (folder / "config.json").exists() else longer(folder_of("llama", folder, TEMPLATES["instruct"]))
     engine, _ = open_engine(made, device="cpu", precision="fp32")
     scheduler = Scheduler(engine, bounds, meters)
     served = Served("tiny", "chat", Lineage(base="tiny", prompt="p1"), scheduler=scheduler, written=HOW)
@@ -30,7 +30,7 @@ def writing_context(folder: Path, limits: Limits | None = None, journal: Path | 
     return Context(Catalogue([served]), bounds, meters, journal=kept)
 
 
-def _longer(folder: Path) -> Path:
+def longer(folder: Path) -> Path:
     """The same model for longer texts: turned positions need no table."""
     config = json.loads((folder / "config.json").read_text())
     (folder / "config.json").write_text(json.dumps({**config, "max_position_embeddings": 1024}))
