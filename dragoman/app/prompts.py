@@ -2,7 +2,7 @@
 
 import hashlib
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -11,11 +11,12 @@ from dragoman.core.config import nearest, read_toml
 from dragoman.core.disk import typed
 from dragoman.core.errors import UserError
 
-__all__ = ["PromptFile", "read_prompt"]
+__all__ = ["PromptFile", "prompt_told", "read_prompt"]
 
 PART = re.compile(r"\{\{|\}\}|\{([a-z][a-z0-9_]*)\}|[{}]")
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,95}")
 KEYS = ("name", "text", "about")
+MARKS = re.compile(r"(?:prompt (.+@[0-9a-f]+)|((?:instruct|cite)@[0-9a-f]+))")
 DIGITS = 12  # of the hash: 48 bits tell any number of versions apart that people write
 
 
@@ -66,6 +67,13 @@ class PromptFile:
         if missing:
             raise UserError(f"the prompt {self.name} needs a value for {{{missing[0]}}}", f"give one: {missing[0]}")
         return PART.sub(lambda found: values[found[1]] if found[1] else found[0][0], self.text)
+
+
+def prompt_told(trace: Sequence[str]) -> str:
+    """Which prompt an answer was written by, as its trace tells it: `greet@2cf24dba5fb0`, or the version of a step's
+    own words, such as `cite@90a1b2c3d4e5`, where there was no file; empty where no model was told anything."""
+    found = [hit for line in trace if (hit := MARKS.fullmatch(line))]
+    return next((hit[1] for hit in found if hit[1]), next((hit[2] for hit in found), ""))
 
 
 def read_prompt(path: str | Path) -> PromptFile:

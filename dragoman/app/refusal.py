@@ -29,6 +29,8 @@ class Calibrated:
     "the share of answerable questions that are refused"
     false_answers: Estimate
     "the share of questions without an answer that are answered"
+    answered: tuple[bool, ...] = ()
+    "whether each question would be answered, by a threshold that was not chosen on it"
 
 
 def surety(passages: Sequence[Passage]) -> float:
@@ -81,7 +83,8 @@ def calibrate(
     for part in range(FOLDS):
         held = fold == part
         given[held] = values[held] >= _threshold(values[~held], truth[~held], most_false_refusals)
-    return Calibrated(_threshold(values, truth, most_false_refusals), _share(~given[truth]), _share(given[~truth]))
+    errors = (_share(~given[truth]), _share(given[~truth]))
+    return Calibrated(_threshold(values, truth, most_false_refusals), *errors, tuple(given.tolist()))
 
 
 def _threshold(values: NDArray[np.float64], truth: NDArray[np.bool_], most: float) -> float:

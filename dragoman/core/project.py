@@ -9,6 +9,7 @@ from typing import Any, Literal
 
 from dragoman.core.config import build, merge, nearest, parse_word, read_toml
 from dragoman.core.errors import UserError
+from dragoman.core.guarding import Guards, Prompting
 from dragoman.core.sizing import parse_bytes, parse_seconds
 from dragoman.core.targets import Criterion, criteria
 
@@ -146,6 +147,8 @@ class Data:
     "Take only this many rows, drawn with the seed; 0 takes all."
     seed: int = 0
     "The seed of the split."
+    collected: bool = True
+    "Whether training takes in what dragoman collect made of corrected answers, in collected beside the project file."
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,6 +190,8 @@ class Documents:
     "The cosine of the best passage below which the documents are said not to answer; -1 refuses none."
     model: str = ""
     "Who answers in its own words, held against the documents: a folder, a run's model, hf:owner/name; empty quotes."
+    rerank: str = ""
+    "The cross-encoder that rates what was found again: a run of objective=reward, a folder, hf:owner/name; empty: none."
 
 
 @dataclass(frozen=True, slots=True)
@@ -234,6 +239,10 @@ class Project:
     "Which models may be adapted."
     documents: Documents = field(default_factory=Documents)
     "What the rag rung answers from."
+    prompt: Prompting = field(default_factory=Prompting)
+    "What a model that writes is told in front of everything else."
+    guards: Guards = field(default_factory=Guards)
+    "What is kept from a model that answers, and from its answers."
     ladder: Ladder = field(default_factory=Ladder)
     "How far the adaptation may go."
     train: Mapping[str, Any] = field(default_factory=dict)
@@ -352,6 +361,7 @@ def _from_here(path: tuple[str, ...], value: Any) -> Any:
         named = [value] if isinstance(value, str) else value
         return [str(Path(one).absolute()) if isinstance(one, str) and Path(one).is_dir() else one for one in named]
     places = (("data",), *(("data", name) for name in ("source", "validation", "test", "general")), ("runs",))
+    places += (("prompt",), ("prompt", "file"))
     if path not in places or not isinstance(value, str) or value in ("", "-") or value.startswith(("builtin:", "hf:")):
         return value
     return str(Path(value).absolute())

@@ -9,9 +9,10 @@ from pathlib import Path
 from dragoman.core import durable
 from dragoman.core.errors import UserError
 from dragoman.core.types import Example
+from dragoman.data.dedupe import canonical, words_of
 from dragoman.data.examples import read_examples, write_examples
 
-__all__ = ["Opening", "open_sealed", "openings", "read_again", "write_sealed"]
+__all__ = ["Opening", "open_sealed", "openings", "read_again", "stand_sealed", "write_sealed"]
 
 PART = "part"
 LOG = "openings.jsonl"
@@ -59,6 +60,16 @@ def read_again(folder: Path) -> tuple[list[Example], int]:
     if not openings(folder):
         raise UserError("the sealed test set was never opened", "dragoman judge opens it")
     return read_examples(folder / PART / "examples.jsonl"), len(openings(folder))
+
+
+def stand_sealed(folder: Path, texts: Sequence[str]) -> frozenset[int]:
+    """The places of the texts that stand in the sealed part, case and white space aside.
+
+    Nothing else of it is told, so this counts as no opening. Raises UserError where the part is damaged.
+    """
+    _intact(folder)
+    held = {canonical(words_of(one)) for one in read_examples(folder / PART / "examples.jsonl")}
+    return frozenset(place for place, text in enumerate(texts) if canonical(text) in held)
 
 
 def _intact(folder: Path) -> None:

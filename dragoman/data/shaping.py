@@ -11,6 +11,7 @@ from dragoman.core.project import Columns
 from dragoman.core.types import Example
 from dragoman.data.clean import clean
 from dragoman.data.columns import Schema, known, listed
+from dragoman.data.generated import GENERATED
 from dragoman.data.problems import Problem, Row
 
 __all__ = [
@@ -96,8 +97,11 @@ def choose_column(
 
 
 def facts(row: Row, columns: Columns) -> dict[str, Any]:
-    """What the meta of every example holds: its place, and its id and group where there are columns for them."""
+    """What the meta of every example holds: its place, its id and group where there are columns for them, and that a
+    model made it where the row says so."""
     meta: dict[str, Any] = {"place": str(row.place)}
+    if str(row.values.get(GENERATED)).lower() == "true":  # a table of text writes it as a word
+        meta[GENERATED] = True
     for name, column in (("id", columns.id), ("group", columns.group)):
         if column and row.values.get(column) is not None:
             meta[name] = str(row.values[column])

@@ -12,6 +12,7 @@ from hashlib import blake2b
 from dragoman.core.errors import UserError
 from dragoman.core.types import Example
 from dragoman.data.dedupe import Overlap, canonical, groups, overlap, words_of
+from dragoman.data.generated import of_people, refuse_generated
 from dragoman.data.prompt_leaks import is_preference, prompt_bonds, prompt_leaks
 
 __all__ = ["NEAR_ALLOWED", "Parts", "sample", "split"]
@@ -62,17 +63,19 @@ def split(
     not stand in training: any exact duplicate, or near duplicates of more than 1 % of their rows, are refused, and so
     is a prompt of preferences (`prompt-leak`); `on_overlap="drop"` takes them out of training.
     With `labelled` False the answers are texts or tags: rows are drawn whatever they are, and none is refused for them.
+    Rows that a model made (`data.generated`) are only learnt from: they move no other row, one that stands in
+    validation or test, exactly or nearly, is left out, and given sets that hold such rows are refused.
     Raises UserError for these, for a set of one label, and for one too small to split.
     """
     dropped: Counter[str] = Counter()
     said: list[str] = []
-    train = list(examples)
+    train, made = _told_apart(examples, validation, test)
     if validation is not None and test is not None:
         validation = _apart(list(validation), test, "validation", "test", near_duplicate, on_overlap, dropped)
     for name, part in (("test", test), ("validation", validation)):
         if part is not None:
             train = _apart(train, part, "train", name, near_duplicate, on_overlap, dropped)
-    _enough(train, "data.source", labelled)
+    _enough(train if train else made, "data.source", labelled)
     wanted = {"validation": validation is None, "test": test is None}
     if any(wanted.values()):
         fractions = {
@@ -88,7 +91,41 @@ def split(
         validation = placed.get("validation", validation)
         test = placed.get("test", test)
         train = placed["train"]
+    if made:
+        train = [*train, *_kept_apart(made, {"test": test, "validation": validation}, near_duplicate, dropped)]
     return Parts(tuple(train), tuple(validation or ()), tuple(test or ()), dict(dropped), tuple(said))
+
+
+def _told_apart(
+    examples: Sequence[Example], validation: Sequence[Example] | None, test: Sequence[Example] | None
+) -> tuple[list[Example], list[Example]]:
+    """The rows of people and those that a model made. Raises UserError where one of these would be measured on."""
+    refuse_generated(test or (), "test")
+    refuse_generated(validation or (), "validation")
+    people, made = of_people(examples)
+    if made and not people and (test is None or validation is None):
+        raise UserError(
+            f"all {len(made):,} rows are generated: there is nothing to measure on",
+            "name rows that people wrote: data.test=PATH and data.validation=PATH, or put them into data.source too",
+        )
+    return people, made
+
+
+def _kept_apart(
+    made: list[Example],
+    held: Mapping[str, Sequence[Example] | None],
+    threshold: float,
+    dropped: Counter[str],
+) -> list[Example]:
+    """The rows that a model made without those that stand in a part that is measured on, or share a group with it."""
+    for name, part in held.items():
+        groups = {str(one.meta.get("group", "")) for one in part or ()} - {""}
+        left = [one for one in made if str(one.meta.get("group", "")) not in groups]
+        left = _apart(left, part or (), "train", name, threshold, "drop", Counter())
+        if len(left) < len(made):
+            dropped[f"generated-row-in-{name}"] += len(made) - len(left)
+        made = left
+    return made
 
 
 def _hash(text: str, seed: int) -> bytes:

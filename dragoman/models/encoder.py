@@ -2,6 +2,7 @@
 
 import copy
 from collections.abc import Callable, Sequence
+from typing import Protocol
 
 import numpy as np
 import torch
@@ -15,7 +16,7 @@ from dragoman.nn.encoder import Encoder, mean_pool
 from dragoman.nn.padding import by_length, pad
 from dragoman.nn.tokenizer import Tokenizer
 
-__all__ = ["LocalEncoder", "longest_text", "plan"]
+__all__ = ["Graph", "LocalEncoder", "longest_text", "plan"]
 
 EQUAL = 0.999
 "cosine to the fp32 vector below which bf16 is not taken for the same model"
@@ -36,11 +37,23 @@ _PROBES = (
 )
 
 
+class Graph(Protocol):
+    """An encoder that another engine than torch computes, pooling included."""
+
+    proof: float
+    "the smallest cosine of its vectors to those of torch in fp32"
+
+    def vectors(self, ids: Tensor, mask: Tensor | None) -> Tensor:
+        """One unit vector a text, [b, w], of ids [b, s] and the mask [b, s] that is True on the text (None: all is)."""
+        ...
+
+
 class LocalEncoder:
     """An encoder of `nn` behind the Embedder door.
 
-    `precision` is what it computes in, fp32 or bf16; `proof` the smallest cosine between the two on a few fixed texts
-    (1.0 where nothing had to be proven); `max_length` the tokens of a text that are read, special ones included.
+    `precision` is what it computes in, fp32 or bf16, and `engine` what computes it, torch or onnx; `proof` the smallest
+    cosine to torch in fp32 on a few fixed texts (1.0 where nothing had to be proven); `max_length` the tokens of a text
+    that are read, special ones included.
     """
 
     def __init__(
@@ -52,12 +65,14 @@ class LocalEncoder:
         precision: Precision = "auto",
         max_length: int = 0,
         pool_first: bool = False,
+        graph: Graph | None = None,
     ) -> None:
         """Take over `net` (it is moved and perhaps cast); `pool_first` reads the first token instead of the mean.
 
-        With `auto` the weights themselves are cast to bf16 where the device computes in it, and only if the vectors
-        stay within cosine 0.999: autocast would cast them again in every batch. Raises UserError where max_length
-        exceeds the model's positions.
+        With a `graph`, that computes the vectors on the CPU, in fp32 and pooled its own way, and `net` tells the sizes
+        alone. Without one, `auto` casts the weights themselves to bf16 where the device computes in it, and only if the
+        vectors stay within cosine 0.999: autocast would cast them again in every batch. Raises UserError where
+        max_length exceeds the model's positions.
         """
         self.device = device or torch.device("cpu")
         self.max_length = longest_text(net.arch, tokenizer, max_length)
@@ -67,7 +82,11 @@ class LocalEncoder:
         self._tokenizer = tokenizer
         self._pool_first = pool_first
         self._net = net.to(self.device).eval()
-        if precision == "bf16" or (precision == "auto" and has_bf16(self.device)):
+        self._graph = graph
+        self.engine = "torch" if graph is None else "onnx"
+        if graph is not None:
+            self.proof = graph.proof
+        elif precision == "bf16" or (precision == "auto" and has_bf16(self.device)):
             self._cast(forced=precision == "bf16")
 
     def embed(self, texts: Sequence[str], progress: Callable[[int], None] | None = None) -> NDArray[np.float32]:
@@ -96,6 +115,8 @@ class LocalEncoder:
     @torch.inference_mode()
     def _vectors(self, rows: Sequence[Sequence[int]]) -> Tensor:
         ids, mask = pad(rows, self._tokenizer.pad_id)  # [b, s], [b, s]
+        if self._graph is not None:
+            return self._graph.vectors(ids, mask)  # [b, w]
         ids, mask = ids.to(self.device), None if mask is None else mask.to(self.device)
         # Pooled in fp32 whatever the weights are: a mean over 500 bf16 numbers loses digits for nothing.
         pooled = self._net.first(ids, mask) if self._pool_first else mean_pool(self._net(ids, mask).float(), mask)

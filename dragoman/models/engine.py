@@ -37,7 +37,7 @@ REMEMBERED = 512  # prompts whose ids are remembered between `count` and `add`, 
 
 
 @dataclass(eq=False)
-class Request:
+class _Request:
     """One request under way."""
 
     asked: Asked
@@ -84,9 +84,9 @@ class LocalEngine:
         )
         self._net = net
         self._raw = Asking(self._lm.tokenizer, False, False)
-        self._waiting: deque[Request] = deque()
-        self._reading: deque[Request] = deque()
-        self._rows: list[tuple[Request, int]] = []
+        self._waiting: deque[_Request] = deque()
+        self._reading: deque[_Request] = deque()
+        self._rows: list[tuple[_Request, int]] = []
         "the request and the answer of each row, by the row's number"
         self._next: list[int] = []
         "the last token of each row, which is read at the next step"
@@ -130,7 +130,7 @@ class LocalEngine:
         sampler = Sampler(how, [ids] * n, size, eos, self._lm.device, range(n), matchers)
         answers = [Answer(self._lm.tokenizer, how, asked.raw or not self._lm.chat) for _ in range(n)]
         limit = room(self._lm.arch, ids, how.max_tokens)
-        self._waiting.append(Request(asked, ids, limit, sampler, answers, matchers, counts=[0] * n))
+        self._waiting.append(_Request(asked, ids, limit, sampler, answers, matchers, counts=[0] * n))
 
     def cancel(self, number: int) -> None:
         """Forget a request; its rows are free at once."""
@@ -203,7 +203,7 @@ class LocalEngine:
                 break
         return []
 
-    def _begin(self, request: Request, logits: Tensor) -> list[Piece]:
+    def _begin(self, request: _Request, logits: Tensor) -> list[Piece]:
         """The first token of each answer, behind the prompt."""
         prompt, n, number = request.prompt, request.asked.how.n, request.asked.number
         assert prompt is not None
@@ -225,7 +225,7 @@ class LocalEngine:
         """One token of every row."""
         ids = torch.tensor(self._next, device=self._lm.device)  # [b]
         logits = self._rolling.write(self._net_of_rows(), ids)  # [b, v]
-        places: dict[Request, dict[int, int]] = {}
+        places: dict[_Request, dict[int, int]] = {}
         for row, (request, answer) in enumerate(self._rows):
             places.setdefault(request, {})[answer] = row
         best: list[int] = []
@@ -254,7 +254,7 @@ class LocalEngine:
         self._leave(over)
         return pieces
 
-    def _grown(self, request: Request, rows: Sequence[int], tokens: Sequence[int]) -> tuple[list[Piece], list[int]]:
+    def _grown(self, request: _Request, rows: Sequence[int], tokens: Sequence[int]) -> tuple[list[Piece], list[int]]:
         """What a token of each open answer adds to it, and the rows of those that are over."""
         pieces: list[Piece] = []
         kept: list[int] = []
@@ -275,7 +275,7 @@ class LocalEngine:
             request.open = [request.open[place] for place in kept]
         return pieces, [rows[place] for place in over]
 
-    def _finish(self, request: Request, place: int, answer: int, token: int) -> str:
+    def _finish(self, request: _Request, place: int, answer: int, token: int) -> str:
         """Why an answer ends with this token; empty where it goes on."""
         grammars = request.sampler.grammars
         if token in self._lm.tokenizer.eos_ids or request.answers[answer].stopped:
@@ -302,7 +302,7 @@ class LocalEngine:
             self._dropping.discard(name)
             self._mixed = None
 
-    def _net_of(self, request: Request) -> Decoder:
+    def _net_of(self, request: _Request) -> Decoder:
         """The net that reads a request's prompt."""
         if not request.asked.adapter or self._adapted is None:
             return self._net
@@ -343,7 +343,7 @@ class LocalEngine:
         return found
 
 
-def _failed(request: Request, error: ValueError) -> list[Piece]:
+def _failed(request: _Request, error: ValueError) -> list[Piece]:
     """The end of every open answer of a request whose numbers went wrong; the others go on."""
     problem, number = not_finite(str(error)).problem, request.asked.number
     pieces = [Piece(number, answer, finish="error", problem=problem) for answer in request.open]

@@ -15,6 +15,7 @@ from dragoman.models.encoder import LocalEncoder
 from dragoman.models.extractor import LocalExtractor
 from dragoman.models.fake import FakeLM
 from dragoman.models.local import LocalLM
+from dragoman.models.onnx_encoder import open_graph, wants_onnx
 from dragoman.models.remote import RemoteLM, parse_remote
 from dragoman.models.source import resolve
 from dragoman.models.tagger import LocalTagger
@@ -27,30 +28,47 @@ from dragoman.nn.store import family_of, load_classifier, load_encoder, load_lm
 from dragoman.nn.tokenizer import Tokenizer
 from dragoman.nn.weights import read_config, read_json
 
-__all__ = ["open_adapted", "open_classifier", "open_embedder", "open_extractor", "open_lm", "open_tagger"]
+__all__ = [
+    "WeightsOrAuto",
+    "open_adapted",
+    "open_classifier",
+    "open_embedder",
+    "open_extractor",
+    "open_lm",
+    "open_tagger",
+]
 
 WeightsOrAuto = Literal["auto"] | Weights
 _KNOWN = ("auto", *get_args(Weights))
 
 
 def open_embedder(
-    spec: str | Path, device: str = "auto", precision: Precision = "auto", max_length: int = 0
+    spec: str | Path,
+    device: str = "auto",
+    precision: Precision = "auto",
+    max_length: int = 0,
+    engine: str = "auto",
 ) -> LocalEncoder:
     """The embedder in a folder or behind a name. `auto` computes in bf16 where that is faster and proven equal.
 
-    Raises UserError as `resolve` and `nn.store.load_encoder`, and where the folder pools in a way not built here.
+    `engine` is torch, onnx (ONNX Runtime in fp32, on a CPU) or auto, which is onnx where it is installed and a CPU has
+    no bf16, else torch. Raises UserError as `resolve`, `nn.store.load_encoder`, `wants_onnx` and `open_graph`, and
+    where the folder pools in a way not built here.
     """
     folder = resolve(spec)
     pool_first = _pools_first(folder)
     net, tokenizer = load_encoder(folder), Tokenizer(folder)
     tokenizer.fit(net.arch)
+    place = choose_device(device)
+    graph = open_graph(folder, net, tokenizer, pool_first) if wants_onnx(engine, place, precision, net) else None
     return LocalEncoder(
         net,
         tokenizer,
-        device=choose_device(device),
+        device=place,
         precision=precision,
         max_length=max_length,
         pool_first=pool_first,
+        graph=graph,
     )
 
 

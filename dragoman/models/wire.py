@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import contextlib
 import email.utils
+import functools
 import ipaddress
 import json
 import random
 import re
 import socket
+import ssl
 import threading
 import time
 import weakref
-from collections.abc import Generator, Mapping
+from collections.abc import Generator, Iterator, Mapping
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from dragoman.core.errors import UserError
@@ -40,6 +43,15 @@ class Refused(Exception):
         self.status = status
         self.said = said
         self.field = field
+
+
+@dataclass(eq=False)
+class _Open:
+    """A client with its connections, and what stops those who use it."""
+
+    client: httpx.Client
+    stop: threading.Event = field(default_factory=threading.Event)
+    users: int = 0
 
 
 class Wire:
@@ -70,9 +82,9 @@ class Wire:
         self._connections = connections
         self._first_wait = first_wait
         self._lock = threading.Lock()
-        self._client: httpx.Client | None = None
+        self._open: _Open | None = None
+        self._last: weakref.finalize[Any, Any] | None = None
         self._streams: list[Any] = []
-        self._stop = threading.Event()
 
     def __repr__(self) -> str:
         return f"Wire({self.url!r})"
@@ -82,7 +94,8 @@ class Wire:
 
         Raises Refused where the engine says no (4xx), UserError where it does not answer well in time, Cancelled.
         """
-        _, data, _ = self._answer(path, body, whole=True)
+        with self._using() as held:
+            _, data = self._answer(held, path, body, whole=True)
         found = _json(data)
         if not isinstance(found, dict):
             raise UserError(f"{self.url} answered with something that is no JSON object: {self._clean(data)}", _ENGINE)
@@ -90,72 +103,102 @@ class Wire:
             raise UserError(f"{self.url} answered with an error: {self._clean(_reason(data)[0])}", _ENGINE)
         return found
 
-    def events(self, path: str, body: Mapping[str, Any]) -> Generator[dict[str, Any], None, None]:
+    def events(
+        self, path: str, body: Mapping[str, Any], given_up: threading.Event | None = None
+    ) -> Generator[dict[str, Any], None, None]:
         """The objects of a stream of server-sent events; the last is `{"done": True}` where it ended with `[DONE]`.
 
         Closing the iterator closes the connection, which is how an engine learns that nobody reads on. Raises as
-        `post`; a connection that breaks off is a UserError.
+        `post`; a connection that breaks off is a UserError. Whoever may call `cancel` before the request has begun sets
+        `given_up` first: it does not begin then.
         """
         import httpx
 
         end = time.monotonic() + self._total
-        response, unread, stop = self._answer(path, body, whole=False)
-        with contextlib.closing(response):
-            try:
-                for piece in response.iter_bytes():
-                    *lines, unread = (unread + piece).split(b"\n")  # U+2028 ends no line: it may stand in a text
-                    self._check(len(unread), end)
-                    for line in lines:
-                        event = self._event(line)
-                        if event:
-                            yield event
-                        if "done" in event:
-                            return
-            except (httpx.TransportError, httpx.StreamError) as error:
-                if stop.is_set():
-                    raise Cancelled from None
-                problem = f"the answer of {self.url} broke off: {_broken(error, self._time_out)}"
-                raise UserError(problem, _ENGINE) from None
+        with self._using(given_up) as held:
+            response, unread = self._answer(held, path, body, whole=False)
+            with contextlib.closing(response):
+                try:
+                    for piece in response.iter_bytes():
+                        *lines, unread = (unread + piece).split(b"\n")  # U+2028 ends no line: it may stand in a text
+                        self._check(len(unread), end)
+                        for line in lines:
+                            event = self._event(line)
+                            if event:
+                                yield event
+                            if "done" in event:
+                                return
+                except (httpx.TransportError, httpx.StreamError) as error:
+                    if held.stop.is_set():
+                        raise Cancelled from None
+                    problem = f"the answer of {self.url} broke off: {_broken(error, self._time_out)}"
+                    raise UserError(problem, _ENGINE) from None
 
     def cancel(self) -> None:
         """Give up all requests under way and close their connections; later requests make new ones."""
         with self._lock:
-            self._stop.set()
-            self._stop = threading.Event()
-            client, self._client = self._client, None
+            held, self._open = self._open, None
             streams, self._streams = self._streams, []
+            if held is not None:
+                held.stop.set()
+            unused = self._last if held is not None and not held.users else None
         for stream in streams:
-            with contextlib.suppress(OSError):  # closed already
-                # Closing alone would not wake a thread that waits for bytes.
-                stream.get_extra_info("socket").shutdown(socket.SHUT_RDWR)
-        if client is not None:
-            client.close()
+            _wake(stream)
+        if unused is not None:
+            unused()
 
-    def _answer(self, path: str, body: Mapping[str, Any], whole: bool) -> tuple[httpx.Response, bytes, threading.Event]:
-        """The good response of the first try that got one, still open, its content where `whole`, and what stops it."""
+    def look(self, address: str, seconds: float = 5.0) -> tuple[int, Any]:
+        """The status of what stands at an address, and its JSON (None where it is none): asked for once.
+
+        A path belongs to this wire's address. Raises UserError where nothing answers in so many seconds.
+        """
         import httpx
 
-        client, stop = self._open()
+        with self._using() as held:
+            trace = functools.partial(self._trace, held.stop)
+            try:
+                request = held.client.build_request("GET", address, timeout=seconds, extensions={"trace": trace})
+                with contextlib.closing(held.client.send(request, stream=True)) as response:
+                    return response.status_code, _json(self._read(response, time.monotonic() + seconds))
+            except (httpx.TransportError, httpx.StreamError) as error:
+                if held.stop.is_set():
+                    raise Cancelled from None
+                raise UserError(f"{self.url} does not answer: {_broken(error, seconds)}", _ENGINE) from None
+
+    def beside(self) -> Wire:
+        """Another wire to the same address, whose one connection is its own to cancel."""
+        return Wire(
+            self.url,
+            self._key,
+            time_out=self._time_out,
+            total=self._total,
+            retries=self._retries,
+            connections=1,
+            first_wait=self._first_wait,
+        )
+
+    def _answer(self, held: _Open, path: str, body: Mapping[str, Any], whole: bool) -> tuple[httpx.Response, bytes]:
+        """The good response of the first try that got one, still open, and its content where `whole`."""
+        import httpx
+
+        client, stop, trace = held.client, held.stop, functools.partial(self._trace, held.stop)
         content, end, problem = _bytes(body), time.monotonic() + self._total, ""
         for attempt in range(self._retries + 1):
             wait = min(self._first_wait * 2**attempt, _LONGEST_WAIT) * random.uniform(0.5, 1)
             deadline = min(end, time.monotonic() + self._time_out)
             try:
-                request = client.build_request("POST", path, content=content, extensions={"trace": self._trace})
+                request = client.build_request("POST", path, content=content, extensions={"trace": trace})
                 response = client.send(request, stream=True)
                 if response.status_code < 300 and not whole:
-                    return response, b"", stop
+                    return response, b""
                 with contextlib.closing(response):
                     if response.status_code < 300:
-                        return response, self._read(response, deadline), stop
+                        return response, self._read(response, deadline)
                     problem = self._problem(response, deadline)
                     wait = max(wait, _retry_after(response.headers.get("retry-after", "")))
             except (httpx.TransportError, httpx.StreamError) as error:
                 problem = _broken(error, self._time_out)
-            except RuntimeError:
-                if not stop.is_set():
-                    raise
-            if stop.is_set():  # `cancel` closed the client under us
+            if stop.is_set():  # `cancel` cut the connection under us
                 raise Cancelled
             if attempt == self._retries or time.monotonic() + wait > end:
                 break
@@ -184,29 +227,52 @@ class Wire:
             return f"{status} {self._clean(said)}".strip()
         raise Refused(status, self._clean(said), field)
 
-    def _open(self) -> tuple[httpx.Client, threading.Event]:
+    @contextlib.contextmanager
+    def _using(self, given_up: threading.Event | None = None) -> Iterator[_Open]:
+        """The open client; a cancelled one is closed behind its last user: a socket that is closed while a thread
+        reads from it wakes that thread on some kernels alone."""
+        with self._lock:
+            if given_up is not None and given_up.is_set():
+                raise Cancelled
+            if self._open is None:
+                self._open = _Open(self._client())
+                self._last = weakref.finalize(self, self._open.client.close)  # who drops the model leaves nothing open
+            held, last = self._open, self._last
+            held.users += 1
+        try:
+            yield held
+        finally:
+            with self._lock:
+                held.users -= 1
+                over = held.stop.is_set() and not held.users
+            if over and last is not None:
+                last()  # closes the client, once
+
+    def _client(self) -> httpx.Client:
         import httpx
 
-        with self._lock:
-            if self._client is None:
-                headers = {"content-type": "application/json", "user-agent": "dragoman"}
-                if self._key:
-                    headers["authorization"] = f"Bearer {self._key}"
-                self._client = httpx.Client(
-                    base_url=self.url,
-                    headers=headers,
-                    timeout=httpx.Timeout(self._time_out, connect=min(10.0, self._time_out)),
-                    limits=httpx.Limits(max_connections=self._connections),
-                    trust_env=not is_loopback(httpx.URL(self.url).host),  # a proxy is for other machines
-                )
-                weakref.finalize(self, self._client.close)  # whoever drops the model leaves no connection open
-            return self._client, self._stop
+        headers = {"content-type": "application/json", "user-agent": "dragoman"}
+        if self._key:
+            headers["authorization"] = f"Bearer {self._key}"
+        address = httpx.URL(self.url)
+        return httpx.Client(
+            base_url=self.url,
+            headers=headers,
+            # Reading the certificates of all authorities takes 40 ms, and over http nobody shows one.
+            verify=ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT) if address.scheme == "http" else True,
+            timeout=httpx.Timeout(self._time_out, connect=min(10.0, self._time_out)),
+            limits=httpx.Limits(max_connections=self._connections),
+            trust_env=not is_loopback(address.host),  # a proxy is for other machines
+        )
 
-    def _trace(self, event: str, found: Mapping[str, Any]) -> None:
+    def _trace(self, stop: threading.Event, event: str, found: Mapping[str, Any]) -> None:
         """httpx tells each step: the sockets it opens are remembered, because `cancel` must wake who waits on one."""
         if event in ("connection.connect_tcp.complete", "connection.start_tls.complete"):
             with self._lock:
-                self._streams = [*self._streams[-4 * self._connections :], found["return_value"]]
+                if not stop.is_set():
+                    self._streams = [*self._streams[-4 * self._connections :], found["return_value"]]
+                    return
+            _wake(found["return_value"])  # it was given up while it connected
 
     def _check(self, size: int, deadline: float) -> None:
         if size > _LARGEST:
@@ -235,6 +301,12 @@ class Wire:
         text = text.replace(self._key, "[key]") if self._key else text
         text = " ".join(re.sub(r"[\x00-\x1f\x7f-\x9f]", " ", text).split())
         return text if len(text) <= 300 else f"{text[:300]}..."
+
+
+def _wake(stream: Any) -> None:
+    """Closing a socket alone would not wake a thread that waits for bytes."""
+    with contextlib.suppress(OSError):  # closed already
+        stream.get_extra_info("socket").shutdown(socket.SHUT_RDWR)
 
 
 def _json(data: bytes) -> Any:

@@ -13,7 +13,7 @@ from dragoman.core.errors import UserError
 from dragoman.rag.filters import visible
 from dragoman.rag.fusion import convex, mmr, rrf
 
-__all__ = ["HoldsVectors", "Looking", "Retriever"]
+__all__ = ["HoldsVectors", "Looking", "Rate", "Retriever"]
 
 Fusion = Literal["convex", "rrf", "dense", "lexical"]
 Rate = Callable[[Sequence[str], Sequence[str]], NDArray[np.float64]]
@@ -43,6 +43,9 @@ class Looking:
 
     depth: int = 50
     "The least number of pieces that each way of looking brings."
+
+    reread: int = 50
+    "How many of the best pieces are rated again, where something rates them."
 
     variety: float = 0.0
     "What the likeness to pieces already taken counts against a piece (MMR); 0 looks at none."
@@ -86,9 +89,7 @@ class Retriever:
         hits = _once(self.store.search(Query(text, vector, deep, how.filter, access)))
         hits = self._fused(hits, by_meaning)
         if self.rerank is not None and hits:
-            rated = self.rerank([question] * len(hits), [hit.chunk.embedded for hit in hits])
-            scored = zip(hits, np.nan_to_num(rated, nan=-np.inf).tolist(), strict=True)
-            hits = sorted((replace(hit, score=score) for hit, score in scored), key=lambda hit: -hit.score)
+            hits = self._rated(self.rerank, question, hits)
         if how.variety > 0:
             hits = self._varied(hits, k)
         return (self._larger(hits, access) if how.parents else hits)[:k]
@@ -97,6 +98,14 @@ class Retriever:
         if not by_meaning or self.how.fusion == "dense":
             return hits
         return rrf(hits, self.how.rank) if self.how.fusion == "rrf" else convex(hits, self.how.weight)
+
+    def _rated(self, rate: Rate, question: str, hits: list[Hit]) -> list[Hit]:
+        """The first hits in the order in which they are rated; those behind stay behind, with the lowest rating."""
+        first, rest = hits[: self.how.reread], hits[self.how.reread :]
+        rated = rate([question] * len(first), [hit.chunk.embedded for hit in first])
+        scored = zip(first, np.nan_to_num(rated, nan=-np.inf).tolist(), strict=True)
+        found = sorted((replace(hit, score=score) for hit, score in scored), key=lambda hit: -hit.score)
+        return [*found, *(replace(hit, score=found[-1].score) for hit in rest)] if found else hits
 
     def _varied(self, hits: list[Hit], k: int) -> list[Hit]:
         """The hits by MMR, their scores brought between 0 and 1 for it and given back as they were."""

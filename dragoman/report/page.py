@@ -9,6 +9,7 @@ from dragoman.report.sections import (
     calibration,
     classes,
     commands,
+    complaints,
     confusion,
     criteria,
     data,
@@ -33,6 +34,7 @@ __all__ = ["SECTIONS", "render"]
 SECTIONS = (
     Section("criteria", "Criteria", "criteria", criteria.view),
     Section("paired", "Before against after", "paired", paired.view),
+    Section("complaints", "What users complained about", "complaints", complaints.view),
     Section("ladder", "The ladder", "ladder", ladder.view),
     Section("help", "What would help", "help", advice.view),
     Section("plan", "Plan against measured", "", plan.view),

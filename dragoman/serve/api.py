@@ -148,7 +148,7 @@ async def _metrics(context: Context, request: Request) -> Response:
 async def _described(context: Context, request: Request) -> Response:
     from dragoman.serve.describe import described
 
-    return reply(described(context.limits), {})
+    return reply(described(context.limits, [one.name for one in context.catalogue]), {})
 
 
 async def _models(context: Context, request: Request) -> Response:

@@ -1,7 +1,7 @@
 """POST /v1/ask: a question is answered from documents, with the passages that the answer stands on."""
 
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from typing import Any
 
 from starlette.requests import Request
@@ -22,7 +22,7 @@ __all__ = ["ask"]
 async def ask(context: Context, request: Request) -> Response:
     """Answer one question. Raises Refused and Gone."""
     body = await context.body(request)
-    record = context.begin(request, str(body.get("model") or ""), request.headers.get("x-dragoman-conversation", ""))
+    record = context.begin(request, body.get("model"), request.headers.get("x-dragoman-conversation", ""))
     if not record.served.sources or record.served.worker is None:
         raise Refused(400, "this model has no documents: GET /v1/models says which have", param="model")
     fields = Fields(body)
@@ -41,7 +41,7 @@ async def ask(context: Context, request: Request) -> Response:
         await context.keep(record)
         return reply(value, context.headers(record))
 
-    async def frames() -> AsyncIterator[bytes]:
+    async def frames() -> AsyncGenerator[bytes, None]:
         """A checked answer comes whole."""
         yield frame({"delta": turn.answer.text})
         await context.keep(record)

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from dragoman.core.sampling import Sampling
@@ -17,7 +17,8 @@ __all__ = ["MODEL", "Chat", "messages_of", "read_chat"]
 
 ROLES = {"system": "system", "developer": "system", "user": "user", "assistant": "assistant", "tool": "tool"}
 TOOLS, TOOL = 64, 65_536
-MODEL = 256  # characters of a model's name
+MODEL = 256
+"""The most characters of a model's name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +32,8 @@ class Chat:
     "the names of the tools that may be called"
     plain: bool = True
     "whether nothing is asked but how tokens are drawn"
+    several: bool = True
+    "whether an answer may call more than one tool"
 
     @property
     def how(self) -> Sampling:
@@ -50,14 +53,14 @@ def read_chat(body: dict[str, Any], judged: Sampling, limits: Limits) -> Chat:
     if fields.flag("store"):
         raise fields.wrong("store", "is not possible here")
     tools, choice = _tools(fields)
-    fields.flag("parallel_tool_calls", True)
+    several = fields.flag("parallel_tool_calls", True)
     how, bound = _shape(fields, written.how, tools, choice)
     fields.done(IGNORED)
     if tools and choice != "none":
         messages = _told(messages, tools_text(tools))
-    same = Drawn(how, written.as_judged and how == written.how, written.logprobs, written.stream, written.usage)
+    same = replace(written, how=how, as_judged=written.as_judged and how == written.how)
     names = tool_names(tools) if choice != "none" else ()
-    return Chat(model, messages, same, names, not tools and not bound)
+    return Chat(model, messages, same, names, not tools and not bound, several)
 
 
 def messages_of(fields: Fields, name: str, limits: Limits) -> tuple[Message, ...]:
@@ -86,7 +89,8 @@ def _message(value: Any, where: str) -> Message:
     elif role != "assistant" and fields.any("content") is None:
         raise fields.wrong("content", "is missing")
     fields.text("tool_call_id", MODEL)
-    fields.done(("name", "refusal", "audio", "annotations", "tool_calls", "function_call", "id"))
+    # What an answer had when it came, sent back as it was; the name of a tool is in the call that it answers.
+    fields.done(("tool_calls", "annotations", "id", *(("name",) if role == "tool" else ())))
     return Message(role, text)
 
 

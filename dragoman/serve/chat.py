@@ -2,7 +2,8 @@
 
 import json
 import time
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, Sequence
+from dataclasses import replace
 from typing import Any
 
 from starlette.requests import Request
@@ -15,9 +16,9 @@ from dragoman.core.sampling import Token
 from dragoman.core.tools import Call, calls_in
 from dragoman.serve.asked import Chat, read_chat
 from dragoman.serve.context import Context, Record, told
-from dragoman.serve.events import DONE, Events, frame, reply
+from dragoman.serve.events import DONE, HOLE, Events, Stencil, frame, reply
 from dragoman.serve.refused import Refused
-from dragoman.serve.writing import opened, pieces_of, ticket_for
+from dragoman.serve.writing import judged_of, opened, pieces_of, ticket_for
 
 __all__ = ["chat", "turn_of", "usage"]
 
@@ -27,11 +28,11 @@ OPENED = ("{", "[")
 async def chat(context: Context, request: Request) -> Response:
     """Answer one request. Raises Refused and Gone."""
     body = await context.body(request)
-    record = context.begin(request, str(body.get("model") or ""), request.headers.get("x-dragoman-conversation", ""))
+    record = context.begin(request, body.get("model"), request.headers.get("x-dragoman-conversation", ""))
     served = record.served
     if (served.scheduler is None and served.worker is None) or served.task in ("classify", "tag", "embed"):
         raise Refused(400, "this model does not talk: GET /v1/models says what each one is for", param="model")
-    asked = read_chat(body, served.written, context.limits)
+    asked = read_chat(body, judged_of(record), context.limits)
     record.prompt = told(asked.messages)
     if served.worker is not None:
         return await _judged(context, request, record, asked)
@@ -44,10 +45,11 @@ async def _whole(context: Context, request: Request, record: Record, asked: Chat
     n = asked.how.n
     said, finish = [""] * n, ["stop"] * n
     tokens: list[list[Token]] = [[] for _ in range(n)]
-    prompt, refused = opened(record, asked.messages)
-    record.refused = refused
+    prompt, refusal = await opened(record, asked.messages)
     reused = 0
-    if not refused:
+    if refusal is not None:
+        said = [refusal] * n
+    else:
         async with ticket_for(context, record, request, prompt, asked.how) as ticket:
             async for pieces in pieces_of(context, record, ticket, record.served.assistant is not None):
                 for piece in pieces:
@@ -57,11 +59,13 @@ async def _whole(context: Context, request: Request, record: Record, asked: Chat
                     reused += piece.reused
     choices = []
     for index in range(n):
-        calls = calls_in(said[index], asked.tools) if asked.tools else ()
+        calls = _called(asked, said[index])
         message: dict[str, Any] = {"role": "assistant", "content": None if calls else said[index], "refusal": None}
         if calls:
             message["tool_calls"] = _calls(record, calls, index)
-        told_of = {"content": _tokens(tokens[index]), "refusal": None} if asked.written.logprobs else None
+        told_of = (
+            {"content": _tokens(tokens[index], asked.written.top), "refusal": None} if asked.written.logprobs else None
+        )
         why = "tool_calls" if calls else finish[index]
         choices.append({"index": index, "message": message, "logprobs": told_of, "finish_reason": why})
     await context.keep(record)
@@ -69,18 +73,18 @@ async def _whole(context: Context, request: Request, record: Record, asked: Chat
     return reply(value, context.headers(record, asked.written.as_judged))
 
 
-async def _frames(context: Context, request: Request, record: Record, asked: Chat) -> AsyncIterator[bytes]:
+async def _frames(context: Context, request: Request, record: Record, asked: Chat) -> AsyncGenerator[bytes, None]:
     """The events of a stream: the role first, then what is written, then why it ended, then what it took."""
     head = _head(record, "chat.completion.chunk") | ({"usage": None} if asked.written.usage else {})
-    prompt, refused = opened(record, asked.messages)
-    record.refused = refused
+    prompt, refusal = await opened(record, asked.messages)
+    stencils = [Stencil(_chunk(head, index, {"content": HOLE})) for index in range(asked.how.n)]
     held = ["" for _ in range(asked.how.n)]
     "what may be a call of a tool, which goes out whole"
     free = [not asked.tools for _ in range(asked.how.n)]
     reused = 0
-    if refused:
-        yield b"".join(frame(_chunk(head, index, _ROLE)) for index in range(asked.how.n))
-        yield b"".join(frame(_chunk(head, index, {}, "stop")) for index in range(asked.how.n))
+    if refusal is not None:
+        for index, stencil in enumerate(stencils):
+            yield frame(_chunk(head, index, _ROLE)) + stencil.fill(refusal) + frame(_chunk(head, index, {}, "stop"))
     else:
         async with ticket_for(context, record, request, prompt, asked.how) as ticket:
             begun = False
@@ -90,7 +94,7 @@ async def _frames(context: Context, request: Request, record: Record, asked: Cha
                 begun = True
                 for piece in pieces:
                     held[piece.index] += piece.text if not free[piece.index] else ""
-                    out += _pieces(head, record, asked, piece, held, free)
+                    out += _pieces(head, record, asked, piece, held, free, stencils[piece.index])
                 if out:
                     yield b"".join(out)
     await context.keep(record)
@@ -102,7 +106,13 @@ _ROLE = {"role": "assistant", "content": None}
 
 
 def _pieces(
-    head: dict[str, Any], record: Record, asked: Chat, piece: Piece, held: list[str], free: list[bool]
+    head: dict[str, Any],
+    record: Record,
+    asked: Chat,
+    piece: Piece,
+    held: list[str],
+    free: list[bool],
+    stencil: Stencil,
 ) -> list[bytes]:
     """The events that a piece of an answer makes."""
     index, text = piece.index, piece.text
@@ -110,15 +120,17 @@ def _pieces(
         start = held[index].lstrip()
         if not piece.finish and (not start or start.startswith(OPENED)):
             return []
-        calls = calls_in(held[index], asked.tools) if piece.finish else ()
+        calls = _called(asked, held[index]) if piece.finish else ()
         if calls:
             listed = [{"index": place, **one} for place, one in enumerate(_calls(record, calls, index))]
             return [frame(_chunk(head, index, {"tool_calls": listed})), frame(_chunk(head, index, {}, "tool_calls"))]
         free[index], text = True, held[index]
     found = []
-    if text or piece.tokens:
-        logprobs = {"content": _tokens(piece.tokens), "refusal": None} if asked.written.logprobs else None
+    if asked.written.logprobs and (text or piece.tokens):
+        logprobs = {"content": _tokens(piece.tokens, asked.written.top), "refusal": None}
         found.append(frame(_chunk(head, index, {"content": text}, None, logprobs)))
+    elif text:
+        found.append(stencil.fill(text))
     if piece.finish:
         found.append(frame(_chunk(head, index, {}, piece.finish)))
     return found
@@ -126,7 +138,9 @@ def _pieces(
 
 async def _judged(context: Context, request: Request, record: Record, asked: Chat) -> Response:
     """The answer of an assistant whose steps go on behind the writing: it is to be had whole, and as it was judged."""
-    if not (asked.written.as_judged and asked.plain) or asked.how.n > 1 or asked.how.logprobs:
+    judged, how = record.served.written, asked.how
+    longer = how.max_tokens >= min(judged.max_tokens, context.limits.tokens)  # a bound above its own changes nothing
+    if replace(how, max_tokens=judged.max_tokens, n=judged.n) != judged or how.n > 1 or not (longer and asked.plain):
         said = "this assistant answers as it was judged: leave out what says how tokens are drawn"
         raise Refused(400, said)
     turn = await turn_of(context, request, record, asked.messages)
@@ -137,7 +151,7 @@ async def _judged(context: Context, request: Request, record: Record, asked: Cha
         await context.keep(record)
         return reply(_head(record, "chat.completion") | {"choices": [choice], "usage": usage(record, 0)}, headers)
 
-    async def frames() -> AsyncIterator[bytes]:
+    async def frames() -> AsyncGenerator[bytes, None]:
         head = _head(record, "chat.completion.chunk") | ({"usage": None} if asked.written.usage else {})
         yield frame(_chunk(head, 0, _ROLE)) + frame(_chunk(head, 0, {"content": turn.answer.text}))
         await context.keep(record)
@@ -175,6 +189,12 @@ def _chunk(
     return {**head, "choices": [{"index": index, "delta": delta, "logprobs": logprobs, "finish_reason": finish}]}
 
 
+def _called(asked: Chat, text: str) -> tuple[Call, ...]:
+    """The tools that an answer calls: one where only one may be, as the request says."""
+    calls = calls_in(text, asked.tools) if asked.tools else ()
+    return calls if asked.several else calls[:1]
+
+
 def _calls(record: Record, calls: Sequence[Call], index: int) -> list[dict[str, Any]]:
     return [
         {
@@ -186,11 +206,11 @@ def _calls(record: Record, calls: Sequence[Call], index: int) -> list[dict[str, 
     ]
 
 
-def _tokens(tokens: Sequence[Token]) -> list[dict[str, Any]]:
+def _tokens(tokens: Sequence[Token], top: int) -> list[dict[str, Any]]:
     return [
         {
             **_token(token.text, token.logprob),
-            "top_logprobs": [_token(text, chance) for text, chance in token.top],
+            "top_logprobs": [_token(text, chance) for text, chance in token.top[:top]],
         }
         for token in tokens
     ]

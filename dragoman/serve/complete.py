@@ -2,7 +2,7 @@
 
 import json
 import time
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, Sequence
 from typing import Any
 
 from starlette.requests import Request
@@ -18,7 +18,7 @@ from dragoman.serve.events import DONE, Events, frame, reply
 from dragoman.serve.fields import Fields
 from dragoman.serve.limits import Limits
 from dragoman.serve.refused import Refused
-from dragoman.serve.writing import pieces_of, ticket_for
+from dragoman.serve.writing import judged_of, pieces_of, ticket_for
 
 __all__ = ["complete"]
 
@@ -28,7 +28,7 @@ PROMPTS = 16
 async def complete(context: Context, request: Request) -> Response:
     """Answer one request. Raises Refused and Gone."""
     body = await context.body(request)
-    record = context.begin(request, str(body.get("model") or ""))
+    record = context.begin(request, body.get("model"))
     if record.served.scheduler is None or record.served.assistant is not None:
         raise Refused(400, "this model is no plain one: ask it by /v1/chat/completions", param="model")
     prompts, written = _read(body, record, context.limits)
@@ -42,7 +42,7 @@ async def complete(context: Context, request: Request) -> Response:
         said, tokens, finish, found = await _written(context, request, record, prompt, written)
         reused, read = reused + found, read + record.read
         for index in range(written.how.n):
-            told = _logprobs(tokens[index]) if written.logprobs else None
+            told = _logprobs(tokens[index], written.top) if written.logprobs else None
             one = {"text": said[index], "logprobs": told, "finish_reason": finish[index]}
             choices.append({"index": len(choices), **one})
     record.read = read
@@ -62,7 +62,7 @@ def _read(body: dict[str, Any], record: Record, limits: Limits) -> tuple[tuple[s
         raise fields.wrong("suffix" if fields.any("suffix") else "best_of", "is not possible here")
     top = fields.any("logprobs")
     logprobs = -1 if top is None else fields.integer("logprobs", 0, 20, 0)
-    written = drawn(fields, record.served.written, limits, logprobs)
+    written = drawn(fields, judged_of(record), limits, logprobs)
     fields.done(IGNORED)
     if written.stream and len(prompts) > 1:
         raise fields.wrong("prompt", "is several texts, and one can be streamed")
@@ -88,9 +88,10 @@ async def _written(
 
 async def _frames(
     context: Context, request: Request, record: Record, prompt: str, written: Drawn
-) -> AsyncIterator[bytes]:
+) -> AsyncGenerator[bytes, None]:
     head = _head(record) | ({"usage": None} if written.usage else {})
-    reused = 0
+    reused, behind = 0, [0] * written.how.n
+    "how many characters of tokens were told of each answer"
     message = (Message("user", prompt),)
     async with ticket_for(context, record, request, message, written.how, raw=True) as ticket:
         async for pieces in pieces_of(context, record, ticket, trimmed=False):
@@ -98,7 +99,9 @@ async def _frames(
             for piece in pieces:
                 reused += piece.reused
                 if piece.text or piece.tokens or piece.finish:
-                    told = _logprobs(piece.tokens) if written.logprobs and piece.tokens else None
+                    at = behind[piece.index]
+                    told = _logprobs(piece.tokens, written.top, at) if written.logprobs and piece.tokens else None
+                    behind[piece.index] += sum(len(token.text) for token in piece.tokens)
                     one = {"index": piece.index, "text": piece.text, "logprobs": told}
                     out.append(frame({**head, "choices": [{**one, "finish_reason": piece.finish or None}]}))
             if out:
@@ -113,14 +116,15 @@ def _head(record: Record) -> dict[str, Any]:
     return {"id": f"cmpl-{record.token}", "object": "text_completion", "created": made, "model": record.served.name}
 
 
-def _logprobs(tokens: Sequence[Token]) -> dict[str, Any]:
-    offsets, at = [], 0
+def _logprobs(tokens: Sequence[Token], top: int, at: int = 0) -> dict[str, Any]:
+    """What is told of tokens, of which the first one begins at character `at` of its answer."""
+    offsets = []
     for token in tokens:
         offsets.append(at)
         at += len(token.text)
     return {
         "tokens": [token.text for token in tokens],
         "token_logprobs": [min(0.0, token.logprob) for token in tokens],
-        "top_logprobs": [{text: min(0.0, chance) for text, chance in token.top} for token in tokens],
+        "top_logprobs": [{text: min(0.0, chance) for text, chance in token.top[:top]} for token in tokens],
         "text_offset": offsets,
     }

@@ -82,12 +82,18 @@ class Context:
         found: Key | None = request.scope.get("dragoman.key")
         return found
 
-    def begin(self, request: Request, model: str, conversation: str = "") -> Record:
-        """A record of this request to the model that it names. Raises Refused (404) where there is no such model."""
-        served, arm = self.catalogue.find(model), ""
-        key, token = self.key(request), secrets.token_hex(12)
+    def begin(self, request: Request, model: Any, conversation: str = "") -> Record:
+        """A record of this request to the model that it names; the first one where that is None.
+
+        Raises Refused: 404 where there is no such model, 400 where the name is no text.
+        """
+        if model is not None and not isinstance(model, str):
+            raise Refused(400, "model is not a text", param="model")
+        served, arm = self.catalogue.find(model or ""), ""
+        key, token = self.key(request), str(request.scope.get("dragoman.token") or secrets.token_hex(12))
         if self.canary is not None:
-            arm = self.canary.arm(served.name, key.name if key else "", conversation or token)
+            talk = conversation or request.headers.get("x-dragoman-conversation", "") or token
+            arm = self.canary.arm(served.name, key.name if key else "", talk)
             served = self.catalogue.find(arm) if arm else served
         record = Record(f"req-{token}", request.url.path, key, served, time.monotonic(), arm)
         record.parent = request.headers.get("traceparent", "")

@@ -1,6 +1,7 @@
 """How the next token is drawn, as a request asks for it: OpenAI's fields, and the ones that other engines have too."""
 
 import json
+import secrets
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -17,6 +18,8 @@ IGNORED = ("user", "metadata", "service_tier", "safety_identifier", "prompt_cach
 STOPS, STOP = 16, 256
 BIASES = 1024
 SHAPE = 65_536  # characters of a schema or an expression
+CHOICES = 16_384  # characters of all choices together: spelling them in tokens takes 3 us each
+COLDEST = 0.01  # below it the most probable token has all there is: that is temperature 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +29,8 @@ class Drawn:
     how: Sampling
     as_judged: bool
     logprobs: bool
+    top: int
+    "how many alternatives of each token are told"
     stream: bool
     usage: bool
     "whether a stream ends with what was used"
@@ -47,33 +52,39 @@ def drawn(fields: Fields, judged: Sampling, limits: Limits, logprobs: int) -> Dr
         usage = inner.flag("include_usage")
         inner.done(("include_obfuscation",))
     most = _most(fields, judged, limits)
+    temperature = fields.number("temperature", 0, 2, judged.temperature)
+    if 0 < temperature < COLDEST:
+        raise fields.wrong("temperature", f"is neither 0 nor at least {COLDEST:g}")
     how: dict[str, Any] = {
-        "temperature": fields.number("temperature", 0, 2, judged.temperature),
-        "top_p": fields.number("top_p", 0, 1, judged.top_p),
+        "temperature": temperature,
+        "top_p": _share(fields, "top_p", judged.top_p),
         "top_k": _whole(fields, "top_k", judged.top_k),
         "min_p": fields.number("min_p", 0, 1, judged.min_p),
-        "typical_p": fields.number("typical_p", 0, 1, judged.typical_p),
+        "typical_p": _share(fields, "typical_p", judged.typical_p),
         "frequency_penalty": fields.number("frequency_penalty", -2, 2, judged.frequency_penalty),
         "presence_penalty": fields.number("presence_penalty", -2, 2, judged.presence_penalty),
         "repetition_penalty": fields.number("repetition_penalty", 0.01, 100, judged.repetition_penalty),
         "max_tokens": most,
         "min_tokens": fields.integer("min_tokens", 0, most, min(judged.min_tokens, most)),
         "stop": fields.texts("stop", STOPS, STOP) or judged.stop,
-        "seed": _seed(fields, judged.seed),
+        "seed": _seed(fields, judged, temperature),
         "n": fields.integer("n", 1, limits.answers, 1),
         "logprobs": max(1, logprobs) if logprobs >= 0 else 0,
         "logit_bias": _bias(fields),
         "regex": fields.text("regex", SHAPE),
         "choices": fields.texts("choices", 1024, 4096),
     }
+    if sum(map(len, how["choices"])) > CHOICES:
+        raise fields.wrong("choices", f"has more than {CHOICES} characters", 413)
     if how["n"] > 1 and how["temperature"] == 0:
         raise fields.wrong("n", "is above 1, and at temperature 0 all answers are the same")
     try:
         found = replace(judged, **how)
     except UserError as error:
-        raise Refused(400, error.problem) from None
-    same = replace(found, logprobs=judged.logprobs, n=judged.n, max_tokens=judged.max_tokens) == judged
-    return Drawn(found, same, logprobs >= 0, stream, usage)
+        name = error.problem.partition(" ")[0]
+        raise Refused(400, f"{name} is out of its range, or does not go with another field", param=name) from None
+    same = replace(found, logprobs=judged.logprobs, n=judged.n if found.n == 1 else found.n) == judged
+    return Drawn(found, same, logprobs >= 0, max(0, logprobs), stream, usage)
 
 
 def shaped(how: Sampling, schema: dict[str, Any]) -> Sampling:
@@ -102,7 +113,16 @@ def _whole(fields: Fields, name: str, default: int) -> int:
     return max(0, value)
 
 
-def _seed(fields: Fields, default: int) -> int:
+def _share(fields: Fields, name: str, default: float) -> float:
+    value = fields.number(name, 0, 1, default)
+    if value == 0:
+        raise fields.wrong(name, "is 0, and nothing could be drawn: 1 switches it off")
+    return value
+
+
+def _seed(fields: Fields, judged: Sampling, temperature: float) -> int:
+    """The seed that is given. Without one, what is drawn as it was judged keeps its seed; all else is drawn anew."""
+    default = judged.seed if temperature == judged.temperature else secrets.randbits(62)
     value = fields.integer("seed", -(2**63), 2**63 - 1, default)
     return value % 2**63
 

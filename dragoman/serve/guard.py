@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import ipaddress
+import secrets
 import time
 from collections.abc import Mapping, Sequence
 from urllib.parse import urlsplit
@@ -78,13 +79,15 @@ class Guard:
             await self._other(scope, receive, send)
             return
         began, status, failed = time.perf_counter(), 0, 0
+        token = scope["dragoman.token"] = secrets.token_hex(12)
 
         async def speak(message: Message) -> None:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = int(message["status"])
                 named = {name for name, _ in message.get("headers", [])}
-                message["headers"] = [*message.get("headers", []), *(pair for pair in SAFE if pair[0] not in named)]
+                always = (*SAFE, (b"x-request-id", f"req-{token}".encode()))
+                message["headers"] = [*message.get("headers", []), *(pair for pair in always if pair[0] not in named)]
             await send(message)
 
         try:
@@ -179,7 +182,7 @@ class Guard:
     async def _refuse(self, send: Send, refused: Refused, status: int) -> None:
         if status:
             return  # the answer has begun; it ends short, which the client sees
-        body = error_body(refused.status, refused.message, refused.param)
+        body = error_body(refused.status, refused.message, refused.param, refused.code)
         headers = [(b"content-length", str(len(body)).encode())]
         if refused.retry_after:
             headers.append((b"retry-after", str(refused.retry_after).encode()))

@@ -12,6 +12,7 @@ from starlette.responses import Response
 
 from dragoman.app.turn import Turn
 from dragoman.core.doors import Embedder
+from dragoman.core.errors import UserError
 from dragoman.core.types import Answer
 from dragoman.serve.asked import MODEL
 from dragoman.serve.context import Context, Record
@@ -36,7 +37,7 @@ async def tag(context: Context, request: Request) -> Response:
 
 async def _labelled(context: Context, request: Request, task: str) -> Response:
     body = await context.body(request)
-    record = context.begin(request, str(body.get("model") or ""))
+    record = context.begin(request, body.get("model"))
     if record.served.task != task or record.served.worker is None:
         raise Refused(400, f"this model is not for {task}: GET /v1/models says what each one is for", param="model")
     texts = texts_of(body, context.limits)
@@ -90,7 +91,7 @@ def result(answer: Answer, labels: Sequence[str]) -> dict[str, Any]:
 async def embed(context: Context, request: Request) -> Response:
     """A vector of length 1 for each text. Raises Refused and Gone."""
     body = await context.body(request)
-    record = context.begin(request, str(body.get("model") or ""))
+    record = context.begin(request, body.get("model"))
     if record.served.task != "embed" or record.served.worker is None:
         raise Refused(400, "this model does not embed: GET /v1/models says what each one is for", param="model")
     fields = Fields(body)
@@ -122,7 +123,10 @@ class Vectors:
     embedder: Embedder
 
     def answer(self, questions: Sequence[Any]) -> Sequence[Any]:
-        """One vector a text."""
+        """One vector a text. Raises UserError where one is longer than is read: its end would not count."""
+        cut = getattr(self.embedder, "cut", None)
+        if cut is not None and cut(questions):
+            raise UserError("a text is longer than the model reads", "cut it in pieces")
         return list(self.embedder.embed(questions))
 
 

@@ -30,22 +30,23 @@ CODES = {
 
 class Refused(Exception):
     """A request that is not answered. `retry_after` in seconds is told where trying again makes sense; `param` is the
-    field that is wrong."""
+    field that is wrong; `code` is what a program goes by, where the status does not say it all."""
 
-    def __init__(self, status: int, message: str, retry_after: int = 0, param: str = "") -> None:
+    def __init__(self, status: int, message: str, retry_after: int = 0, param: str = "", code: str = "") -> None:
         super().__init__(message)
         self.status = status
         self.message = message
         self.retry_after = retry_after
         self.param = param
+        self.code = code
 
 
 class Gone(Exception):
     """The client went away before its answer was ready: nobody is left to answer."""
 
 
-def error_body(status: int, message: str, param: str = "") -> bytes:
+def error_body(status: int, message: str, param: str = "", code: str = "") -> bytes:
     """The body of every error: {"error": {"message", "type", "param", "code"}}."""
     kind = KINDS.get(status, "invalid_request_error")
-    error = {"message": message, "type": kind, "param": param or None, "code": CODES.get(status)}
+    error = {"message": message, "type": kind, "param": param or None, "code": code or CODES.get(status)}
     return json.dumps({"error": error}).encode()

@@ -153,6 +153,16 @@ class Scheduler:
         tokens = self.engine.count(asked)
         return self._accept(asked, key, Box(asyncio.get_running_loop()), tokens)
 
+    async def enter(
+        self, prompt: Sequence[Message], how: Sampling, *, adapter: str = "", raw: bool = False, key: str = ""
+    ) -> Ticket:
+        """As `submit`, and the loop serves others while a long prompt is turned into tokens. Raises as `submit`."""
+        self.check_room()
+        asked = self._asked(prompt, how, adapter, raw)
+        tokens = await asyncio.to_thread(self.engine.count, asked)
+        self.check_room()
+        return self._accept(asked, key, Box(asyncio.get_running_loop()), tokens)
+
     def wait_for(self, prompt: Sequence[Message], how: Sampling, *, adapter: str = "", key: str = "") -> Ticket:
         """Accept a request for the thread that calls this, however many wait: what it is a part of was accepted.
 

@@ -83,7 +83,8 @@ class Catalogue:
         """The one of that name; the first where the name is empty. Raises Refused (404)."""
         found = self._held.get(name) if name else self.first
         if found is None:
-            raise Refused(404, "there is no model of that name: GET /v1/models lists them")
+            said = "there is no model of that name: GET /v1/models lists them"
+            raise Refused(404, said, param="model", code="model_not_found")
         return found
 
     def put(self, served: Served) -> None:

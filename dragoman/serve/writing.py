@@ -1,6 +1,7 @@
 """One written answer on its way: its pieces as they come, counted, paid for, and stopped where nobody listens."""
 
 import asyncio
+import secrets
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
@@ -16,7 +17,10 @@ from dragoman.serve.context import Context, Record, hung_up
 from dragoman.serve.refused import Refused
 from dragoman.serve.scheduler import Ticket
 
-__all__ = ["Trim", "opened", "pieces_of", "ticket_for"]
+__all__ = ["Trim", "judged_of", "opened", "pieces_of", "ticket_for"]
+
+FORBIDDEN = "forbids it"  # how a problem ends where a constraint gave up on its way
+LONG = 8_192  # characters of a prompt that take some 10 ms to be turned into tokens
 
 
 @dataclass
@@ -44,11 +48,15 @@ async def ticket_for(
     """
     scheduler = record.served.scheduler
     assert scheduler is not None
-    key = record.key.name if record.key else ""
+    key, adapter = record.key.name if record.key else "", record.served.adapter
+    long = sum(len(message.content) for message in prompt) > LONG or bool(how.json_schema or how.regex or how.choices)
     try:
-        ticket = scheduler.submit(prompt, how, adapter=record.served.adapter, raw=raw, key=key)
+        if long:
+            ticket = await scheduler.enter(prompt, how, adapter=adapter, raw=raw, key=key)
+        else:
+            ticket = scheduler.submit(prompt, how, adapter=adapter, raw=raw, key=key)
     except UserError as error:
-        raise _mistake(error, how) from None
+        raise _mistake(error, how, raw) from None
     gone = asyncio.create_task(_watch(request, ticket))
     try:
         context.reserve(record, ticket.prompt_tokens)
@@ -63,6 +71,8 @@ async def pieces_of(context: Context, record: Record, ticket: Ticket, trimmed: b
     trims = [Trim() for _ in range(ticket.answers)] if trimmed else []
     async for pieces in ticket:
         broken = next((piece for piece in pieces if piece.finish == "error"), None)
+        if broken is not None and broken.problem.endswith(FORBIDDEN):
+            raise Refused(400, "the shape of the answer is larger than can be kept", param="response_format")
         if broken is not None:
             raise Refused(500, "the model failed on this request")
         if trims:
@@ -74,17 +84,28 @@ async def pieces_of(context: Context, record: Record, ticket: Ticket, trimmed: b
         yield pieces
 
 
-def opened(record: Record, messages: Sequence[Message]) -> tuple[Sequence[Message], bool]:
-    """What the model of a request is given for a dialogue, and whether it refuses to answer.
+def judged_of(record: Record) -> Sampling:
+    """How the model of a request writes where the request says nothing: as it was judged. One that nobody judged draws
+    anew each time."""
+    written = record.served.written
+    return written if record.served.assistant is not None else replace(written, seed=secrets.randbits(62))
+
+
+async def opened(record: Record, messages: Sequence[Message]) -> tuple[Sequence[Message], str | None]:
+    """What the model of a request is given for a dialogue, and what is said where an assistant refuses to answer.
 
     An assistant's own steps come first: what was judged with an instruction is served with it.
     """
     assistant = record.served.assistant
     if assistant is None:
-        return messages, False
-    opening = open_answer(assistant, messages)
+        return messages, None
+    opening = await asyncio.to_thread(open_answer, assistant, messages)  # a step may read documents or embed
     assert opening is not None
-    return opening.turn.prompt, opening.turn.refused
+    record.refused = opening.turn.refused
+    if not record.refused:
+        return opening.turn.prompt, None
+    record.hear(opening.turn.answer.text, 0)
+    return opening.turn.prompt, opening.turn.answer.text
 
 
 def _shorter(piece: Piece, trim: Trim) -> Piece:
@@ -96,12 +117,16 @@ async def _watch(request: Request, ticket: Ticket) -> None:
     ticket.hang_up()
 
 
-def _mistake(error: UserError, how: Sampling) -> Refused:
-    """What is said of a request that the engine cannot answer. The shape of an answer is the client's own text, and is
-    not said again."""
+def _mistake(error: UserError, how: Sampling, raw: bool) -> Refused:
+    """What is said of a request that the engine cannot answer. What the client sent is not said again."""
     if how.json_schema:
         return Refused(400, "the schema of the answer cannot be kept", param="response_format")
     if how.regex or how.choices:
         name = "regex" if how.regex else "choices"
         return Refused(400, f"what {name} asks for cannot be kept", param=name)
-    return Refused(400, error.problem)
+    if error.problem.startswith("logit_bias"):
+        return Refused(400, "logit_bias names a token that this model does not have", param="logit_bias")
+    param = "prompt" if raw else "messages"
+    if error.problem.startswith("the prompt has"):  # OpenAI's code for it: clients shorten the dialogue and try again
+        return Refused(400, error.problem, param=param, code="context_length_exceeded")
+    return Refused(400, error.problem, param=param)

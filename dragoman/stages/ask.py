@@ -10,8 +10,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from dragoman.app.prompts import prompt_told
+from dragoman.app.steps.guard import guard_hits
 from dragoman.app.turn import Turn
 from dragoman.core.errors import UserError
+from dragoman.core.guarding import Guards, Prompting
 from dragoman.core.show import Show
 from dragoman.stages.assistants import open_assistant, pick
 from dragoman.stages.runs import folder_of
@@ -36,7 +39,8 @@ class Settings:
     runs: str = ""
     "The folder of the runs, where it is not the project's own."
     index: str = ""
-    "The index of documents to ask; empty is index.sqlite in this folder, where a question stands alone."
+    """The index of documents to ask, a file or a database; empty is index.sqlite in this folder, where a question
+    stands alone."""
     model: str = ""
     "Who answers from documents in its own words: a folder, hf:owner/name or openai:...; empty quotes them."
     follow: bool = False
@@ -45,15 +49,30 @@ class Settings:
     "The groups of who asks, for documents that not everybody may see."
     how: Answering = field(default_factory=Answering)
     "How questions are answered from documents."
+    prompt: Prompting = field(default_factory=Prompting)
+    "What a model that answers from documents is told in front of everything else."
+    guards: Guards = field(default_factory=Guards)
+    "What is kept from a model that answers from documents, and from its answers, besides what the index says."
 
 
 def run(settings: Settings, words: tuple[str, ...], show: Show) -> int:
     """Answer each question."""
     if question := _for_documents(settings):
-        from dragoman.stages.ask_documents import ask_documents
+        from dragoman.stages.ask_documents import Asking, ask_documents
 
-        path = Path(settings.index or INDEX)
-        return ask_documents(path, question, settings.model, settings.how, settings.access, settings.follow, show)
+        asking = Asking(
+            settings.index or INDEX,
+            settings.model,
+            settings.how,
+            settings.access,
+            settings.follow,
+            settings.prompt,
+            settings.guards,
+        )
+        return ask_documents(asking, question, show)
+    if settings.guards != Guards() or settings.prompt.file:
+        said = "a run answers with the prompt and the guards that it was measured with"
+        raise UserError(said, "say them in the project file, and make the run again: dragoman run")
     root = folder_of(settings.project, settings.runs, settings.run)
     made = pick(root, settings.run)
     asked = [settings.text] if settings.text else [line.strip() for line in sys.stdin if line.strip()]
@@ -103,4 +122,8 @@ def _fact(turn: Turn) -> dict[str, Any]:
         return fact_of(turn)
     facts: dict[str, Any] = {"answer": turn.answer.text, "labels": list(turn.answer.labels)}
     facts |= {"scores": dict(turn.answer.scores)} if turn.answer.scores else {}
-    return {**facts, **({"finish": turn.answer.finish} if turn.answer.finish else {})}
+    facts |= {"finish": turn.answer.finish} if turn.answer.finish else {}
+    prompt, hits = prompt_told(turn.trace), guard_hits(turn.trace)
+    if prompt or hits:
+        facts |= {"refused": turn.refused, "prompt": prompt, "guards": hits, "trace": list(turn.trace)}
+    return facts

@@ -17,6 +17,7 @@ from dragoman.core import durable
 from dragoman.core.doors import Embedder
 from dragoman.core.errors import UserError
 from dragoman.core.runs import Run, all_runs, find
+from dragoman.stages.exported import placed
 
 __all__ = [
     "ALIGNED",
@@ -120,7 +121,7 @@ def open_assistant(run: Run, embedder: Embedder | None = None) -> Opened:
     wrong = durable.problems(folder)
     if wrong:
         raise UserError(wrong[0], "make it again with the command that made it: dragoman run")
-    card: dict[str, Any] = json.loads((folder / CARD).read_text(encoding="utf-8"))
+    card = placed(json.loads((folder / CARD).read_text(encoding="utf-8")), folder)
     labels, several = tuple(card["labels"]), bool(card["multi_label"])
     if card["kind"] == "classifier":
         from dragoman.models.open import open_classifier

@@ -19,7 +19,7 @@ from dragoman.stages.check_view import view
 from dragoman.stages.plugs import plug
 from dragoman.stages.prepare import Gathered, counter, inspect
 from dragoman.stages.train import aimed_at, planned
-from dragoman.stages.writing import instruction_of, objective_of, read_shape, taught, template_at, writes
+from dragoman.stages.writing import objective_of, read_shape, taught, template_at, told_of, writes
 from dragoman.train.doors import OBJECTIVES, TUNINGS
 
 __all__ = ["Lookout", "inspect_writing", "inspected", "is_writing", "sideless"]
@@ -64,7 +64,7 @@ def inspect_writing(
     how = planned(project, {})
     room = min(how.max_length, arch.longest or how.max_length)
     reading = Reading(room, getattr(objective, "turns", "every"), getattr(objective, "cut", "left"), pairs)
-    examples = taught(gathered.source.examples, instruction_of(project))
+    examples = taught(gathered.source.examples, *told_of(project))
     tick(0.3, "looking at tokens, masks and the chat template")
     found = inspect_tokens(tokenizer, examples, reading)
     views: list[dict[str, Any]] = []

@@ -2,12 +2,14 @@
 
 data=PATH says on which rows; data.columns.text=NAME and data.columns.label=NAME where their columns are not guessed.
 The assistant that answers is the one the server serves. Exit code 0 when the scope is met on this file, 1 when not.
+An index of documents is measured on questions: dragoman evaluate index.sqlite QUESTIONS.jsonl tells what it finds, how
+well it answers, and what it refuses; questions=make writes questions from the documents first.
 """
 
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -25,15 +27,17 @@ from dragoman.evals.latency import REQUESTS
 from dragoman.evals.rated import with_rates
 from dragoman.evals.run import Report, evaluate, from_rows
 from dragoman.evals.task import Task, asked, leading, make_task
+from dragoman.rag.stores.open import file_of
 from dragoman.stages.assistants import PROMPTED, RAG, Opened, open_assistant, pick, size_mb
 from dragoman.stages.judges import Judges, judges_of
 from dragoman.stages.prepare import gather
 from dragoman.stages.report import write_report
 from dragoman.stages.runs import folder_of
+from dragoman.stages.shelf import INDEX, Answering
 
 __all__ = ["PLACES", "SECTIONS", "Measured", "Settings", "criteria_rows", "measure", "run", "shown", "views"]
 
-PLACES = ("run",)
+PLACES = ("run", "questions")
 SECTIONS = True
 ROWS = "predictions"
 TABLES = (".jsonl", ".json", ".csv", ".tsv", ".parquet", ".conll", ".gz")
@@ -47,10 +51,30 @@ class Settings:
 
     run: str = ""
     "The run: its name, the start of it, a rung such as lora, or its folder; empty takes the newest verdict's."
+    questions: str = ""
+    "The questions an index is measured on: a file of JSON lines, or make, which writes one from its documents first."
     project: str = ""
     "The project file or its folder, whose runs are searched; empty is the folder you stand in."
     runs: str = ""
     "The folder of the runs, where it is not the project's own."
+    index: str = ""
+    "The index to measure, a file or a database; one may also stand in the run's place."
+    n: int = 50
+    "How many questions are made."
+    out: str = "questions.jsonl"
+    "The file that made questions are written to, for review."
+    writer: str = ""
+    "The model that writes questions; empty takes the one that answers, and without any, rules make them."
+    model: str = ""
+    "Who answers from the documents in its own words: a folder, hf:owner/name or openai:...; empty quotes them."
+    calibrate: bool = False
+    "Choose the threshold of refusal on these questions and keep it in the index, where dragoman ask finds it."
+    most_false_refusals: float = 0.05
+    "The most answerable questions, as a share, that a chosen threshold may refuse."
+    access: tuple[str, ...] = ()
+    "The groups of who asks an index, for documents that not everybody may see."
+    how: Answering = field(default_factory=Answering)
+    "How questions are answered from an index."
 
 
 @dataclass(frozen=True)
@@ -63,7 +87,11 @@ class Measured:
 
 
 def run(settings: Settings, words: tuple[str, ...], show: Show) -> int:
-    """Evaluate a run on a file and hold it against the scope."""
+    """Evaluate a run on a file and hold it against the scope, or an index on questions."""
+    if path := _index_of(settings):
+        from dragoman.stages.evaluate_index import evaluate_index
+
+        return evaluate_index(path, settings, words, show)
     root = folder_of(settings.project, settings.runs, settings.run)
     made = pick(root, settings.run)
     if not any(word.startswith(("data=", "data.source=")) for word in words):
@@ -97,6 +125,23 @@ def run(settings: Settings, words: tuple[str, ...], show: Show) -> int:
     page = write_report(done.run, record)
     shown(f"{made.id} on {loaded.source}", record, page, show)
     return 0 if verdict.passed else 1
+
+
+def _index_of(settings: Settings) -> str:
+    """The index that is to be measured; empty where it is a run."""
+    if settings.index:
+        return settings.index
+    word = settings.run
+    if word.endswith(Path(INDEX).suffix) or Path(word).is_file() or (word and file_of(word) is None):
+        return word
+    if not settings.questions and not settings.calibrate:
+        return ""
+    if word:
+        raise UserError(
+            f"questions are asked of an index, and {word} is none",
+            f"name the rows that a run is measured on: dragoman evaluate {word} data=PATH",
+        )
+    return INDEX
 
 
 def _home(made: Run, runs: Path) -> Path:

@@ -13,9 +13,11 @@ from typing import Any
 import numpy as np
 
 from dragoman.core.documents import Batch, Chunk, Document
+from dragoman.core.errors import UserError
 from dragoman.core.show import Tick, silent
 from dragoman.data.chunk import cut
 from dragoman.data.documents.read import Unread, read_documents
+from dragoman.rag.stores.open import HoldsSpaces
 from dragoman.stages.shelf import Facts, Shelf
 
 __all__ = ["Ingested", "Line", "ingest", "moved", "versions"]
@@ -108,9 +110,15 @@ def moved(shelf: Shelf, name: str, tick: Tick = silent) -> int:
     """Embed every text of the index with another model beside the space that is searched, then search that one.
 
     How many texts were embedded. Killed, the same call goes on; the old space is searched until the new one is whole.
+    Raises UserError where the store holds one space alone.
     """
     assert shelf.embedder is not None
     store, count = shelf.store, 0
+    if not isinstance(store, HoldsSpaces):
+        raise UserError(
+            "an index in a database keeps the embedder it was made with",
+            "make another one, in another collection, table or folder: index=",
+        )
     width = shelf.embedder.embed(["width"]).shape[1]
     store.begin_space(name, width)
     while texts := store.missing(name, TOGETHER):

@@ -6,8 +6,9 @@ Near duplicates stay in one part. Everything left out is counted, and the test p
 import hashlib
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 from dragoman.core import durable
 from dragoman.core.config import dump
@@ -20,8 +21,10 @@ from dragoman.core.types import Example
 from dragoman.data.builtin import descriptions
 from dragoman.data.card import card
 from dragoman.data.check import ORDER, Finding, preflight
+from dragoman.data.collected import FOLDER, Collected, join, read_collected
 from dragoman.data.dedupe import unique
 from dragoman.data.examples import read_examples, write_examples
+from dragoman.data.generated import of_people
 from dragoman.data.load import Loaded, require
 from dragoman.data.load import load as load_rows
 from dragoman.data.problems import write_rejects
@@ -37,6 +40,7 @@ __all__ = [
     "Gathered",
     "Settings",
     "counter",
+    "digest",
     "gather",
     "inspect",
     "labels_of",
@@ -67,6 +71,8 @@ class Gathered:
     source: Loaded
     validation: Loaded | None
     test: Loaded | None
+    collected: Collected = field(default_factory=Collected)
+    "What was made of corrected answers: only learnt from."
 
     @property
     def all(self) -> tuple[Loaded, ...]:
@@ -87,6 +93,10 @@ def run(settings: Settings, words: tuple[str, ...], show: Show) -> int:
     rows = done.results["card"]["rows"]
     left = {**rows["refused"], **rows["dropped"]}
     lines = [(name, f"{count:,} rows") for name, count in done.results["card"]["parts"].items()]
+    if joined := done.results.get("collected"):
+        lines.append(
+            ("collected", f"{joined:,} rows of {FOLDER}/ join training alone; data.collected=false leaves them out")
+        )
     lines += [("left out", ", ".join(f"{count:,} {why}" for why, count in left.items()) or "nothing")]
     lines += [("guessed", text) for text in done.results["card"]["said"]]
     show.card("prepared", [*lines, ("run", done.id), ("then", command("plan", settings.project))])
@@ -101,6 +111,7 @@ def gather(project: Project, tick: Tick = silent) -> Gathered:
         _read(project, project.data.source),
         _read(project, project.data.validation) if project.data.validation else None,
         _read(project, project.data.test) if project.data.test else None,
+        read_collected(project.root / FOLDER) if project.data.collected else Collected(),
     )
 
 
@@ -136,7 +147,7 @@ def prepare(project: Project, gathered: Gathered, tick: Tick = silent) -> Run:
         require(loaded, data.keep_going)
     names = asked(project.scope)
     check_names(names, labels_of(project, gathered), project.scope.multi_label, project.scope.task)
-    wanted = dump(replace(data, source="", validation="", test=""))
+    wanted = dump(replace(data, source="", validation="", test="", collected=True))
     settings = {
         "data": wanted,
         "scope": {"labels": dump(project.scope.labels), "multi_label": project.scope.multi_label},
@@ -144,7 +155,9 @@ def prepare(project: Project, gathered: Gathered, tick: Tick = silent) -> Run:
     settings |= {"model": project.models.candidates[0], "max_length": project.models.max_length}
     settings |= {"task": project.scope.task}
     # By their part in it, not by their paths: the same rows are the same work wherever one stands.
-    inputs = {name: _digest(loaded) for name, loaded in gathered.named().items()}
+    inputs = {name: digest(loaded.examples) for name, loaded in gathered.named().items()}
+    if learnt := (*gathered.collected.examples, *gathered.collected.preferences):
+        inputs["collected"] = digest(learnt)
     prepared = Run.begin(project.runs_folder, "prepare", settings, inputs)
     if prepared.finished:
         tick(1.0, "found again: nothing has changed")
@@ -158,7 +171,8 @@ def _prepare(project: Project, gathered: Gathered, prepared: Run, tick: Tick) ->
     tick(0.3, "looking for what would spoil the work")
     found = inspect(project, gathered, count)
     tick(0.6, "splitting")
-    rows, repeated = unique(gathered.source.examples)
+    people, made = of_people(gathered.source.examples)
+    rows, repeated = unique([*people, *made])  # of two that are equal, the one of people stays
     parts = split(
         sample(rows, data.rows, data.seed),
         validation=gathered.validation.examples if gathered.validation else None,
@@ -172,6 +186,8 @@ def _prepare(project: Project, gathered: Gathered, prepared: Run, tick: Tick) ->
     )
     if repeated:
         parts = replace(parts, dropped={**parts.dropped, "exact duplicate": repeated})
+    chosen = labels_of(project, gathered) if project.scope.task == "classify" else ()
+    parts, joined = join(parts, gathered.collected, chosen, data.near_duplicate)
     tick(0.8, "writing the parts")
 
     def fill(stage: Path) -> None:
@@ -187,9 +203,14 @@ def _prepare(project: Project, gathered: Gathered, prepared: Run, tick: Tick) ->
     drawn = card(
         gathered.all, parts, near_duplicate=data.near_duplicate, count=count, max_length=project.models.max_length
     )
-    results = {"card": drawn, "labels": list(_labels(project, parts)), "findings": [dump(one) for one in found]}
-    results |= {"descriptions": _described(project, _labels(project, parts))}
-    tick(1.0, f"{len(parts.train):,} train, {len(parts.validation):,} validation, {len(parts.test):,} sealed")
+    results: dict[str, Any] = {
+        "card": drawn,
+        "labels": list(_labels(project, parts)),
+        "findings": [dump(one) for one in found],
+    }
+    results |= {"descriptions": _described(project, _labels(project, parts)), "collected": joined}
+    told = f", {joined:,} of them collected" if joined else ""
+    tick(1.0, f"{len(parts.train):,} train{told}, {len(parts.validation):,} validation, {len(parts.test):,} sealed")
     return prepared.finish(results, published=(PARTS,))
 
 
@@ -252,10 +273,10 @@ def _described(project: Project, labels: Sequence[str]) -> Mapping[str, str]:
     return {label: project.scope.labels.get(label) or known.get(label) or label.replace("_", " ") for label in labels}
 
 
-def _digest(loaded: Loaded) -> str:
-    """What identifies a source: every text and label it gave, wherever it lay."""
+def digest(examples: Iterable[Example]) -> str:
+    """What identifies rows: every text and answer they give, wherever they lay."""
     whole = hashlib.sha256()
-    for example in loaded.examples:
+    for example in examples:
         facts = sorted((name, value) for name, value in example.meta.items() if name != "place")
         worse = (example.rejected,) if example.rejected else ()
         whole.update(repr((example.prompt, example.answers, *worse, facts)).encode())

@@ -21,9 +21,11 @@ from dragoman.core.show import Tick, silent
 from dragoman.core.sizing import peak_memory, reset_peak_memory
 from dragoman.stages.assistants import MODEL, RAG, write_card
 from dragoman.stages.documents import answering_of
+from dragoman.stages.guarded import identity_of, kept, open_around
 from dragoman.stages.index import build_index
 from dragoman.stages.ingest import ingest, versions
-from dragoman.stages.shelf import INDEX, Facts, answering, open_embedder_of, open_shelf
+from dragoman.stages.prepare import part
+from dragoman.stages.shelf import INDEX, Facts, answering, open_embedder_of, open_shelf, ranker_of
 from dragoman.stages.writing import instruction_of
 
 __all__ = ["open_rag", "rag"]
@@ -46,13 +48,16 @@ def rag(project: Project, prepared: Run, tick: Tick = silent) -> Run:
     inputs: dict[str, Run | str | Path] = {"parts": prepared, "documents": whole, "embedder": name}
     model, held = _model(project)
     inputs |= {"model": held} if held else {}
-    settings = {**dump(wanted), "instruction": instruction_of(project)}
+    rerank, rates = _rerank(project)
+    inputs |= {"rerank": rates} if rates else {}
+    settings = {**dump(wanted), "instruction": instruction_of(project), **identity_of(project)}
     run = Run.begin(project.runs_folder, RAG, settings, inputs)
     if run.finished:
         tick(1.0, "found again")
         return run
     card = {"kind": RAG, "labels": [], "multi_label": False, "task": project.scope.task}
-    card |= {"documents": asdict(wanted), "model": model, "fingerprint": held}
+    card |= {"documents": {**asdict(wanted), "rerank": rerank}, "rerank": rates, "model": model, "fingerprint": held}
+    card["around"] = kept(project, part(prepared, "train"))
     return _built(project, run, facts, card, tick)
 
 
@@ -85,14 +90,16 @@ def open_rag(folder: Path, card: Mapping[str, Any]) -> Assistant:
     """The assistant of the rung, as it was measured."""
     documents = Documents(**card["documents"])
     lm = None
+    if documents.rerank:
+        _same(documents.rerank, card["rerank"])
     if card["model"]:
         from dragoman.models.open import open_lm
-        from dragoman.models.source import fingerprint, resolve
 
-        if not card["model"].startswith(AWAY) and fingerprint(resolve(card["model"])) != card["fingerprint"]:
-            raise UserError(f"{card['model']} is not the model this run was made with", "make it again: dragoman run")
+        if not card["model"].startswith(AWAY):
+            _same(card["model"], card["fingerprint"])
         lm = open_lm(card["model"])
-    return answering(open_shelf(folder / INDEX, sealed=True), answering_of(documents), lm)
+    around = open_around(card.get("around", {}))
+    return answering(open_shelf(folder / INDEX, sealed=True), answering_of(documents), lm, around=around)
 
 
 def _model(project: Project) -> tuple[str, str]:
@@ -105,6 +112,23 @@ def _model(project: Project) -> tuple[str, str]:
     placed = project.place(spec)
     placed = str(Path(placed).absolute()) if Path(placed).is_dir() else placed
     return placed, fingerprint(resolve(placed))
+
+
+def _rerank(project: Project) -> tuple[str, str]:
+    """What rates passages again, as found from anywhere, and what it holds; nothing where the order stays."""
+    spec = project.documents.rerank
+    if not spec:
+        return "", ""
+    placed = project.place(spec)
+    return ranker_of(placed if Path(placed).is_dir() else spec, project.runs_folder)
+
+
+def _same(spec: str, held: str) -> None:
+    """Raise UserError where a model is no more what it was."""
+    from dragoman.models.source import fingerprint, resolve
+
+    if fingerprint(resolve(spec)) != held:
+        raise UserError(f"{spec} is not the model this run was made with", "make it again: dragoman run")
 
 
 def _places(project: Project) -> tuple[str, ...]:

@@ -13,13 +13,14 @@ from dragoman.core import durable
 from dragoman.core.config import dump
 from dragoman.core.project import Project
 from dragoman.core.runs import Run, environment
-from dragoman.core.show import Show, many
+from dragoman.core.show import Board, Show, many
 from dragoman.stages.check import tell
 from dragoman.stages.climb import Climbed, advice, climb, ladder_rows, pick_base
+from dragoman.stages.complaints import cases_of, complained, told
 from dragoman.stages.evaluate import criteria_rows, shown, views
 from dragoman.stages.judge import Judgement, judge_rung
 from dragoman.stages.plan import plan, plans_of
-from dragoman.stages.prepare import gather, prepare
+from dragoman.stages.prepare import digest, gather, prepare
 from dragoman.stages.record import baseline, data_card, lineage, warnings
 from dragoman.stages.report import write_report
 from dragoman.stages.settled import settled
@@ -50,6 +51,8 @@ def run(settings: Settings, words: tuple[str, ...], show: Show) -> int:
     with catching() as wish, wish.interruptible():
         record, page = _whole(project, show, _given(settings, words))
     extra = [("rung", str(record["rung"])), ("why", str(record["why"])), ("sealed test", _opened(record["test"]))]
+    if record["complaints"]:
+        extra.append(("users complained", told(record["complaints"])))
     met = record["verdict"] in ("met", "no_adaptation_needed")
     tips = (record["help"] or {}).get("advice", [])
     then = [("next", record["commands"][1])] if met else [("would help", tip) for tip in tips]
@@ -83,7 +86,9 @@ def _whole(project: Project, show: Show, given: tuple[str, str]) -> tuple[dict[s
             prepared = prepare(project, gathered, tick)
         settings = {"scope": dump(project.scope), "ladder": dump(project.ladder), "train": dump(project.train)}
         settings |= {"models": dump(project.models)}
-        this = Run.begin(project.runs_folder, "run", settings, {"parts": prepared})
+        cases = cases_of(project)
+        asked_again = {"cases": digest(cases)} if cases else {}
+        this = Run.begin(project.runs_folder, "run", settings, {"parts": prepared, **asked_again})
         with durable.lock(this.folder):
             with board.step("plan") as tick:
                 planned = plan(project, prepared, tick)
@@ -95,6 +100,7 @@ def _whole(project: Project, show: Show, given: tuple[str, str]) -> tuple[dict[s
             climbed = climb(project, prepared, base, plans_of(planned), board, show.say)
             with board.step("judge") as tick:
                 judgement = judge_rung(project, climbed.chosen.run, tick)
+            users = _users(project, climbed.chosen.run, board) if cases else {}
             helped: dict[str, Any] = {}
             if not judgement.verdict.passed:
                 with board.step("what would help") as tick:
@@ -109,6 +115,7 @@ def _whole(project: Project, show: Show, given: tuple[str, str]) -> tuple[dict[s
                     "tokens": views,
                     "baseline": floor,
                     "candidates": candidates,
+                    "complaints": users or None,
                     "seconds": time.monotonic() - begun,
                 }
                 page = write_report(this, record)
@@ -117,6 +124,14 @@ def _whole(project: Project, show: Show, given: tuple[str, str]) -> tuple[dict[s
                 tick(1.0, page)
     tell([one for one in found if one.severity != "note"], show)
     return record, page
+
+
+def _users(project: Project, made: Run, board: Board) -> dict[str, Any]:
+    """What users complained about, answered by the rung that was taken."""
+    with board.step("complaints") as tick:
+        users = complained(project, made, tick)
+        tick(1.0, told(users) if users else "none of the cases has a label of this scope")
+    return users
 
 
 def _next(project: Project, made: Run) -> str:

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from dragoman.serve.meters import Meters
     from dragoman.serve.served import Catalogue
 
-__all__ = ["PLACES", "SECTIONS", "Keeping", "Settings", "open_context", "run"]
+__all__ = ["PLACES", "SECTIONS", "Keeping", "Settings", "Tracing", "open_context", "run"]
 
 PLACES = ("run",)
 SECTIONS = False
@@ -43,6 +43,16 @@ class Keeping:
     "Whether e-mails, numbers of telephones, cards and accounts, and secrets are masked in what is kept."
     strict: bool = False
     "Whether a request is refused where it cannot be written down."
+
+
+@dataclass(frozen=True)
+class Tracing:
+    """Where OpenTelemetry spans of requests go."""
+
+    to: str = ""
+    "The address of an OTLP receiver, such as http://127.0.0.1:4318; empty sends none."
+    texts: bool = False
+    "Whether prompts and answers are in them, masked as in what is kept."
 
 
 @dataclass(frozen=True)
@@ -105,6 +115,8 @@ class Settings:
     "The file of the journal; empty is journal.sqlite beside the runs."
     keep: Keeping = field(default_factory=Keeping)
     "What is written down of requests."
+    spans: Tracing = field(default_factory=Tracing)
+    "Where OpenTelemetry spans of requests go."
     canary: str = ""
     "NAME:SHARE answers that share of the first one's requests by another one of those that are served."
 
@@ -141,6 +153,11 @@ def open_context(settings: Settings, show: Show) -> "Context":
     journal = _journal(settings)
     budgets = Budgets(journal) if keyring is not None else None
     made = Context(catalogue, limits, meters, journal, keyring, budgets)
+    if settings.spans.to:
+        from dragoman.data.private import hints
+        from dragoman.serve.spans import open_spans
+
+        made.spans = open_spans(settings.spans.to, settings.spans.texts, hints if settings.keep.mask else None)
     if settings.canary:
         from dragoman.serve.canary import Canary
 

@@ -14,6 +14,7 @@ from dragoman.core.runs import Run, all_runs
 from dragoman.core.sampling import Sampling
 from dragoman.rag.stores.open import is_made
 from dragoman.stages.assistants import Opened, open_assistant, pick
+from dragoman.stages.promotions import promoted
 from dragoman.stages.runs import folder_of
 
 if TYPE_CHECKING:
@@ -58,7 +59,7 @@ def open_served(word: str, how: Opening, limits: "Limits", meters: "Meters", tak
     if how.adapters:
         raise UserError("a run is served with the adapter it was judged with", "leave out adapter=...")
     root = folder_of(how.project, how.runs, word)
-    made = pick(root, word)
+    made = pick(root, word or promoted(root))
     return [_run(made.id if made.id not in taken else name, made, root, how, limits, meters)]
 
 
@@ -146,12 +147,12 @@ def _run(name: str, made: Run, root: Path, how: Opening, limits: "Limits", meter
 def _index(name: str, path: str, how: Opening, limits: "Limits", meters: "Meters") -> "Served":
     from dragoman.serve.served import Lineage, Served
     from dragoman.serve.worker import Worker
-    from dragoman.stages.shelf import Answering, answering, open_shelf
+    from dragoman.stages.shelf import Answering, answering, around_of, open_shelf
 
     shelf = open_shelf(path, how.device)
     lineage = Lineage(data=_told(shelf.store.sources()), base=shelf.facts.embedder)
     if not how.writer:
-        assistant = answering(shelf, Answering(), None, how.access)
+        assistant = answering(shelf, Answering(), None, how.access, around_of(shelf))
         return Served(
             name,
             "ask",
@@ -164,7 +165,7 @@ def _index(name: str, path: str, how: Opening, limits: "Limits", meters: "Meters
 
     engine, lm = open_engine(how.writer, device=how.device, precision=how.precision, kind=how.engine, rows=how.rows)
     written = _writing(name, "ask", replace(lineage, base=_fingerprint(how.writer)), engine, limits, meters)
-    assistant = write_with(answering(shelf, Answering(), lm, how.access), written)
+    assistant = write_with(answering(shelf, Answering(), lm, how.access, around_of(shelf)), written)
     return replace(written, assistant=assistant, worker=Worker(assistant, limits, meters, _gauge(name)), sources=True)
 
 

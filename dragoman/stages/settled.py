@@ -9,10 +9,11 @@ from dragoman.core.project import Project, load, locate
 from dragoman.stages.alignment import check_alignment
 from dragoman.stages.assistants import PROMPTED, RAG, RUNGS
 from dragoman.stages.documents import check_documents
+from dragoman.stages.guarded import identity_of
 from dragoman.stages.writing import model_kind
 from dragoman.train.doors import How
 
-__all__ = ["command", "settled"]
+__all__ = ["check_around", "command", "settled"]
 
 
 def command(verb: str, project: str) -> str:
@@ -37,8 +38,30 @@ def settled(word: str, words: Sequence[str]) -> Project:
     build(How, {"max_length": project.models.max_length, **project.train}, "train")
     check_alignment(project)
     check_documents(project)
+    check_around(project)
     _measurable(project)
     return project
+
+
+def check_around(project: Project) -> None:
+    """Raise UserError where a prompt or guards are asked for that cannot be, or of an assistant that has no use for
+    them."""
+    if not identity_of(project):
+        return
+    task, rungs = project.scope.task, set(project.ladder.rungs)
+    if task in ("classify", "tag"):
+        said = f"a prompt and guards stand around what writes or answers from documents, and the task is {task}"
+        raise UserError(said, "take [prompt] and [guards] out of the project file")
+    if rungs == {RAG}:
+        if project.prompt.file and not project.documents.model:
+            raise UserError("no model reads the prompt: the documents are quoted", "name one: documents.model=...")
+        return
+    from dragoman.models.source import resolve
+
+    for model in project.models.candidates:
+        if model_kind(resolve(project.place(model))) == "encoder":
+            said = f"{model} cuts answers out of a text and is told nothing, so a prompt and guards do nothing for it"
+            raise UserError(said, 'name a model that writes, or take other rungs: ladder.rungs=["rag"]')
 
 
 def _measurable(project: Project) -> None:

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -10,25 +10,47 @@ from dragoman.app.assistant import Assistant, NoModel
 from dragoman.app.steps.cite import Cite
 from dragoman.app.steps.contradict import Contradict
 from dragoman.app.steps.ground import Ground
-from dragoman.app.steps.guard import Guard
 from dragoman.app.steps.quote import Quote
 from dragoman.app.steps.refuse import Refuse
 from dragoman.app.steps.retrieve import Retrieve
 from dragoman.app.steps.tidy import Tidy
+from dragoman.core.config import build, dump
 from dragoman.core.doors import LM
 from dragoman.core.errors import UserError
+from dragoman.core.guarding import Guards, Prompting
+from dragoman.core.project import Project
 from dragoman.data.chunk import Cutting
-from dragoman.data.private import hints
-from dragoman.rag.search import Looking, Retriever
-from dragoman.rag.store import SqliteStore
+from dragoman.rag.search import Looking, Rate, Retriever
+from dragoman.rag.stores.open import DocumentStore, file_of, is_made, open_store
+from dragoman.stages.guarded import Around, kept, open_around
 
 if TYPE_CHECKING:
     from dragoman.models.encoder import LocalEncoder
 
-__all__ = ["INDEX", "Answering", "Facts", "Shelf", "answering", "open_embedder_of", "open_shelf"]
+__all__ = [
+    "INDEX",
+    "REFUSAL",
+    "Answering",
+    "Facts",
+    "Shelf",
+    "Threshold",
+    "answering",
+    "around_of",
+    "guards_of",
+    "keep_guards",
+    "open_embedder_of",
+    "open_shelf",
+    "ranked",
+    "ranker_of",
+    "threshold_of",
+]
 
 INDEX = "index.sqlite"
 FACTS = "facts"
+GUARDS = "guards"
+REFUSAL = "refusal"
+"the note of an index on its calibrated threshold"
+DEFAULT = 0.35
 MAKE = "make one with: dragoman index DOCUMENTS"
 
 
@@ -53,17 +75,35 @@ class Facts:
 class Shelf:
     """An open index."""
 
-    store: SqliteStore
+    store: DocumentStore
     facts: Facts
     embedder: "LocalEncoder | None"
+    rate: Rate | None = None
+    "what rates again what was found; None leaves the order"
 
     def find(self, how: Looking | None = None) -> Retriever:
         """What finds pieces in it."""
-        return Retriever(self.store, self.embedder, how or Looking(parents=self.facts.parents > 0))
+        return Retriever(self.store, self.embedder, how or Looking(parents=self.facts.parents > 0), self.rate)
 
     def keep(self) -> None:
         """Write down what it was made of and with."""
         self.store.note(FACTS, json.dumps(asdict(self.facts)))
+
+
+@dataclass(frozen=True, slots=True)
+class Threshold:
+    """Below which surety a question is refused, and who said so."""
+
+    value: float
+    origin: str
+    "`given`, `calibrated` on questions, or `default`"
+    questions: int = 0
+    "on how many it was calibrated"
+
+    @property
+    def said(self) -> str:
+        """Who said so: `calibrated on 90 questions`."""
+        return f"{self.origin} on {self.questions:,} questions" if self.questions else self.origin
 
 
 @dataclass(frozen=True)
@@ -76,27 +116,42 @@ class Answering:
     "The most sentences that are quoted, where no model writes."
     short: bool = False
     "Whether the quoted answer is the date, number, name or phrase alone."
-    threshold: float = 0.35
-    """The cosine of the best passage below which a question is said not to be answered by the documents; for
-    builtin:minilm 0.35 lies between questions on the documents and questions on other things. -1 refuses none."""
+    threshold: float | None = None
+    """The cosine of the best passage below which a question is said not to be answered by the documents; -1 refuses
+    none. Left out, it is the one that dragoman evaluate calibrate=true chose for this index, else 0.35: for
+    builtin:minilm that lies between questions on the documents and questions on other things."""
     max_tokens: int = 400
     "The most tokens of an answer that a model writes."
+    rerank: str = ""
+    """The cross-encoder that rates the best 50 pieces again: a run of objective=reward, a folder or hf:owner/name;
+    empty leaves them in the order they were found in."""
 
     def __post_init__(self) -> None:
         if self.k < 1 or self.sentences < 1 or self.max_tokens < 1:
             raise UserError("k, sentences and max_tokens are at least 1", "leave them out, or say k=5")
 
 
-def open_shelf(path: Path, device: str = "auto", sealed: bool = False) -> Shelf:
-    """The index in a file; a `sealed` one is a run's, and never written again.
+def open_shelf(path: str | Path, device: str = "auto", sealed: bool = False) -> Shelf:
+    """The index in a file or a database; a `sealed` file is a run's, and never written again.
 
     Raises UserError where there is none, or its embedder is not the one that made it.
     """
-    if not path.is_file():
+    if not is_made(path):
         raise UserError(f"there is no index {path}", MAKE)
-    store = SqliteStore(path, sealed=sealed)
+    store = open_store(path, sealed=sealed)
+    try:
+        return _read(path, store, device)
+    except BaseException:
+        store.close()
+        raise
+
+
+def _read(path: str | Path, store: DocumentStore, device: str) -> Shelf:
+    """The index that a store holds."""
     noted = store.noted(FACTS)
     if not noted:
+        if file_of(path) is None:
+            raise UserError(f"{path} holds no index", f"make one with: dragoman index DOCUMENTS index={path}")
         raise UserError(f"{path} was not finished", "give the same dragoman index command again")
     table = json.loads(noted)
     facts = Facts(**{**table, "places": tuple(table["places"])})
@@ -109,14 +164,16 @@ def open_shelf(path: Path, device: str = "auto", sealed: bool = False) -> Shelf:
     return Shelf(store, facts, embedder)
 
 
-def open_embedder_of(spec: str, tokens: int, device: str = "auto") -> tuple["LocalEncoder | None", str]:
+def open_embedder_of(
+    spec: str, tokens: int, device: str = "auto", engine: str = "auto"
+) -> tuple["LocalEncoder | None", str]:
     """What embeds pieces, and its name with what it holds; nothing where pieces are looked for by words alone."""
     if not spec:
         return None, ""
     from dragoman.models.open import open_embedder
     from dragoman.models.source import fingerprint, resolve
 
-    embedder = open_embedder(spec, device)
+    embedder = open_embedder(spec, device, engine=engine)
     if embedder.max_length < tokens:
         raise UserError(
             f"{spec} reads {embedder.max_length} tokens, and pieces may have {tokens}",
@@ -125,13 +182,77 @@ def open_embedder_of(spec: str, tokens: int, device: str = "auto") -> tuple["Loc
     return embedder, f"{spec}@{fingerprint(resolve(spec))[:16]}"
 
 
-def answering(shelf: Shelf, how: Answering, lm: LM | None = None, access: Sequence[str] = ()) -> Assistant:
-    """Who answers: with sentences of the documents, or, where `lm` writes, with its own, checked against them."""
-    seen = frozenset(access)
-    steps: list[Any] = [Tidy(), Retrieve(shelf.find(), how.k, access=seen), Refuse(how.threshold)]
+def threshold_of(shelf: Shelf, how: Answering) -> Threshold:
+    """The threshold in force: the one that is given, else the one calibrated on this index and its embedder."""
+    if how.threshold is not None:
+        return Threshold(how.threshold, "given")
+    noted = shelf.store.noted(REFUSAL)
+    table = json.loads(noted) if noted else {}
+    space = shelf.store.space()
+    # Cosines are those of the embedder, however they are ordered; without one the scores are the reranker's.
+    if table and table["space"] == space and (space or table["rerank"] == how.rerank):
+        return Threshold(float(table["threshold"]), "calibrated", int(table["questions"]))
+    return Threshold(DEFAULT, "default")
+
+
+def answering(
+    shelf: Shelf, how: Answering, lm: LM | None = None, access: Sequence[str] = (), around: Around | None = None
+) -> Assistant:
+    """Who answers: with sentences of the documents, or, where `lm` writes, with its own, checked against them; with
+    the prompt and the guards that stand around it."""
+    around = around or Around()
+    shelf = ranked(shelf, how.rerank)
+    find = around.found(shelf.find())
+    steps: list[Any] = [Tidy(), *around.told, Retrieve(find, how.k, access=frozenset(access))]
+    steps.append(Refuse(threshold_of(shelf, how).value))
     if lm is None:
-        quote = Quote(how.sentences, how.short, shelf.embedder)
+        quote = around.quoted(Quote(how.sentences, how.short, shelf.embedder))
         return Assistant(NoModel(), (*steps, quote, Contradict()))
-    # What a document says may be said, an address that no document holds may not: a model makes those up, or obeys one.
-    guarded = Guard(Cite(max_tokens=how.max_tokens), find_personal=hints, documents_may_say=True)
-    return Assistant(lm, (*steps, guarded, Ground(), Contradict()))
+    return Assistant(lm, (*steps, around.cited(Cite(max_tokens=how.max_tokens)), Ground(), Contradict()))
+
+
+def ranked(shelf: Shelf, spec: str, device: str = "auto") -> Shelf:
+    """The index with what rates again what is found in it; as it was where `spec` is empty or it has one already.
+
+    Raises UserError as `ranker_of` and `open_cross_encoder`.
+    """
+    if not spec or shelf.rate is not None:
+        return shelf
+    from dragoman.models.cross_encoder import open_cross_encoder
+
+    return replace(shelf, rate=open_cross_encoder(ranker_of(spec)[0], device).rate)
+
+
+def ranker_of(spec: str, runs: Path | None = None) -> tuple[str, str]:
+    """Where a model lies that rates passages again, as found from anywhere, and what it holds.
+
+    A run of that name is looked for in `runs`, or in the folder `runs` here. Raises UserError where there is none.
+    """
+    from dragoman.models.rewards import Named
+    from dragoman.models.source import fingerprint, resolve
+
+    root = runs or Path("runs")
+    folder = Named("", spec).folder(root if root.is_dir() else None)
+    placed = str(Path(folder).absolute()) if Path(folder).is_dir() else folder
+    return placed, fingerprint(resolve(placed))
+
+
+def keep_guards(shelf: Shelf, guards: Guards) -> None:
+    """Write into an index which guards stand around the answers from it."""
+    shelf.store.note(GUARDS, json.dumps(dump(guards)))
+
+
+def around_of(shelf: Shelf, guards: Guards | None = None, prompt: Prompting | None = None) -> Around:
+    """What stands around the answers from an index: the guards that it keeps, with those that are said laid over them,
+    and a prompt. Raises UserError where one cannot be opened."""
+    said = guards_of(shelf, guards or Guards())
+    return open_around(kept(Project(prompt=prompt or Prompting(), guards=said)))
+
+
+def guards_of(shelf: Shelf, said: Guards) -> Guards:
+    """The guards that an index keeps, with those that are said now laid over them."""
+    noted = shelf.store.noted(GUARDS)
+    kept = build(Guards, json.loads(noted) if noted else {}, "guards")
+    plain = Guards()
+    own = [(one.name, getattr(said, one.name)) for one in fields(Guards)]
+    return replace(kept, **{name: value for name, value in own if value != getattr(plain, name)})

@@ -93,7 +93,7 @@ class OnProject:
         from dragoman.models.source import resolve
         from dragoman.nn.store import load_lm
         from dragoman.stages.train_writer import lessons_of, loss_of
-        from dragoman.stages.writing import instruction_of, open_tokenizer, taught
+        from dragoman.stages.writing import open_tokenizer, taught, told_of
         from dragoman.train.doors import Kit
         from dragoman.train.fitting import Lesson
 
@@ -101,7 +101,7 @@ class OnProject:
         rows, validation = part(self.prepared, "train"), part(self.prepared, "validation")
         base = resolve(self.project.place(table["model"] or self.project.models.candidates[0]))
         net = load_lm(base)
-        first = taught(rows[:1], instruction_of(self.project))
+        first = taught(rows[:1], *told_of(self.project))
         tokenizer = open_tokenizer(base, net.arch, self.project, first, _unheard)
         how = batched(self.project, self.prepared, how)
         how = replace(how, max_length=min(how.max_length, net.arch.longest or how.max_length), seed=seed)

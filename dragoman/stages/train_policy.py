@@ -18,7 +18,7 @@ from dragoman.evals.hacking import Limits, best_of_n, paired_bounds, raised
 from dragoman.stages.job import Job
 from dragoman.stages.judges import doubt, open_named
 from dragoman.stages.train_writer import Lessons, general_loss, keep_writer, lessons_of
-from dragoman.stages.writing import instruction_of, open_tokenizer, taught
+from dragoman.stages.writing import open_tokenizer, taught, told_of
 from dragoman.train.doors import How, Kit
 
 if TYPE_CHECKING:
@@ -152,7 +152,7 @@ def _begin(job: Job) -> tuple[Any, _Look]:
     net: Any = load_lm(job.base)
     if net.arch.kind != "decoder":
         raise UserError(f"a policy is a decoder, and {job.model} is of kind {net.arch.kind}", "name another model")
-    rows = taught(job.train, instruction_of(job.project))
+    rows = taught(job.train, *told_of(job.project))
     tokenizer = open_tokenizer(job.base, net.arch, job.project, rows, job.said)
     lessons = lessons_of(job.project, job.train, job.validation, tokenizer, net.arch.kind)
     begun = [

@@ -17,7 +17,7 @@ from dragoman.metrics.accuracy import Accuracy
 from dragoman.metrics.log_loss import LogLoss
 from dragoman.stages.assistants import MODEL, write_card
 from dragoman.stages.job import Job
-from dragoman.stages.writing import instruction_of, open_tokenizer, taught
+from dragoman.stages.writing import open_tokenizer, taught, told_of
 from dragoman.train.doors import Kit
 
 if TYPE_CHECKING:
@@ -49,8 +49,8 @@ def train_scorer(job: Job) -> tuple[dict[str, Any], tuple[str, ...]]:
     from dragoman.train.rankings import rankings_of
 
     net: Any = load_scorer(job.base, job.how.seed)
-    instruction = instruction_of(job.project)
-    train, held = taught(job.train, instruction), taught(job.validation, instruction)
+    words = told_of(job.project)
+    train, held = taught(job.train, *words), taught(job.validation, *words)
     if net.arch.kind == "encoder":
         tokenizer = Tokenizer(job.base)
         tokenizer.fit(net.arch)

@@ -16,9 +16,10 @@ from dragoman.core.project import Project
 from dragoman.core.types import Example
 from dragoman.evals.interval import student
 from dragoman.stages.assistants import MODEL, write_card
+from dragoman.stages.guarded import kept
 from dragoman.stages.job import Job
 from dragoman.stages.teach import teacher_answers
-from dragoman.stages.writing import general_texts, instruction_of, known, open_tokenizer, taught
+from dragoman.stages.writing import general_texts, known, open_tokenizer, taught, told_of
 from dragoman.train.doors import OBJECTIVES, How, Kit
 
 if TYPE_CHECKING:
@@ -47,8 +48,8 @@ def lessons_of(
     project: Project, train: Sequence[Example], validation: Sequence[Example], tokenizer: "Tokenizer", kind: str
 ) -> Lessons:
     """The rows instructed, and the general texts, which an encoder-decoder has no use for."""
-    instruction = instruction_of(project)
-    rows = (taught(train, instruction), taught(validation, instruction))
+    told = told_of(project)
+    rows = (taught(train, *told), taught(validation, *told))
     if kind != "decoder":
         return Lessons(*rows)
     return Lessons(*rows, *general_texts(project, tokenizer))
@@ -66,7 +67,7 @@ def train_writer(job: Job) -> tuple[dict[str, Any], tuple[str, ...]]:
     if "preferences" in job.objective.needs and net.arch.kind != "decoder":
         why = f"preferences are learnt by a decoder, and {job.model} is an {net.arch.kind}"
         raise UserError(why, "name another model")
-    first = taught(job.train[:1], instruction_of(job.project))
+    first = taught(job.train[:1], *told_of(job.project))
     tokenizer = open_tokenizer(job.base, net.arch, job.project, first, job.said)
     if hasattr(job.tuning, "begun"):  # a prompt that learns from words on: which tokens these are is known here
         job = replace(job, tuning=job.tuning.begun(tokenizer))
@@ -188,7 +189,8 @@ def keep_writer(
 
     place = job.model if job.model.startswith(("builtin:", "hf:")) else str(job.base.absolute())
     card = {"kind": "writer", "labels": [], "multi_label": False, "base": place, "tuning": job.tuning_name}
-    card |= {**known(job.project), "adapter": not whole, "fingerprint": "" if whole else fingerprint(job.base)}
+    card |= {**known(job.project), "around": kept(job.project, job.train), "adapter": not whole}
+    card["fingerprint"] = "" if whole else fingerprint(job.base)
     model = job.run.folder / MODEL
     durable.publish(model, fill)
     after = general_loss(net, lessons, tokenizer, job.how) if rounded else after

@@ -20,7 +20,8 @@ from dragoman.core.project import Project
 from dragoman.core.runs import Run
 from dragoman.core.show import Tick, silent
 from dragoman.core.types import Example
-from dragoman.stages.writing import known, open_tokenizer, taught, texts_beside
+from dragoman.stages.guarded import kept, open_around
+from dragoman.stages.writing import known, open_tokenizer, taught, texts_beside, told_of
 
 __all__ = ["open_writer", "prompted", "steps_of"]
 
@@ -61,14 +62,16 @@ def open_writer(folder: Path, card: Mapping[str, Any]) -> LM:
 
 def steps_of(folder: Path, card: Mapping[str, Any]) -> tuple[Step, ...]:
     """The steps around the model of a card, the same when it is measured and when it serves."""
-    steps: list[Step] = [Tidy(), Instruct(str(card.get("instruction", "")))]
+    around = open_around(card.get("around", {}))
+    steps: list[Step] = [Instruct(str(card.get("instruction", "")))]
     if card.get("shots"):
         shown = json.loads((folder / "examples.json").read_text(encoding="utf-8"))
         questions, answers = tuple(one[0] for one in shown), tuple(one[1] for one in shown)
         steps.append(Demonstrate(_embedder(), questions, answers, shots=int(card["shots"]), most=int(card["most"])))
+    writes: Step = Write(max_tokens=int(card["max_tokens"]))
     if card.get("thinks"):
-        return (*steps, ChainOfThought(max_tokens=2 * int(card["max_tokens"])))
-    return (*steps, Write(max_tokens=int(card["max_tokens"])))
+        writes = ChainOfThought(max_tokens=2 * int(card["max_tokens"]))
+    return (Tidy(), *around.told, *around.written((*steps, writes)))
 
 
 def _embedder() -> Embedder:
@@ -100,12 +103,13 @@ def prompted(
         return run
     begun = time.monotonic()
     said: list[str] = []
-    shown = taught(rows[:SHOWN], str(known(project)["instruction"]))
+    shown = taught(rows[:SHOWN], *told_of(project))
     tokenizer = open_tokenizer(folder, read_arch(folder), project, shown, said.append)
     place = spec if spec.startswith(("builtin:", "hf:")) else str(folder.absolute())
     card: dict[str, Any] = {"kind": "writer", "labels": [], "multi_label": False, "base": place, **known(project)}
     card |= {"base_needed": True, "fingerprint": fingerprint, "thinks": rung == "chain_of_thought"}
     card |= {"base_bytes": sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())}
+    card["around"] = kept(project, rows)
     if rung == "few_shot":
         # About four characters a token: half of what is read may be examples.
         card |= {"shots": SHOTS, "most": 2 * project.models.max_length}

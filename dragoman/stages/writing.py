@@ -6,9 +6,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from dragoman.app.steps.instruct import instructed
+from dragoman.app.steps.system_prompt import begun
 from dragoman.core.errors import UserError
 from dragoman.core.project import Project
 from dragoman.core.types import Example, Message
+from dragoman.stages.guarded import identity_of, system_of
 
 if TYPE_CHECKING:
     from dragoman.nn.arch import Arch
@@ -28,6 +30,7 @@ __all__ = [
     "template_at",
     "texts_beside",
     "tokens_an_example",
+    "told_of",
     "writes",
 ]
 
@@ -105,9 +108,16 @@ def instruction_of(project: Project) -> str:
     return project.scope.instruction or INSTRUCTIONS.get(project.scope.task, "")
 
 
-def taught(examples: Sequence[Example], instruction: str) -> list[Example]:
-    """The examples as the assistant will put them to the model: the last message of each prompt instructed."""
-    return [_instructed(one, instruction) if one.prompt else one for one in examples]
+def told_of(project: Project) -> tuple[str, str]:
+    """What the model is told beside each text, and what its prompt tells it in front of everything."""
+    return instruction_of(project), system_of(project)
+
+
+def taught(examples: Sequence[Example], instruction: str, system: str = "") -> list[Example]:
+    """The examples as the assistant will put them to the model: the last message of each prompt instructed, and the
+    system's message in front."""
+    said = [_instructed(one, instruction) if one.prompt else one for one in examples]
+    return [replace(one, prompt=begun(one.prompt, system)) if one.prompt else one for one in said] if system else said
 
 
 def _instructed(example: Example, instruction: str) -> Example:
@@ -207,4 +217,5 @@ def known(project: Project) -> dict[str, Any]:
         "task": project.scope.task,
         "max_length": project.models.max_length,
         "max_tokens": project.models.max_tokens,
+        **identity_of(project),
     }

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from dragoman.app.prompts import PromptFile, read_prompt
+from dragoman.app.prompts import PromptFile, prompt_told, read_prompt
 from dragoman.core.errors import UserError
 
 
@@ -70,3 +70,11 @@ def test_a_wrong_file_is_told(tmp_path: Path, name: str, held: bytes, why: str) 
 def test_no_file(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="there is no prompt"):
         read_prompt(tmp_path / "none.md")
+
+
+def test_an_answer_tells_which_prompt_it_was_written_by() -> None:
+    mark = PromptFile("greet", "Hello.").mark
+    assert prompt_told(("tidy", mark, "instruct@0123456789ab")) == mark.removeprefix("prompt ")
+    assert prompt_told(("tidy", "instruct@0123456789ab", "write")) == "instruct@0123456789ab"
+    assert prompt_told(("cite@0123456789ab", "cite: the model found no answer")) == "cite@0123456789ab"
+    assert prompt_told(("retrieve: 2", "quote")) == ""

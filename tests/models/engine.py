@@ -42,6 +42,12 @@ def refused(call: Any) -> UserError:
     return caught.value
 
 
+class _Listening(ThreadingHTTPServer):
+    """One that many may knock at in the same instant: with the 5 of the standard library they wait for a second."""
+
+    request_queue_size = 128
+
+
 class Engine:
     """A stub: each request gets the next of `answers` (the last one again and again) and is kept in `asked`.
 
@@ -52,6 +58,8 @@ class Engine:
     def __init__(self) -> None:
         self.answers: list[Any] = [None]
         self.asked: list[tuple[str, dict[str, Any], str]] = []
+        self.shown: dict[str, tuple[int, Any]] = {}
+        "what a GET of a path is answered with; 404 elsewhere"
         self.under_way = self.most = 0
         self.release = threading.Event()
         self.raw: Callable[[BaseHTTPRequestHandler], None] | None = None
@@ -65,10 +73,18 @@ class Engine:
             def do_POST(self) -> None:
                 engine.answer(self)
 
+            def do_GET(self) -> None:
+                status, content = engine.shown.get(self.path, (404, {}))
+                data = json.dumps(content).encode()
+                self.send_response(status)
+                self.send_header("content-length", str(len(data)))
+                self.end_headers()
+                self.wfile.write(data)
+
             def log_request(self, code: object = "-", size: object = "-") -> None:
                 pass
 
-        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Answering)
+        self.server = _Listening(("127.0.0.1", 0), Answering)
         self.server.daemon_threads = True
         self.server.handle_error = lambda request, address: None  # type: ignore[method-assign]
         self.url = f"http://127.0.0.1:{self.server.server_address[1]}/v1"

@@ -9,6 +9,7 @@ from dragoman.models.by_turns import ByTurns
 from dragoman.models.engine import LocalEngine
 from dragoman.models.engines import engine_of, open_engine
 from dragoman.models.fake import FakeLM
+from dragoman.models.remote_engine import RemoteEngine
 from tests.nn.tiny_lm import folder_of
 
 
@@ -24,3 +25,11 @@ def test_a_model_gets_the_engine_it_can_have(tmp_path: Path) -> None:
         open_engine(t5, device="cpu", kind="ours")
     with pytest.raises(UserError, match="shares its steps"):
         engine_of(FakeLM(), "ours")
+
+
+def test_a_model_behind_an_address_keeps_its_own_engine() -> None:
+    engine, lm = open_engine("openai:http://127.0.0.1:1/v1#m", rows=5)
+    assert isinstance(engine, RemoteEngine)
+    assert (engine.rows, engine.chat) == (5, lm.chat)
+    engine.close()
+    assert isinstance(engine_of(lm, "turns"), ByTurns)

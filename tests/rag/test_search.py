@@ -73,6 +73,9 @@ def test_what_is_rated_again(store: SqliteStore) -> None:
 
     hits = Retriever(store, rerank=rate)("car bicycle")
     assert [hit.chunk.text for hit in hits] == [BLUE, RED] and hits[0].score == 1
+    plain = [hit.chunk.text for hit in Retriever(store)("car bicycle")]
+    one = Retriever(store, how=Looking(reread=1), rerank=rate)("car bicycle")  # what is behind stays behind
+    assert [hit.chunk.text for hit in one] == plain and one[0].score == one[1].score
 
 
 def test_variety_takes_no_two_alike(tmp_path: Path) -> None:

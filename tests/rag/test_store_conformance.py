@@ -1,4 +1,4 @@
-"""The store in one file and the one in lists do the same, on chosen documents and on drawn ones."""
+"""Every store does the same, whatever it lies in, on chosen documents and on drawn ones."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -14,12 +14,6 @@ from tests.rag.memory import MemoryStore
 from tests.rag.shelves import batch, embed, removal
 
 LETTERS = ("alpha", "beta", "gamma", "delta", "epsilon", "zeta", "eta", "theta", "iota", "kappa", "lambda")
-
-
-@pytest.fixture(params=["sqlite", "memory"])
-def store(request: pytest.FixtureRequest, tmp_path: Path) -> Store:
-    """An empty store."""
-    return SqliteStore(tmp_path / "index.db", language="en") if request.param == "sqlite" else MemoryStore()
 
 
 @pytest.mark.parametrize("check", CHECKS, ids=lambda check: check.__name__)

@@ -248,6 +248,23 @@ def _judged() -> dict[str, Any]:
             "after": _figure(0.811, 0.021, 500),
             "drop": _figure(0.031, 0.024, 500),
         },
+        "complaints": {
+            "metric": "accuracy",
+            "rows": 3,
+            "before": _figure(0.0, 0.2, 3),
+            "now": _figure(0.667, 0.3, 3),
+            "difference": _figure(0.667, 0.4, 3),
+            "outcomes": {"fixed": 2, "still wrong": 1},
+            "cases": [
+                {
+                    "text": "asyncio.Queue",
+                    "expected": "asyncio",
+                    "before": "threading",
+                    "now": "asyncio",
+                    "outcome": "fixed",
+                }
+            ],
+        },
         "paired": [
             {
                 "metric": "rougel",

@@ -11,7 +11,7 @@ from dragoman.serve.journal_schema import Entry, opened
 
 LINEAGE = '{"run":"train-1","data":"d1"}'
 ENTRY = Entry("", 0.0, "", "/v1/classify", "m", LINEAGE, 200, "[]", "yes", False, 10, 5, 0.05, 0.2)
-WORDS = "the price of tea rose when ships came late to port and rain fell on the hills all day".split()
+WORDS = ("tea", "price", "rose", "when", "ships", "came", "late", "port", "rain", "fell", "hills", "day", "all", "on")
 NOW = 1_700_000_000.0
 HOUR = 3600.0
 

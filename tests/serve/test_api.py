@@ -72,7 +72,7 @@ def test_health_and_figures(start: Start, fake: Fake) -> None:
     [
         ("GET", "/docs", 404, "not_found"),
         ("GET", "/page/other.js", 404, None),
-        ("GET", "/v1/models/nobody", 404, "not_found"),
+        ("GET", "/v1/models/nobody", 404, "model_not_found"),
         ("GET", "/v1/conversations", 404, "not_found"),
         ("GET", "/v1/classify/", 404, "not_found"),
         ("GET", "/v1/classify", 405, "method_not_allowed"),

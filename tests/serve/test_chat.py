@@ -206,14 +206,22 @@ def test_a_tool_that_has_to_be_called_is_called(server: Running) -> None:
         ({"store": True}, "store"),
         ({"best_of": 3}, "best_of"),
         ({"unknown": 1}, "unknown"),
-        ({"model": "secret-name"}, None),
+        ({"model": "secret-name"}, "model"),
+        ({"model": 5}, "model"),
+        ({"messages": [{"role": "user", "content": "x", "name": "secret"}]}, "messages[0].name"),
+        ({"messages": [{"role": "assistant", "content": "x", "function_call": {}}]}, "messages[0].function_call"),
+        ({"temperature": 1e-300}, "temperature"),
+        ({"top_p": 0}, "top_p"),
+        ({"min_tokens": 10}, "min_tokens"),
+        ({"logit_bias": {"999999999": 1}}, "logit_bias"),
+        ({"regex": "a", "choices": ["a"]}, "regex"),
     ],
     ids=lambda value: str(value)[:50],
 )
 def test_what_is_wrong_is_named_and_not_repeated(server: Running, change: dict[str, Any], param: str | None) -> None:
     given = post(server, {**ASKED, **change})
     many = len(change.get("stop", ())) > 16
-    assert given.status_code == (404 if "model" in change else 413 if many else 400)
+    assert given.status_code == (404 if "secret-name" in change.values() else 413 if many else 400)
     error = given.json()["error"]
     assert error["param"] == param
     assert error["type"] == "invalid_request_error"

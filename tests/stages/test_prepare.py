@@ -6,8 +6,9 @@ from typing import Any
 
 import pytest
 
-from dragoman.core.project import overlay
-from dragoman.stages.prepare import gather, inspect, labels_of
+from dragoman.core.project import load, locate, overlay
+from dragoman.data.examples import read_examples
+from dragoman.stages.prepare import gather, inspect, labels_of, part, prepare, seal_of
 
 
 def lengths(texts: Any) -> list[int]:
@@ -33,3 +34,29 @@ def test_kinds_of_entity_become_the_tags_that_are_learnt(tmp_path: Path) -> None
     scope = {"task": "tag", "target": {"entity_f1": ">= 0.5"}, "labels": {"person": "who", "place": "where"}}
     project = overlay({"scope": scope, "data": {"source": "a.jsonl"}, "root": str(tmp_path)}, ())
     assert labels_of(project, gather(project)) == ("O", "B-person", "I-person", "B-place", "I-place")
+
+
+def test_what_was_collected_joins_training_and_leaves_the_sealed_test_as_it_was(tiny_project: Path) -> None:
+    project = load(locate(""))
+    before = prepare(project, gather(project))
+    sealed = read_examples(seal_of(before) / "part" / "examples.jsonl")
+    parts = {name: part(before, name) for name in ("train", "validation")}
+    asked = ["salt the warm soup", "a tulip for the lawn", sealed[0].text, "fly away"]
+    rows = [
+        {"prompt": [{"role": "user", "content": text}], "answers": [label], "meta": {"collected": True, "id": text}}
+        for text, label in zip(asked, ("kitchen", "garden", "money", "travel"), strict=True)
+    ]
+    (tiny_project / "collected").mkdir()
+    (tiny_project / "collected" / "examples.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    after = prepare(project, gather(project))
+    assert after.id != before.id and after.results["collected"] == 2
+    manifests = [(seal_of(one) / "part" / "manifest.json").read_bytes() for one in (before, after)]
+    assert manifests[0] == manifests[1]  # the checksum of every byte of the sealed test
+    assert read_examples(seal_of(after) / "part" / "examples.jsonl") == sealed
+    assert part(after, "validation") == parts["validation"]
+    assert part(after, "train")[: len(parts["train"])] == parts["train"]
+    assert [one.text for one in part(after, "train")[len(parts["train"]) :]] == asked[:2]
+    dropped = after.results["card"]["rows"]["dropped"]
+    assert (dropped["collected-row-in-test"], dropped["collected-label-unknown"]) == (1, 1)
+    without = load(locate(""), ("data.collected=false",))
+    assert prepare(without, gather(without)).id == before.id

@@ -8,6 +8,8 @@ from dragoman.core.errors import UserError
 from dragoman.stages.settled import command, settled
 from tests.nn.tiny_lm import folder_of
 
+CHAT, TARGET = "scope.task=chat", ('scope.target.rougel=">= 0.1"',)
+
 
 @pytest.fixture
 def file(tmp_path: Path) -> Path:
@@ -34,6 +36,21 @@ def test_a_good_project(file: Path) -> None:
 def test_a_mistake_is_answered_before_any_work(word: str, said: str, file: Path) -> None:
     with pytest.raises(UserError, match=said):
         settled(str(file), (word,))
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("guards.canary=true",), "the task is classify"),
+        ((CHAT.replace("chat", "answer"), *TARGET, "guards.canary=true"), "builtin:minilm cuts answers out of a text"),
+        ((CHAT, *TARGET, 'ladder.rungs=["rag"]', "documents.source=docs", "prompt.file=HERE"), "no model reads"),
+        ((CHAT, *TARGET, "prompt.file=none.md"), "there is no prompt at"),
+    ],
+)
+def test_a_prompt_and_guards_go_with_the_task(words: tuple[str, ...], said: str, file: Path) -> None:
+    (file.parent / "answer.md").write_text("Be brief.")
+    with pytest.raises(UserError, match=said):
+        settled(str(file), [word.replace("HERE", str(file.parent / "answer.md")) for word in words])
 
 
 def test_commands_are_fit_for_a_shell() -> None:

@@ -1,25 +1,46 @@
 """Keeps documents, answers and questions to their place around another step: what is read is marked, what is said is
 filtered."""
 
+import re
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from dragoman.app.assistant import NoModel
 from dragoman.app.guards.datamark import How
 from dragoman.app.guards.leak import Canary
-from dragoman.app.guards.links import clear_links, hosts_of
+from dragoman.app.guards.links import Cleared, clear_links, hosts_of
 from dragoman.app.guards.personal import Find, Masked, mask_personal
 from dragoman.app.guards.spotlight import Spotlight, evidence
 from dragoman.app.guards.topic import Topic
 from dragoman.app.guards.toxicity import Toxicity
+from dragoman.app.steps.retrieve import joined
 from dragoman.app.turn import Step, Turn
 from dragoman.core.doors import LM
 from dragoman.core.types import Answer, Message
 
-__all__ = ["OFF_TOPIC", "WITHHELD", "Guard"]
+__all__ = ["OFF_TOPIC", "WITHHELD", "Guard", "guard_hits"]
 
 WITHHELD = "This answer was withheld."
 OFF_TOPIC = "This is not what this assistant is for."
+HITS = (
+    ("leak", re.compile(r"guard: the system message was given away")),
+    ("links", re.compile(r"guard: (\d+) foreign addresses were removed")),
+    ("personal", re.compile(r"guard: (\d+) personal values were masked")),
+    ("topic", re.compile(r"topic: ")),
+    ("toxicity", re.compile(r"toxicity: ")),
+)
+
+
+def guard_hits(trace: Sequence[str]) -> dict[str, int]:
+    """How often each guard held something back, as the trace of an answer tells it; those that did nothing are left
+    out."""
+    found: Counter[str] = Counter()
+    for line in trace:
+        for name, pattern in HITS:
+            if hit := pattern.match(line):
+                found[name] += int(hit[1]) if pattern.groups else 1
+    return dict(found)
 
 
 @dataclass(frozen=True)
@@ -42,6 +63,9 @@ class Guard:
     hosts: frozenset[str] = frozenset()
     "Hosts that an answer may lead to, besides those of the sources."
 
+    links: bool = True
+    "Whether addresses that lead elsewhere are taken out of an answer."
+
     find_personal: Find | None = None
     "Finds personal data, which is masked for the model and in the answer; none masks nothing."
 
@@ -56,7 +80,7 @@ class Guard:
 
     def __call__(self, turns: Sequence[Turn], lm: LM) -> list[Turn]:
         """Every turn as the inner step moved it on, with its answer filtered; its trace says what was done."""
-        why = self.topic.refuses([turn.question for turn in turns]) if self.topic else [""] * len(turns)
+        why = self.topic.refuses([turn.sought or joined(turn) for turn in turns]) if self.topic else [""] * len(turns)
         open_rows = [row for row, one in enumerate(why) if not one]
         asked = [self._hidden(turns[row]) for row in open_rows]
         texts = evidence([passage for turn, _ in asked for passage in turn.passages])
@@ -109,7 +133,7 @@ class Guard:
             return _withheld(turn, WITHHELD, f"guard: the system message was given away ({leak})")
         if not text or text == before.answer.text:
             return turn
-        cleared = clear_links(text, (*self.hosts, *hosts_of(turn.sources)))
+        cleared = clear_links(text, (*self.hosts, *hosts_of(turn.sources))) if self.links else Cleared(text)
         removed = len(cleared.removed)
         trace = (*turn.trace, *([f"guard: {removed} foreign addresses were removed"] if removed else ()))
         text = masked.restored(cleared.text)

@@ -1,5 +1,6 @@
 """Tells a model that writes what to do with a text, in the same words when it learns, is measured and serves."""
 
+import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -28,8 +29,11 @@ class Instruct:
     "What the model is told; {text} stands for the question."
 
     def __call__(self, turns: Sequence[Turn], lm: LM) -> list[Turn]:
-        """Every turn with its question instructed; without an instruction, or where a tool speaks, unchanged."""
-        return [
-            replace(turn, question=instructed(turn.question, self.instruction)) if turn.role == "user" else turn
-            for turn in turns
-        ]
+        """Every turn with its question instructed, and which instruction it was in the trace; without one, or where a
+        tool speaks, unchanged."""
+        return [self._told(turn) if self.instruction and turn.role == "user" else turn for turn in turns]
+
+    def _told(self, turn: Turn) -> Turn:
+        version = hashlib.sha256(self.instruction.encode("utf-8", "surrogatepass")).hexdigest()[:12]
+        question = instructed(turn.question, self.instruction)
+        return replace(turn, question=question, trace=(*turn.trace, f"instruct@{version}"))

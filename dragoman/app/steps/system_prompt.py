@@ -9,7 +9,16 @@ from dragoman.app.turn import Turn
 from dragoman.core.doors import LM
 from dragoman.core.types import Message
 
-__all__ = ["SystemPrompt"]
+__all__ = ["SystemPrompt", "begun"]
+
+
+def begun(messages: Sequence[Message], told: str) -> tuple[Message, ...]:
+    """The messages with what the model is told in front of what the system said already; as they are without it."""
+    before = list(messages)
+    if not told:
+        return tuple(before)
+    said = before.pop(0).content if before and before[0].role == "system" else ""
+    return (Message("system", f"{told}\n\n{said}" if said else told), *before)
 
 
 @dataclass(frozen=True)
@@ -34,7 +43,4 @@ class SystemPrompt:
     def _begun(self, turn: Turn) -> Turn:
         if self.prompt is None:
             return turn
-        before = list(turn.messages)
-        said = before.pop(0).content if before and before[0].role == "system" else ""
-        told = Message("system", f"{self.told}\n\n{said}" if said else self.told)
-        return replace(turn, messages=(told, *before), trace=(*turn.trace, self.prompt.mark))
+        return replace(turn, messages=begun(turn.messages, self.told), trace=(*turn.trace, self.prompt.mark))

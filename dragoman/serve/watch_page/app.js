@@ -16,12 +16,15 @@ function made(kind, name, text) {
 }
 
 function fill(table, rows) {
+  const names = [...part(table).tHead.rows[0].cells].map((cell) => cell.textContent);
   part(table).tBodies[0].replaceChildren(
     ...rows.map((cells) => {
       const row = made("tr");
       cells.forEach((cell, place) => {
         const one = made(place ? "td" : "th", place ? "number" : "");
-        if (!place) one.scope = "row";
+        if (place) one.dataset.name = names[place];
+        else one.scope = "row";
+        one.hidden = !cell && narrow.matches;
         one.append(made("bdi", "", cell));
         row.append(one);
       });

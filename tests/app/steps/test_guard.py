@@ -15,7 +15,7 @@ from dragoman.app.guards.leak import Canary
 from dragoman.app.guards.topic import Topic
 from dragoman.app.guards.toxicity import LabelledReward, Toxicity
 from dragoman.app.steps.cite import Cite
-from dragoman.app.steps.guard import OFF_TOPIC, WITHHELD, Guard
+from dragoman.app.steps.guard import OFF_TOPIC, WITHHELD, Guard, guard_hits
 from dragoman.app.steps.write import Write
 from dragoman.app.turn import Turn
 from dragoman.core.doors import LM, Prompt
@@ -123,6 +123,24 @@ def test_topic_and_tone() -> None:
     assert [turn.answer.text for turn in turns] == ["a kind word", OFF_TOPIC, WITHHELD]
     assert [turn.refused for turn in turns] == [False, True, True]
     assert len(lm.read) == 2
+
+
+def test_a_later_question_is_on_the_topic_of_the_one_before_it() -> None:
+    guard = Guard(Write(), topic=Topic(WordEmbedder(("book", "weather")), ("book",), 0.5))
+    before = (Message("user", "a book"), Message("assistant", "yes"))
+    turns = guard([Turn("and now ?", before), Turn("and now ?"), Turn("it", sought="the book")], Scripted())
+    assert [turn.refused for turn in turns] == [False, True, False]
+
+
+def test_addresses_may_be_left_as_they_are() -> None:
+    said = "See <b>https://evil.example/</b>"
+    assert answered(Guard(Write(), links=False), lambda prompt: said, Turn("q"))[0].answer.text == said
+
+
+def test_what_was_held_back_is_counted() -> None:
+    trace = ("write", "guard: 2 foreign addresses were removed", "guard: 1 personal values were masked")
+    assert guard_hits(trace) == {"links": 2, "personal": 1}
+    assert guard_hits(("guard: 3 of 3 passages marked by datamark", "topic: 0.1 is below 0.3")) == {"topic": 1}
 
 
 def test_a_step_that_loses_turns_is_a_bug() -> None:

@@ -1,0 +1,1 @@
+"""Stores of documents that lie in a database of their own: Qdrant, LanceDB and PostgreSQL, behind the one door."""
