@@ -101,11 +101,14 @@ def _unused() -> dict[str, Any]:
 def _messages(limits: Limits) -> dict[str, Any]:
     part = _closed({"type": {"enum": ["text"]}, "text": ANY_TEXT}, ["type", "text"])
     content = {"anyOf": [ANY_TEXT, {"type": "array", "items": part}]}
-    call = _closed(
-        {"id": ANY_TEXT, "type": {"enum": ["function"]}, "function": _closed({"name": TEXT, "arguments": ANY_TEXT})}
-    )
+    function = _closed({"name": TEXT, "arguments": ANY_TEXT}, ["name"])
+    call = _closed({"id": ANY_TEXT, "type": {"enum": ["function"]}, "function": function}, ["function"])
     asked = {"role": {"enum": ["system", "developer", "user", "tool"]}, "content": content, "tool_call_id": ANY_TEXT}
-    said = {"role": {"enum": ["assistant"]}, "content": content, "tool_calls": {"type": "array", "items": call}}
+    said = {
+        "role": {"enum": ["assistant"]},
+        "content": content,
+        "tool_calls": {"type": "array", "items": call, "minItems": 1},
+    }
     items = {"anyOf": [_closed(asked, ["role", "content"]), _closed(said, ["role", "content"])]}
     return {"type": "array", "items": items, "minItems": 1, "maxItems": limits.messages}
 

@@ -26,7 +26,7 @@ def frame(value: Any) -> bytes:
 class Stencil:
     """An event that differs from the next one in a text alone: all around it is written once.
 
-    Every token of every stream is such an event; filling one takes 1.3 us where writing it anew takes 8.
+    Every token of every stream is such an event; filling one takes 2 us where writing it anew takes 10.
     """
 
     def __init__(self, value: Any) -> None:

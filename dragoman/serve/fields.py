@@ -50,10 +50,12 @@ class Fields:
         return float(value)
 
     def integer(self, name: str, low: int, high: int, default: int) -> int:
-        """A whole number in a range."""
+        """A whole number in a range; 1.0 is one too, as JSON Schema has it."""
         value = self.any(name)
         if value is None:
             return default
+        if isinstance(value, float) and value.is_integer():
+            value = int(value)
         if isinstance(value, bool) or not isinstance(value, int):
             raise self.wrong(name, "is not a whole number")
         if not low <= value <= high:
