@@ -21,8 +21,9 @@ class Opening:
 
 
 def streams(assistant: Assistant) -> bool:
-    """Whether nothing comes behind the writing: what the model writes is then the answer, as it comes."""
-    return bool(assistant.steps) and isinstance(assistant.steps[-1], Write)
+    """Whether nothing comes behind the writing, and it is no search: what is written is the answer, as it comes."""
+    last = assistant.steps[-1] if assistant.steps else None
+    return isinstance(last, Write) and last.how.beams == 1
 
 
 def open_answer(assistant: Assistant, prompt: Prompt) -> Opening | None:

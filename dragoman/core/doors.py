@@ -99,6 +99,10 @@ class Engine(Protocol):
         """The adapters that may be named."""
         ...
 
+    def healthy(self) -> bool:
+        """Whether it can answer now, as far as is known: an engine elsewhere may be down. Called from any thread."""
+        ...
+
     def close(self) -> None:
         """Let go of the model."""
         ...

@@ -191,7 +191,7 @@ class Documents:
     model: str = ""
     "Who answers in its own words, held against the documents: a folder, a run's model, hf:owner/name; empty quotes."
     rerank: str = ""
-    "The cross-encoder that rates what was found again: a run of objective=reward, a folder, hf:owner/name; empty: none."
+    "What rates the passages found again: a run of objective=reward, a folder or hf:owner/name of a cross-encoder."
 
 
 @dataclass(frozen=True, slots=True)

@@ -66,6 +66,10 @@ class ByTurns:
         """How many requests are under way."""
         return len(self._requests)
 
+    def healthy(self) -> bool:
+        """It runs here: always."""
+        return True
+
     def adapters(self) -> tuple[str, ...]:
         """None."""
         return ()

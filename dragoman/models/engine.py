@@ -146,6 +146,10 @@ class LocalEngine:
         written = {request.asked.number for request, _ in self._rows}
         return len(self._waiting) + len(self._reading) + len(written)
 
+    def healthy(self) -> bool:
+        """It runs here: always."""
+        return True
+
     def adapters(self) -> tuple[str, ...]:
         """The adapters that may be named."""
         names = self._adapted.names if self._adapted is not None else ()

@@ -142,6 +142,10 @@ class OpenVinoEngine:
         """How many requests are under way."""
         return len({row.asked.number for row in self._rows})
 
+    def healthy(self) -> bool:
+        """It runs here: always."""
+        return True
+
     def adapters(self) -> tuple[str, ...]:
         """None."""
         return ()

@@ -117,7 +117,10 @@ def _head(record: Record) -> dict[str, Any]:
 
 
 def _logprobs(tokens: Sequence[Token], top: int, at: int = 0) -> dict[str, Any]:
-    """What is told of tokens, of which the first one begins at character `at` of its answer."""
+    """What is told of tokens, of which the first one begins at character `at` of its answer.
+
+    Of alternatives that read alike, as parts of characters do, the most probable one is told.
+    """
     offsets = []
     for token in tokens:
         offsets.append(at)
@@ -125,6 +128,6 @@ def _logprobs(tokens: Sequence[Token], top: int, at: int = 0) -> dict[str, Any]:
     return {
         "tokens": [token.text for token in tokens],
         "token_logprobs": [min(0.0, token.logprob) for token in tokens],
-        "top_logprobs": [{text: min(0.0, chance) for text, chance in token.top[:top]} for token in tokens],
+        "top_logprobs": [{text: min(0.0, chance) for text, chance in reversed(token.top[:top])} for token in tokens],
         "text_offset": offsets,
     }

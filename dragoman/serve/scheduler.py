@@ -134,12 +134,14 @@ class Scheduler:
     @property
     def ready(self) -> bool:
         """Whether a request would be answered: it is alive, and no stop was asked for."""
-        return self.alive and not self.draining and not self._stopped
+        return self.alive and not self.draining and not self._stopped and self.engine.healthy()
 
     def check_room(self) -> None:
         """Raise Refused when nothing can be accepted now: 503 while stopping, 429 when too many wait."""
         if self.draining or self._stopped:
             raise Refused(503, "the server is stopping", 5)
+        if not self.engine.healthy():
+            raise Refused(503, "the engine behind this model does not answer", 5)
         if self.full:
             wait = min(LONGEST_WAIT, int(self._turns.count * self._pace / max(1, self.engine.rows)) + 1)
             raise Refused(429, "too many requests are waiting: try again later", wait)

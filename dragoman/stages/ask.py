@@ -16,9 +16,9 @@ from dragoman.app.turn import Turn
 from dragoman.core.errors import UserError
 from dragoman.core.guarding import Guards, Prompting
 from dragoman.core.show import Show
+from dragoman.stages.answering import INDEX, Answering
 from dragoman.stages.assistants import open_assistant, pick
 from dragoman.stages.runs import folder_of
-from dragoman.stages.shelf import INDEX, Answering
 
 __all__ = ["PLACES", "SECTIONS", "Settings", "run"]
 

@@ -20,8 +20,9 @@ from dragoman.core.guarding import Guards, Prompting
 from dragoman.core.show import Show, visible
 from dragoman.core.types import Message
 from dragoman.rag.stores.open import file_of
+from dragoman.stages.answering import Answering
 from dragoman.stages.ask_streamed import streamed
-from dragoman.stages.shelf import Answering, Shelf, Threshold, answering, around_of, open_shelf, threshold_of
+from dragoman.stages.shelf import Shelf, Threshold, answering, around_of, open_shelf, threshold_of
 
 __all__ = ["Asking", "ask_documents", "fact_of", "sources_told", "told"]
 

@@ -22,7 +22,6 @@ from dragoman.stages.judges import judges_of
 from dragoman.stages.plan import RungPlan, how_of, keep_correction
 from dragoman.stages.prepare import part
 from dragoman.stages.prompts import Candidate, few_shot, open_base, zero_shot
-from dragoman.stages.rag import rag
 from dragoman.stages.train import Plan, aimed_at, discard, train, watched
 from dragoman.stages.writers import prompted
 from dragoman.stages.writing import model_kind, objective_of
@@ -149,6 +148,8 @@ def _rung(
     trials: list[Run] = []
     below = _below(project, done) if plan.rung in ALIGNED else None
     if plan.rung == RAG:
+        from dragoman.stages.rag import rag
+
         made = rag(project, prepared, tick)
     elif project.scope.task != "classify" and plan.rung in PROMPTED:
         place = (base.spec, base.folder, base.fingerprint)

@@ -4,8 +4,8 @@ from dataclasses import fields
 
 from dragoman.core.errors import UserError
 from dragoman.core.project import Documents, Project
+from dragoman.stages.answering import Answering
 from dragoman.stages.assistants import RAG
-from dragoman.stages.shelf import Answering
 
 __all__ = ["answering_of", "check_documents"]
 

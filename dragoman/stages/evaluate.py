@@ -28,12 +28,12 @@ from dragoman.evals.rated import with_rates
 from dragoman.evals.run import Report, evaluate, from_rows
 from dragoman.evals.task import Task, asked, leading, make_task
 from dragoman.rag.stores.open import file_of
+from dragoman.stages.answering import INDEX, Answering
 from dragoman.stages.assistants import PROMPTED, RAG, Opened, open_assistant, pick, size_mb
 from dragoman.stages.judges import Judges, judges_of
 from dragoman.stages.prepare import gather
 from dragoman.stages.report import write_report
 from dragoman.stages.runs import folder_of
-from dragoman.stages.shelf import INDEX, Answering
 
 __all__ = ["PLACES", "SECTIONS", "Measured", "Settings", "criteria_rows", "measure", "run", "shown", "views"]
 

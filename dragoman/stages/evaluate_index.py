@@ -26,20 +26,11 @@ from dragoman.evals.questions import Question, row_of
 from dragoman.evals.refusals import NEAR_MISS, UNANSWERED, auroc, choose, refused_share
 from dragoman.evals.refusals import OFF_TOPIC as ELSEWHERE
 from dragoman.evals.retrieval import compare_rankings
+from dragoman.stages.answering import Answering
 from dragoman.stages.evaluate_index_view import show_index
 from dragoman.stages.guarded import kept, open_around
 from dragoman.stages.questions import MAKE, make_questions, origin_of, read_for
-from dragoman.stages.shelf import (
-    REFUSAL,
-    Answering,
-    Shelf,
-    answering,
-    guards_of,
-    open_shelf,
-    ranked,
-    ranker_of,
-    threshold_of,
-)
+from dragoman.stages.shelf import REFUSAL, Shelf, answering, guards_of, open_shelf, ranked, ranker_of, threshold_of
 
 if TYPE_CHECKING:
     from dragoman.stages.evaluate import Settings

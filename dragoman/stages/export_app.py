@@ -235,7 +235,8 @@ def _builtin(value: Any) -> bool:
 
 def _embedder_of(folder: Path) -> str:
     """What an index was embedded with. Raises UserError where that lies in a folder of this machine."""
-    from dragoman.stages.shelf import INDEX, open_shelf
+    from dragoman.stages.answering import INDEX
+    from dragoman.stages.shelf import open_shelf
 
     shelf = open_shelf(folder / INDEX, sealed=True)
     shelf.store.close()

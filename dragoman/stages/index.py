@@ -15,8 +15,9 @@ from dragoman.core.guarding import Guards
 from dragoman.core.show import Show, Tick, many
 from dragoman.core.sizing import show_bytes, show_seconds
 from dragoman.rag.stores.open import file_of, is_made, open_store
+from dragoman.stages.answering import INDEX
 from dragoman.stages.ingest import Ingested, Line, ingest, moved, versions
-from dragoman.stages.shelf import INDEX, Facts, Shelf, keep_guards, open_embedder_of, open_shelf
+from dragoman.stages.shelf import Facts, Shelf, keep_guards, open_embedder_of, open_shelf
 
 __all__ = ["PLACES", "SECTIONS", "Settings", "build_index", "run"]
 

@@ -19,13 +19,14 @@ from dragoman.core.project import Documents, Project
 from dragoman.core.runs import Run
 from dragoman.core.show import Tick, silent
 from dragoman.core.sizing import peak_memory, reset_peak_memory
+from dragoman.stages.answering import INDEX
 from dragoman.stages.assistants import MODEL, RAG, write_card
 from dragoman.stages.documents import answering_of
 from dragoman.stages.guarded import identity_of, kept, open_around
 from dragoman.stages.index import build_index
 from dragoman.stages.ingest import ingest, versions
 from dragoman.stages.prepare import part
-from dragoman.stages.shelf import INDEX, Facts, answering, open_embedder_of, open_shelf, ranker_of
+from dragoman.stages.shelf import Facts, answering, open_embedder_of, open_shelf, ranker_of
 from dragoman.stages.writing import instruction_of
 
 __all__ = ["open_rag", "rag"]

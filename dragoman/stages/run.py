@@ -7,7 +7,7 @@ same command goes on. Exit code 0 when the scope is met, 1 when it is not, 2 for
 import shlex
 import time
 from dataclasses import asdict, dataclass, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from dragoman.core import durable
 from dragoman.core.config import dump
@@ -15,7 +15,6 @@ from dragoman.core.project import Project
 from dragoman.core.runs import Run, environment
 from dragoman.core.show import Board, Show, many
 from dragoman.stages.check import tell
-from dragoman.stages.climb import Climbed, advice, climb, ladder_rows, pick_base
 from dragoman.stages.complaints import cases_of, complained, told
 from dragoman.stages.evaluate import criteria_rows, shown, views
 from dragoman.stages.judge import Judgement, judge_rung
@@ -24,6 +23,9 @@ from dragoman.stages.prepare import digest, gather, prepare
 from dragoman.stages.record import baseline, data_card, lineage, warnings
 from dragoman.stages.report import write_report
 from dragoman.stages.settled import settled
+
+if TYPE_CHECKING:
+    from dragoman.stages.climb import Climbed
 
 __all__ = ["PLACES", "SECTIONS", "Settings", "run"]
 
@@ -74,6 +76,8 @@ def _opened(test: dict[str, Any]) -> str:
 
 def _whole(project: Project, show: Show, given: tuple[str, str]) -> tuple[dict[str, Any], str]:
     """Every step in its order, on the board; the record of the run and its page."""
+    from dragoman.stages.climb import advice, climb, pick_base
+
     begun = time.monotonic()
     with show.board(project.scope.name) as board:
         with board.step("check") as tick:
@@ -144,11 +148,13 @@ def _record(
     this: Run,
     prepared: Run,
     planned: Run,
-    climbed: Climbed,
+    climbed: "Climbed",
     judgement: Judgement,
     helped: dict[str, Any],
 ) -> dict[str, Any]:
     """Everything the report shows, as JSON types."""
+    from dragoman.stages.climb import ladder_rows
+
     criteria = project.scope.criteria()
     chosen, verdict = climbed.chosen, judgement.verdict
     passed = {"no adaptation needed": "no_adaptation_needed", "met": "met"}.get(climbed.choice.answer, "met")

@@ -146,7 +146,7 @@ def open_context(settings: Settings, show: Show) -> "Context":
     from dragoman.serve.meters import Meters
 
     keyring = Keyring(settings.keys) if settings.keys else None
-    limits = Limits(queue=settings.queue, hosts=settings.hosts, tokens=settings.tokens)
+    limits = Limits(queue=settings.queue, hosts=_split(settings.hosts), tokens=settings.tokens)
     spoken = [word.strip() for word in settings.run.split(",") if word.strip()] or [""]
     meters = Meters(spoken[0] or "newest")
     catalogue = _catalogue(settings, spoken, limits, meters, show)
@@ -183,9 +183,9 @@ def _catalogue(settings: Settings, spoken: list[str], limits: "Limits", meters: 
         settings.precision,
         settings.engine,
         settings.rows,
-        settings.adapter,
+        _split(settings.adapter),
         settings.model,
-        settings.access,
+        _split(settings.access),
         settings.project,
         settings.runs,
     )
@@ -254,7 +254,7 @@ def _keys(settings: Settings, show: Show) -> int:
     key = make_key(
         file,
         settings.name,
-        scopes=settings.scopes,
+        scopes=_split(settings.scopes),
         requests_per_minute=settings.requests_per_minute,
         tokens_per_minute=settings.tokens_per_minute,
         tokens_per_day=settings.tokens_per_day,
@@ -262,3 +262,8 @@ def _keys(settings: Settings, show: Show) -> int:
     show.card("a new key", [("key", key), ("its hash is in", settings.keys), ("it is shown once", "keep it now")])
     show.result({"key": key, "file": settings.keys})
     return 0
+
+
+def _split(words: tuple[str, ...]) -> tuple[str, ...]:
+    """Words that were given with commas between."""
+    return tuple(one.strip() for word in words for one in word.split(",") if one.strip())

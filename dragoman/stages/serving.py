@@ -147,7 +147,8 @@ def _run(name: str, made: Run, root: Path, how: Opening, limits: "Limits", meter
 def _index(name: str, path: str, how: Opening, limits: "Limits", meters: "Meters") -> "Served":
     from dragoman.serve.served import Lineage, Served
     from dragoman.serve.worker import Worker
-    from dragoman.stages.shelf import Answering, answering, around_of, open_shelf
+    from dragoman.stages.answering import Answering
+    from dragoman.stages.shelf import answering, around_of, open_shelf
 
     shelf = open_shelf(path, how.device)
     lineage = Lineage(data=_told(shelf.store.sources()), base=shelf.facts.embedder)

@@ -5,11 +5,11 @@ from collections.abc import Sequence
 
 from dragoman.core.config import build, nearest
 from dragoman.core.errors import UserError
+from dragoman.core.guarding import Guards
 from dragoman.core.project import Project, load, locate
 from dragoman.stages.alignment import check_alignment
 from dragoman.stages.assistants import PROMPTED, RAG, RUNGS
 from dragoman.stages.documents import check_documents
-from dragoman.stages.guarded import identity_of
 from dragoman.stages.writing import model_kind
 from dragoman.train.doors import How
 
@@ -46,8 +46,11 @@ def settled(word: str, words: Sequence[str]) -> Project:
 def check_around(project: Project) -> None:
     """Raise UserError where a prompt or guards are asked for that cannot be, or of an assistant that has no use for
     them."""
-    if not identity_of(project):
+    if not project.prompt.file and project.guards == Guards():
         return
+    from dragoman.stages.guarded import identity_of
+
+    identity_of(project)
     task, rungs = project.scope.task, set(project.ladder.rungs)
     if task in ("classify", "tag"):
         said = f"a prompt and guards stand around what writes or answers from documents, and the task is {task}"

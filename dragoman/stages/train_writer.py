@@ -16,7 +16,6 @@ from dragoman.core.project import Project
 from dragoman.core.types import Example
 from dragoman.evals.interval import student
 from dragoman.stages.assistants import MODEL, write_card
-from dragoman.stages.guarded import kept
 from dragoman.stages.job import Job
 from dragoman.stages.teach import teacher_answers
 from dragoman.stages.writing import general_texts, known, open_tokenizer, taught, told_of
@@ -189,6 +188,8 @@ def keep_writer(
 
     place = job.model if job.model.startswith(("builtin:", "hf:")) else str(job.base.absolute())
     card = {"kind": "writer", "labels": [], "multi_label": False, "base": place, "tuning": job.tuning_name}
+    from dragoman.stages.guarded import kept
+
     card |= {**known(job.project), "around": kept(job.project, job.train), "adapter": not whole}
     card["fingerprint"] = "" if whole else fingerprint(job.base)
     model = job.run.folder / MODEL

@@ -18,12 +18,13 @@ from dragoman.core.disk import typed
 from dragoman.core.errors import UserError
 from dragoman.core.sampling import Sampling
 from dragoman.core.show import Show, many
+from dragoman.stages.answering import INDEX
 from dragoman.stages.generate import no_model
 from dragoman.stages.generate_data import Task, generate_data, prompt_of, read_seeds
 from dragoman.stages.questions import read_for
 from dragoman.stages.ranking_pairs import ranking_pairs
 from dragoman.stages.remembered import RememberedLM
-from dragoman.stages.shelf import INDEX, open_shelf
+from dragoman.stages.shelf import open_shelf
 
 __all__ = ["PLACES", "SECTIONS", "Settings", "run"]
 

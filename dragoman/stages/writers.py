@@ -20,7 +20,6 @@ from dragoman.core.project import Project
 from dragoman.core.runs import Run
 from dragoman.core.show import Tick, silent
 from dragoman.core.types import Example
-from dragoman.stages.guarded import kept, open_around
 from dragoman.stages.writing import known, open_tokenizer, taught, texts_beside, told_of
 
 __all__ = ["open_writer", "prompted", "steps_of"]
@@ -62,6 +61,8 @@ def open_writer(folder: Path, card: Mapping[str, Any]) -> LM:
 
 def steps_of(folder: Path, card: Mapping[str, Any]) -> tuple[Step, ...]:
     """The steps around the model of a card, the same when it is measured and when it serves."""
+    from dragoman.stages.guarded import open_around
+
     around = open_around(card.get("around", {}))
     steps: list[Step] = [Instruct(str(card.get("instruction", "")))]
     if card.get("shots"):
@@ -109,6 +110,8 @@ def prompted(
     card: dict[str, Any] = {"kind": "writer", "labels": [], "multi_label": False, "base": place, **known(project)}
     card |= {"base_needed": True, "fingerprint": fingerprint, "thinks": rung == "chain_of_thought"}
     card |= {"base_bytes": sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())}
+    from dragoman.stages.guarded import kept
+
     card["around"] = kept(project, rows)
     if rung == "few_shot":
         # About four characters a token: half of what is read may be examples.

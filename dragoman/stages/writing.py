@@ -10,7 +10,6 @@ from dragoman.app.steps.system_prompt import begun
 from dragoman.core.errors import UserError
 from dragoman.core.project import Project
 from dragoman.core.types import Example, Message
-from dragoman.stages.guarded import identity_of, system_of
 
 if TYPE_CHECKING:
     from dragoman.nn.arch import Arch
@@ -110,6 +109,8 @@ def instruction_of(project: Project) -> str:
 
 def told_of(project: Project) -> tuple[str, str]:
     """What the model is told beside each text, and what its prompt tells it in front of everything."""
+    from dragoman.stages.guarded import system_of
+
     return instruction_of(project), system_of(project)
 
 
@@ -212,6 +213,8 @@ def template_at(project: Project) -> str:
 
 def known(project: Project) -> dict[str, Any]:
     """What an assistant that writes is made of besides its model, for its card."""
+    from dragoman.stages.guarded import identity_of
+
     return {
         "instruction": instruction_of(project),
         "task": project.scope.task,

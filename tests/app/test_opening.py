@@ -32,7 +32,7 @@ def test_the_turn_is_as_the_writing_finds_it() -> None:
 
 
 def test_where_steps_come_behind_the_writing_the_answer_comes_whole() -> None:
-    for steps in ((Write(), Ground()), (), (Tidy(),)):
+    for steps in ((Write(), Ground()), (), (Tidy(),), (Write(beams=2),)):
         assistant = Assistant(FakeLM(), steps)
         assert not streams(assistant)
         assert open_answer(assistant, PROMPT) is None

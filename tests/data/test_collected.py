@@ -3,6 +3,7 @@
 import json
 from dataclasses import replace
 from pathlib import Path
+from typing import Literal
 
 import pytest
 
@@ -21,15 +22,16 @@ from dragoman.data.collected import (
 )
 from dragoman.data.split import Parts
 
+Decision = Literal["accept", "skip"]
 
-def review(text: str, right: str = "", given: str = "wrong", number: int = 0, decision: str = "accept") -> Review:
+
+def review(text: str, right: str = "", given: str = "wrong", number: int = 0, decision: Decision = "accept") -> Review:
     """One request that was reviewed."""
     answers = ((right,) if right else ()), (given,)
     said = (Message("user", text),)
-    decided = "accept" if decision == "accept" else "skip"
     when = "2026-01-01T00:00:00Z"
     return Review(
-        f"req-{text}-{number}", said, answers[1], answers[0], "down", decided, "ann", when, when, "lora-1", "m"
+        f"req-{text}-{number}", said, answers[1], answers[0], "down", decision, "ann", when, when, "lora-1", "m"
     )
 
 

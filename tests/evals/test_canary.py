@@ -64,8 +64,8 @@ def test_looking_at_every_fortieth_vote_promotes_no_equal_model_too_often() -> N
             if vote % 40 or not min(all_):
                 continue
             counts = [Counts(hits[place], all_[place] - hits[place]) for place in (0, 1)]
-            gone = gone or not still_possible(*counts, 0.0)
-            found = newcombe(*counts)
+            gone = gone or not still_possible(counts[0], counts[1], 0.0)
+            found = newcombe(counts[0], counts[1])
             fixed = fixed or found.low > 0 or found.high < 0
         left, once = left + gone, once + fixed
     assert left <= 10  # 5 % of 200

@@ -220,6 +220,26 @@ def _criterion(metric: str, asked: str, kind: str, estimate: dict[str, Any], out
     return {"metric": metric, "asked": asked, "kind": kind, "estimate": estimate, "outcome": outcome}
 
 
+def _complaints() -> dict[str, Any]:
+    return {
+        "metric": "accuracy",
+        "rows": 3,
+        "before": _figure(0.0, 0.2, 3),
+        "now": _figure(0.667, 0.3, 3),
+        "difference": _figure(0.667, 0.4, 3),
+        "outcomes": {"fixed": 2, "still wrong": 1},
+        "cases": [
+            {
+                "text": "asyncio.Queue",
+                "expected": "asyncio",
+                "before": "threading",
+                "now": "asyncio",
+                "outcome": "fixed",
+            }
+        ],
+    }
+
+
 def _judged() -> dict[str, Any]:
     latency, size = (
         {"value": 14.42, "low": 13.91, "high": 15.2, "n": 200},
@@ -248,23 +268,7 @@ def _judged() -> dict[str, Any]:
             "after": _figure(0.811, 0.021, 500),
             "drop": _figure(0.031, 0.024, 500),
         },
-        "complaints": {
-            "metric": "accuracy",
-            "rows": 3,
-            "before": _figure(0.0, 0.2, 3),
-            "now": _figure(0.667, 0.3, 3),
-            "difference": _figure(0.667, 0.4, 3),
-            "outcomes": {"fixed": 2, "still wrong": 1},
-            "cases": [
-                {
-                    "text": "asyncio.Queue",
-                    "expected": "asyncio",
-                    "before": "threading",
-                    "now": "asyncio",
-                    "outcome": "fixed",
-                }
-            ],
-        },
+        "complaints": _complaints(),
         "paired": [
             {
                 "metric": "rougel",

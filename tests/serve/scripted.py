@@ -72,6 +72,9 @@ class Scripted:
     def busy(self) -> int:
         return len(self._under_way)
 
+    def healthy(self) -> bool:
+        return True
+
     def adapters(self) -> tuple[str, ...]:
         return self.names
 

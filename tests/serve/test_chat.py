@@ -4,6 +4,7 @@ import concurrent.futures
 import json
 import socket
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -241,6 +242,41 @@ def test_temperature_nothing_and_top_p_nothing_are_bounds(server: Running) -> No
         kind = {"Content-Type": "application/json"}
         given = httpx.post(server.url + PATH, content=body, headers=kind, trust_env=False)
         assert given.status_code == 400
+
+
+def test_a_shape_that_is_too_large_is_the_requests_own_fault(server: Running) -> None:
+    """It is known only on the way, and all others go on."""
+    schema = {"type": "object", "properties": {f"p{number}": {"type": "string"} for number in range(1500)}}
+    form = {"type": "json_schema", "json_schema": {"name": "x", "schema": schema}}
+    with concurrent.futures.ThreadPoolExecutor(4) as pool:
+        others = [pool.submit(post, server, {**ASKED, "max_tokens": 60}) for _ in range(3)]
+        given = post(server, {**ASKED, "response_format": form})
+        assert [one.result().status_code for one in others] == [200] * 3
+    assert given.status_code == 400
+    assert given.json()["error"]["param"] == "response_format"
+    assert given.headers["x-request-id"].startswith("req-")
+
+
+def test_the_beginning_of_an_answer_is_gone_on_with(server: Running) -> None:
+    whole = post(server, {**ASKED, "max_tokens": 30}).json()["choices"][0]["message"]["content"]
+    begun = whole[: next(place for place in range(len(whole) - 1, 0, -1) if whole[:place].isascii() or place == 1)]
+    assert begun
+    asked = [*ASKED["messages"], {"role": "assistant", "content": begun}]
+    rest = post(server, {**ASKED, "messages": asked, "max_tokens": 3}).json()["choices"][0]["message"]["content"]
+    lm = server.app.state.context.catalogue.first.scheduler.engine._lm
+    alone = lm.generate([(Message("user", "the hill"), Message("assistant", begun))], replace(HOW, max_tokens=3))
+    assert rest == alone[0].text
+
+
+def test_one_call_where_only_one_may_be(server: Running) -> None:
+    parameters = {"type": "object", "properties": {}, "additionalProperties": False}
+    tool = {"type": "function", "function": {"name": "f", "parameters": parameters}}
+    two = '[{"name": "f", "arguments": {}}, {"name": "f", "arguments": {}}]'
+    for parallel, count in ((True, 2), (False, 1)):
+        body = {**ASKED, "max_tokens": 200, "tools": [tool], "choices": [two], "parallel_tool_calls": parallel}
+        message = post(server, body).json()["choices"][0]["message"]
+        assert len(message["tool_calls"]) == count
+        assert message["content"] is None
 
 
 def test_a_client_that_leaves_frees_its_place(server: Running) -> None:

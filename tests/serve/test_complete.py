@@ -44,7 +44,7 @@ def test_a_stream_is_the_whole_text_and_its_tokens_stand_where_they_say(server: 
         later - place == len(token)
         for place, later, token in zip(places, places[1:], one["logprobs"]["tokens"], strict=False)
     )
-    assert all(len(top) == 2 for top in one["logprobs"]["top_logprobs"])
+    assert all(1 <= len(top) <= 2 for top in one["logprobs"]["top_logprobs"])
     assert {event["id"] for event in events} == {events[0]["id"]}
     assert events[-1]["choices"] == []
     assert events[-1]["usage"]["completion_tokens"] == whole["usage"]["completion_tokens"] == 8

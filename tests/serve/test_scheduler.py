@@ -201,3 +201,15 @@ def test_several_answers_end_together_and_threads_may_wait() -> None:
         while scheduler.live and time.monotonic() < deadline:
             time.sleep(0.001)
         assert scheduler.live == 0
+
+
+def test_an_engine_that_is_down_is_said_before_anything_is_read() -> None:
+    class Down(Scripted):
+        def healthy(self) -> bool:
+            return False
+
+    with running(Down()) as scheduler:
+        assert not scheduler.ready
+        with pytest.raises(Refused) as refused:
+            scheduler.check_room()
+        assert refused.value.status == 503

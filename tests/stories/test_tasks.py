@@ -82,8 +82,6 @@ def test_entities_by_an_encoder_and_the_assistant_asked(place: Path) -> None:
     assert found["rung"] == "head" and 0 <= found["metrics"]["entity_f1"]["value"] <= 1
     said = dragoman("ask", "head", "Ana flew to Lisbon", "runs=entities", "--json", folder=place)
     assert said.code == 0 and len(said.json["answers"][0]["labels"]) == 4
-    refused = dragoman("serve", "head", "runs=entities", folder=place)
-    assert refused.code == 2 and "dragoman ask" in refused.err
 
 
 def test_a_ladder_on_which_an_encoder_cannot_learn_is_refused(place: Path) -> None:

@@ -50,9 +50,23 @@ export function useKey(text) {
 
 export const hasKey = () => key !== "";
 
+// Who talks here, told by a number of this browser alone: of two models on trial, the same person is answered by one.
+const WHO = "dragoman.who";
+let who = "";
+try {
+  who = localStorage.getItem(WHO) ?? "";
+  if (!who) {
+    who = Array.from(crypto.getRandomValues(new Uint8Array(12)), (byte) => byte.toString(16).padStart(2, "0")).join("");
+    localStorage.setItem(WHO, who);
+  }
+} catch {
+  // a browser that keeps nothing: each page is somebody else
+}
+
 /** One request. Throws Trouble where the server says no or does not answer; an AbortError where `signal` stopped it. */
 export async function call(path, { method = "GET", body, signal } = {}) {
   const headers = { Accept: "application/json, text/event-stream" };
+  if (who) headers["X-Dragoman-Conversation"] = who;
   if (key) headers.Authorization = `Bearer ${key}`;
   if (body !== undefined) headers["Content-Type"] = "application/json";
   let answer;
