@@ -21,7 +21,7 @@ class Opening:
 
 
 def streams(assistant: Assistant) -> bool:
-    """Whether nothing comes behind the writing, and it is no search: what is written is the answer, as it comes."""
+    """Whether nothing comes behind the writing, and it is no search: the answer is what is written, as it comes."""
     last = assistant.steps[-1] if assistant.steps else None
     return isinstance(last, Write) and last.how.beams == 1
 

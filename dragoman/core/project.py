@@ -192,6 +192,10 @@ class Documents:
     "Who answers in its own words, held against the documents: a folder, a run's model, hf:owner/name; empty quotes."
     rerank: str = ""
     "What rates the passages found again: a run of objective=reward, a folder or hf:owner/name of a cross-encoder."
+    tools: tuple[str, ...] = ()
+    "What the model may use until it answers: search, calculator, python, http; none gives it the passages."
+    hosts: tuple[str, ...] = ()
+    "The hosts that the tool http may ask."
 
 
 @dataclass(frozen=True, slots=True)

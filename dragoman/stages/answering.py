@@ -4,9 +4,10 @@ from dataclasses import dataclass
 
 from dragoman.core.errors import UserError
 
-__all__ = ["INDEX", "Answering"]
+__all__ = ["INDEX", "TOOLS", "Answering"]
 
 INDEX = "index.sqlite"
+TOOLS = ("search", "calculator", "python", "http")
 
 
 @dataclass(frozen=True)
@@ -28,7 +29,15 @@ class Answering:
     rerank: str = ""
     """The cross-encoder that rates the best 50 pieces again: a run of objective=reward, a folder or hf:owner/name;
     empty leaves them in the order they were found in."""
+    tools: tuple[str, ...] = ()
+    """What the model may use until it answers (ReAct): search, calculator, python (in the sandbox), http; with commas
+    between. With any, it looks in the documents itself; none gives it the passages."""
+    hosts: tuple[str, ...] = ()
+    "The hosts that the tool http may ask; without one it is off."
 
     def __post_init__(self) -> None:
+        for name in ("tools", "hosts"):  # given as one word with commas, or as a list
+            split = tuple(one.strip() for word in getattr(self, name) for one in word.split(",") if one.strip())
+            object.__setattr__(self, name, split)
         if self.k < 1 or self.sentences < 1 or self.max_tokens < 1:
             raise UserError("k, sentences and max_tokens are at least 1", "leave them out, or say k=5")

@@ -68,7 +68,7 @@ def _answered(asking: Asking, shelf: Shelf, questions: Sequence[str], show: Show
     turns = []
     for question in questions:
         asked = (*messages, Message("user", question))
-        if lm is not None and not show.json and sys.stdout.isatty():
+        if lm is not None and not asking.how.tools and not show.json and sys.stdout.isatty():
             turn = streamed(assistant, lm, asked, sys.stdout)
             rest = sources_told(turn)
         else:

@@ -176,6 +176,12 @@ def answering(
     around = around or Around()
     shelf = ranked(shelf, how.rerank)
     find = around.found(shelf.find())
+    if how.tools:
+        from dragoman.stages.acting import acting
+
+        if lm is None:
+            raise UserError("no model uses the tools: the documents are quoted", "name one that writes: model=...")
+        return Assistant(lm, (Tidy(), *around.told, around.cited(acting(find, how, access))))
     steps: list[Any] = [Tidy(), *around.told, Retrieve(find, how.k, access=frozenset(access))]
     steps.append(Refuse(threshold_of(shelf, how).value))
     if lm is None:

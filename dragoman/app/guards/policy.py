@@ -13,6 +13,7 @@ from dragoman.core.errors import UserError
 __all__ = ["Call", "Policy", "Powers", "Slot", "Verdict", "check_powers"]
 
 WORD = re.compile(r"\w+")
+ARITHMETIC = re.compile(r"[0-9 .,+*/%()^-]{1,200}")
 LONGEST = 200  # characters of a slot that takes words
 
 
@@ -20,14 +21,15 @@ LONGEST = 200  # characters of a slot that takes words
 class Slot:
     """What an argument may be once documents were read: a value of a closed type, which carries no order.
 
-    `number` (finite), `truth`, `date` (ISO 8601), `choice` (one of `options`), or `asked`: words that the user said.
+    `number` (finite), `truth`, `date` (ISO 8601), `choice` (one of `options`), `arithmetic` (digits and signs), or
+    `asked`: words that the user said.
     """
 
     kind: str
     options: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
-        if self.kind not in ("number", "truth", "date", "choice", "asked"):
+        if self.kind not in ("number", "truth", "date", "choice", "arithmetic", "asked"):
             raise ValueError(f"there is no slot of kind {self.kind}")
 
     def takes(self, value: object, trusted: str) -> bool:
@@ -42,6 +44,8 @@ class Slot:
             return False
         if self.kind == "date":
             return _date(value)
+        if self.kind == "arithmetic":
+            return ARITHMETIC.fullmatch(value) is not None
         if self.kind == "choice":
             return value in self.options
         return _asked(value, trusted)
