@@ -83,13 +83,22 @@ def served(label: str, folder: Path) -> Iterator[str]:
 
 def _command(label: str, folder: Path, port: int) -> tuple[list[str], str]:
     """How a server is started, and the path that says it is there."""
-    scripts = Path(sys.executable).parent
     if label == OURS:
-        words = [str(scripts / "dragoman"), "serve", str(folder), f"port={port}", "precision=fp32", "queue=256"]
+        words = [sys.executable, "-m", "dragoman", "serve", str(folder), f"port={port}", "precision=fp32", "queue=256"]
         return [*words, f"journal={folder / 'journal.sqlite'}"], "/readyz"
     if label == PEER:
         return ["llama-server", "-m", str(folder / "model.gguf"), "--port", str(port), "-np", "32"], "/health"
-    words = [str(scripts / "transformers"), "serve", str(folder), "--port", str(port), "--device", "cpu"]
+    words = [
+        sys.executable,
+        "-m",
+        "transformers.cli.transformers",
+        "serve",
+        str(folder),
+        "--port",
+        str(port),
+        "--device",
+        "cpu",
+    ]
     words += ["--dtype", "float32", "--continuous-batching"] if label == BATCHED else ["--dtype", "float32"]
     return words, "/health"
 

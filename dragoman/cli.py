@@ -148,7 +148,8 @@ def _call(verb: str, words: list[str], show: Show) -> int:
             table[places.pop(0)] = word
         else:
             raise UserError(f"dragoman {verb} does not know what to do with '{word}'", f"see dragoman {verb} --help")
-    settings = build(stage.Settings, table)
+    # A verb may read settings from a file that its words name: they are laid under what was given, before defaults are.
+    settings = build(stage.Settings, stage.laid(table) if hasattr(stage, "laid") else table)
     code: int = stage.run(settings, tuple(project), show)
     return code
 

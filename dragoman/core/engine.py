@@ -40,6 +40,8 @@ class Piece:
     "stop or length on the last piece of an answer, `error` where the engine failed on it; else empty"
     problem: str = ""
     "what went wrong, where `finish` is `error`"
+    fault: int = 0
+    "the HTTP status with which an engine behind an address refused, where `finish` is `error` and it did; else 0"
     read: int = 0
     "tokens of the prompt, on the first piece of a request"
     reused: int = 0

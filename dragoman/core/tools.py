@@ -40,7 +40,7 @@ def tool_names(tools: Sequence[Mapping[str, Any]]) -> tuple[str, ...]:
 def calls_in(text: str, names: Sequence[str]) -> tuple[Call, ...]:
     """The calls that an answer consists of; none where it is no JSON, or calls what is not among the names."""
     try:
-        value = json.loads(text)
+        value = json.loads(text, parse_constant=_no_number)
     except (ValueError, RecursionError):
         return ()
     found = value if isinstance(value, list) else [value]
@@ -70,6 +70,10 @@ def call_schema(tools: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
         for tool in tools
     ]
     return shapes[0] if len(shapes) == 1 else {"anyOf": shapes}
+
+
+def _no_number(name: str) -> None:
+    raise ValueError(name)  # NaN and Infinity are no JSON: whoever is told of the call could not read it
 
 
 def _function(tool: Mapping[str, Any]) -> Mapping[str, Any]:

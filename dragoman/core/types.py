@@ -46,6 +46,8 @@ class Answer:
     "why a written text ended: `stop`, `length` where it was cut off, `refused` where the prompt was too long"
     tokens: int = 0
     "tokens that were written"
+    read: int = 0
+    "tokens of all prompts that the language model read for it; 0 where that is not known"
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,6 +5,7 @@ anew after each review: examples to learn from, preferences, and cases to be mea
 is decided by the hash of what was asked, so that the same question is never learnt from and measured on.
 """
 
+import fcntl
 import hashlib
 import json
 from collections import Counter
@@ -27,6 +28,7 @@ __all__ = [
     "Collected",
     "Review",
     "add_review",
+    "apart",
     "is_case",
     "join",
     "made_of",
@@ -86,24 +88,43 @@ def is_case(text: str) -> bool:
 
 def add_review(folder: Path, review: Review) -> None:
     """Write a decision down; when this returns it survives a kill."""
+    _cut_torn(folder / REVIEWS)
     durable.append(folder / REVIEWS, json.dumps(asdict(review), ensure_ascii=False))
 
 
+def _cut_torn(path: Path) -> None:
+    """Take away a last line that a power cut broke off: it was never told to be kept, and would stand in the way."""
+    if not path.is_file():
+        return
+    with path.open("r+b") as stream:
+        fcntl.flock(stream, fcntl.LOCK_EX)
+        held = stream.read()
+        torn = held.rpartition(b"\n")[2]
+        try:
+            json.loads(torn.decode("utf-8") or "0")
+        except ValueError:
+            stream.truncate(len(held) - len(torn))
+
+
 def read_reviews(folder: Path) -> list[Review]:
-    """Every decision, in order; of several on one request the last one. Raises UserError at a line that is none."""
+    """Every decision, in order; of several on one request the last one. A last line that a power cut broke off, one
+    without its end, is none. Raises UserError at another line that is none, and where the file is not UTF-8."""
     path = folder / REVIEWS
     if not path.is_file():
         return []
     found: dict[str, Review] = {}
-    for number, line in enumerate(path.read_text(encoding="utf-8").split("\n"), 1):
-        if not line.strip():
+    *lines, torn = path.read_bytes().split(b"\n")
+    for number, raw in enumerate([*lines, torn], 1):
+        if not raw.strip():
             continue
         try:
-            said = json.loads(line)
+            said = json.loads(raw.decode("utf-8"))
             messages = tuple(Message(one["role"], one["content"]) for one in said.pop("prompt"))
             given, right = tuple(said.pop("given")), tuple(said.pop("right"))
             found[said["id"]] = Review(prompt=messages, given=given, right=right, **said)
         except (ValueError, KeyError, TypeError, AttributeError) as error:
+            if raw is torn:
+                break
             hint = "mend or delete that line; dragoman collect then makes the other files anew"
             raise UserError(f"{path}:{number} is no review: {error}", hint) from None
     return list(found.values())
@@ -176,9 +197,10 @@ def join(
 ) -> tuple[Parts, int]:
     """The parts with what was collected in training alone, and how many rows that were.
 
-    Validation and test stay what they are: a row that stands in them, exactly or nearly, is left out, and so is one
-    with a label that is not among `labels`, and one that training holds already. Where training holds the same text
-    with other labels, the reviewed ones take their place. In data of preferences a preference stands for its example.
+    Validation and test stay what they are: a row that stands in them or in the cases, exactly or nearly, is left out,
+    and so is one with a label that is not among `labels`, and one that training holds already. Where training holds
+    the same text with other labels, the reviewed ones take their place. In data of preferences a preference stands for
+    its example.
     """
     dropped: Counter[str] = Counter(parts.dropped)
     paired = any(one.rejected for one in parts.train)
@@ -188,8 +210,8 @@ def join(
     known = [one for one in rows if not labels or set(one.answers) <= set(labels)]
     if len(known) < len(rows):
         dropped["collected-label-unknown"] += len(rows) - len(known)
-    for name, part in (("test", parts.test), ("validation", parts.validation)):
-        left = _apart(known, part, near_duplicate)
+    for name, part in (("test", parts.test), ("validation", parts.validation), ("cases", collected.cases)):
+        left = apart(known, part, near_duplicate)
         if len(left) < len(known):
             dropped[f"collected-row-in-{name}"] += len(known) - len(left)
         known = left
@@ -206,7 +228,7 @@ def join(
     return replace(parts, train=(*train, *fresh), dropped=dict(dropped)), len(fresh)
 
 
-def _apart(mine: list[Example], part: Sequence[Example], threshold: float) -> list[Example]:
+def apart(mine: list[Example], part: Sequence[Example], threshold: float) -> list[Example]:
     """The rows that stand in no row of a part, exactly or nearly, nor begin as one of its prompts of preferences."""
     for _ in range(2):  # a part's row that is found exactly is not held against the others for nearness
         found = overlap([words_of(one) for one in mine], [words_of(one) for one in part], threshold)

@@ -2,7 +2,7 @@
 
 import json
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -62,14 +62,18 @@ def read_again(folder: Path) -> tuple[list[Example], int]:
     return read_examples(folder / PART / "examples.jsonl"), len(openings(folder))
 
 
-def stand_sealed(folder: Path, texts: Sequence[str]) -> frozenset[int]:
-    """The places of the texts that stand in the sealed part, case and white space aside.
+def stand_sealed(folder: Path, texts: Sequence[str], also: Callable[[str], str] = str) -> frozenset[int]:
+    """The places of the texts that stand in the sealed part, case and white space aside, as they are or as `also`
+    makes both: texts may come masked.
 
     Nothing else of it is told, so this counts as no opening. Raises UserError where the part is damaged.
     """
     _intact(folder)
-    held = {canonical(words_of(one)) for one in read_examples(folder / PART / "examples.jsonl")}
-    return frozenset(place for place, text in enumerate(texts) if canonical(text) in held)
+    rows = [words_of(one) for one in read_examples(folder / PART / "examples.jsonl")]
+    held, made = {canonical(one) for one in rows}, {canonical(also(one)) for one in rows}
+    return frozenset(
+        place for place, text in enumerate(texts) if canonical(text) in held or canonical(also(text)) in made
+    )
 
 
 def _intact(folder: Path) -> None:

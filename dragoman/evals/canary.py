@@ -9,7 +9,8 @@ at the most, ever. Every pair of rates whose product lies below that is still po
 are the sequence.
 
 Votes of one key are no independent trials: counts are divided by the design effect that is seen (Kish 1965), or by the
-votes a key where fewer than ten keys voted. With keys the promise of any time is therefore a close one, no exact one.
+votes a key where fewer than ten keys voted, or fewer than five of them either way: where nearly all votes agree no
+effect can be seen. With keys the promise of any time is therefore a close one, no exact one.
 """
 
 import math
@@ -37,6 +38,7 @@ __all__ = [
 ]
 
 FEW_KEYS = 10
+EITHER = 5  # keys with each outcome, below which a design effect is taken from the votes a key
 STEPS = 50  # halvings: 1e-15 of the range
 TIMES = 10_000  # how many times the trial so far it is looked ahead
 RESAMPLES, TIMED = 1000, 2000  # draws of the bootstrap, and the newest requests of an arm that are drawn from
@@ -127,16 +129,15 @@ def counted(hits: Sequence[bool], keys: Sequence[str]) -> Counts:
     if not number or len(units) == number:
         return Counts(found, number - found)
     share = found / number
-    if len(units) < FEW_KEYS:
+    sides = [len({name for name, hit in zip(named, hits, strict=True) if bool(hit) is side}) for side in (True, False)]
+    if len(units) < FEW_KEYS or min(sides) < EITHER:
         effect = number / len(units)
-    elif 0 < share < 1:
+    else:
         place = {name: index for index, name in enumerate(units)}
         away = np.zeros(len(units))
         np.add.at(away, [place[name] for name in named], np.asarray(hits, dtype=np.float64) - share)
         between = float((away**2).sum()) * len(units) / (len(units) - 1)
         effect = max(1.0, between / (number * share * (1 - share)))
-    else:
-        effect = 1.0
     return Counts(found / effect, (number - found) / effect)
 
 

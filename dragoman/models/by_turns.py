@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from dragoman.core.doors import WritingLM
 from dragoman.core.engine import Asked, Piece
 from dragoman.core.errors import UserError
+from dragoman.core.types import Message
 
 __all__ = ["ByTurns"]
 
@@ -20,6 +21,7 @@ class _Request:
     asked: Asked
     stream: Iterator[str] | None = None
     count: int = 0
+    said: str = ""
 
 
 class ByTurns:
@@ -86,12 +88,23 @@ class ByTurns:
             read = len(self._lm.ids(asked.prompt))
         text = next(request.stream, None)
         if text is None:
-            # A stream does not tell why it ended: one that used its tokens up was cut off.
-            finish = "length" if request.count >= asked.how.max_tokens else "stop"
-            return [Piece(asked.number, finish=finish, read=read)]
+            # A stream does not tell why it ended: one that used its tokens up was cut off. A piece may be
+            # several tokens.
+            tokens = max(request.count, min(self._tokens(request.said), asked.how.max_tokens))
+            finish = "length" if tokens >= asked.how.max_tokens else "stop"
+            return [Piece(asked.number, count=tokens - request.count, finish=finish, read=read)]
         request.count += 1
+        request.said += text
         self._requests.append(request)
         return [Piece(asked.number, text=text, count=1, read=read)]
+
+    def _tokens(self, said: str) -> int:
+        """The tokens of a text without what a template puts around it, 0 where the model does not know."""
+        try:
+            around = len(self._lm.ids((Message("user", "a"),))) - 1
+            return len(self._lm.ids((Message("user", said),))) - around
+        except UserError:  # nothing was said
+            return 0
 
     def _whole(self, asked: Asked) -> list[Piece]:
         made = self._lm.generate([asked.prompt], asked.how)

@@ -34,6 +34,7 @@ CPU_ROWS, GPU_ROWS = 32, 128
 CPU_CHUNK, GPU_CHUNK = 64, 512
 KEPT = 8  # one of so many tokens that fit into memory is kept for prompts that begin alike
 REMEMBERED = 512  # prompts whose ids are remembered between `count` and `add`, and grammars
+REMEMBERED_TOKENS = 1_000_000  # of these prompts together: about 36 MB
 
 
 @dataclass(eq=False)
@@ -79,9 +80,8 @@ class LocalEngine:
         self.rows = rows or (CPU_ROWS if on_cpu else GPU_ROWS)
         dtype = torch.float32 if on_cpu else net.embeddings.words.weight.dtype
         self._most = self._lm.cached_tokens()
-        self._rolling = Rolling(
-            net.arch, dtype, self._lm.device, chunk or (CPU_CHUNK if on_cpu else GPU_CHUNK), self._most // KEPT
-        )
+        chunk = chunk or (CPU_CHUNK if on_cpu else GPU_CHUNK)
+        self._rolling = Rolling(net.arch, dtype, self._lm.device, chunk, self._most // KEPT, self._most)
         self._net = net
         self._raw = Asking(self._lm.tokenizer, False, False)
         self._waiting: deque[_Request] = deque()
@@ -99,6 +99,17 @@ class LocalEngine:
 
     def count(self, asked: Asked) -> int:
         """The tokens of the prompt. Raises UserError as the door says."""
+        ids, grammar = self._read_asked(asked)
+        with self._lock:
+            self._asked[asked.number] = ids, grammar
+            tokens = sum(len(one) for one, _ in self._asked.values())
+            while len(self._asked) > REMEMBERED or tokens > REMEMBERED_TOKENS:
+                _, (oldest, _) = self._asked.popitem(last=False)
+                tokens -= len(oldest)
+        return len(ids)
+
+    def _read_asked(self, asked: Asked) -> tuple[list[int], Grammar | None]:
+        """The prompt's ids and the constraint. Raises UserError where the request cannot be answered."""
         if asked.how.beams > 1:
             raise UserError("an engine that is shared does not search", "say beams=1")
         if asked.adapter and asked.adapter not in self.adapters():
@@ -109,21 +120,13 @@ class LocalEngine:
         if (len(ids) + limit) * asked.how.n > self._most:
             raise UserError("this machine has too little memory for so long an answer", "say max_tokens=... lower")
         Sampler(asked.how, [[]], self._lm.arch.vocabulary, frozenset(), "cpu", [0])  # a bias on no token is told
-        grammar = self._grammar(asked.how)
-        with self._lock:
-            self._asked[asked.number] = ids, grammar
-            while len(self._asked) > REMEMBERED:
-                self._asked.popitem(last=False)
-        return len(ids)
+        return ids, self._grammar(asked.how)
 
     def add(self, asked: Asked) -> None:
         """Take a request on; it waits in here while memory is full."""
         with self._lock:
             known = self._asked.pop(asked.number, None)
-        if known is None:
-            self.count(asked)
-            known = self._asked.pop(asked.number)
-        ids, grammar = known
+        ids, grammar = known or self._read_asked(asked)
         how, n = asked.how, asked.how.n
         matchers = None if grammar is None else [grammar.matcher() for _ in range(n)]
         eos, size = self._lm.tokenizer.eos_ids, self._lm.arch.vocabulary
@@ -159,12 +162,14 @@ class LocalEngine:
         """Read an adapter, and answer to its name from now on. Raises UserError as `AdaptedLM.add`."""
         if self._adapted is None:
             raise UserError("this model was opened without adapters", "name one when it is opened: adapter=FOLDER")
-        self._adapted.add(name, folder)
+        # Before it is there: what the engine's thread reads meanwhile is not kept under an earlier one's number.
         self._versions[name] = self._versions.get(name, 0) + 1
+        self._adapted.add(name, folder)
 
     def drop(self, name: str) -> None:
         """Take no more requests for an adapter; it goes when the last one that uses it is over."""
-        self._dropping.add(name)
+        if name in self.adapters():
+            self._dropping.add(name)
 
     def close(self) -> None:
         """Forget all that is under way, and what was kept of earlier prompts."""
@@ -174,25 +179,32 @@ class LocalEngine:
 
     def step(self) -> list[Piece]:
         """Read a chunk of the prompt whose turn it is, and write one token of every answer under way."""
-        self._admit()
+        ended = self._admit()
         if self._dropping:
             self._let_go()
         written = self._write() if self._rows else []
-        return [*written, *self._read(until_one=not self._rows)]
+        return [*ended, *written, *self._read(until_one=not self._rows)]
 
-    def _admit(self) -> None:
-        """Begin what fits, in the order it came: nobody overtakes."""
+    def _admit(self) -> list[Piece]:
+        """Begin what fits, in the order it came: nobody overtakes. One whose adapter went while it waited is over."""
+        ended: list[Piece] = []
         while self._waiting:
             request = self._waiting[0]
+            adapter = request.asked.adapter
+            if adapter and (self._adapted is None or adapter not in self._adapted.names):
+                self._waiting.popleft()
+                request.open = list(range(request.asked.how.n))
+                ended += _ended(request, "the adapter is there no more")
+                continue
             under_way = [*self._reading, *dict.fromkeys(one for one, _ in self._rows)]
             rows = sum(len(one.open) or one.asked.how.n for one in under_way) + request.asked.how.n
             longest = max(len(one.ids) + one.limit for one in (*under_way, request))
             if under_way and (rows > self.rows or rows * longest > self._most):
-                return
-            adapter = request.asked.adapter
+                break
             kind = f"{adapter} {self._versions.get(adapter, 0)}"
             request.prompt = self._rolling.open(request.ids, kind)
             self._reading.append(self._waiting.popleft())
+        return ended
 
     def _read(self, until_one: bool) -> list[Piece]:
         """One chunk; with `until_one`, since nobody waits for a token, chunks until a prompt is read."""
@@ -217,7 +229,12 @@ class LocalEngine:
             drawn = request.sampler.draw(logits.expand(n, -1)).tolist()
         except ValueError as error:
             return [first, *_failed(request, error)]
-        rows = [self._rolling.join(prompt, request.limit) for _ in range(n)]
+        begun = len(self._rows)
+        try:
+            rows = [self._rolling.join(prompt, request.limit) for _ in range(n)]
+        except Exception:  # memory is full: rows that belong to nobody would shift the numbers of all that come later
+            self._rolling.keep(begun)
+            raise
         self._rows += [(request, answer) for answer in request.open]
         self._next += drawn
         request.prompt = None
@@ -295,6 +312,8 @@ class LocalEngine:
             self._rows[row], self._next[row] = self._rows[-1], self._next[-1]
             self._rows.pop()
             self._next.pop()
+        if rows and not self._rows:
+            self._rolling.keep(0)
 
     def _let_go(self) -> None:
         """Forget the dropped adapters that nobody uses any more."""
@@ -302,7 +321,8 @@ class LocalEngine:
         under_way = (*self._waiting, *self._reading, *(one for one, _ in self._rows))
         used = {request.asked.adapter for request in under_way}
         for name in [name for name in self._dropping if name not in used]:
-            self._adapted.remove(name)
+            if name in self._adapted.names:
+                self._adapted.remove(name)
             self._dropping.discard(name)
             self._mixed = None
 
@@ -349,7 +369,11 @@ class LocalEngine:
 
 def _failed(request: _Request, error: ValueError) -> list[Piece]:
     """The end of every open answer of a request whose numbers went wrong; the others go on."""
-    problem, number = not_finite(str(error)).problem, request.asked.number
+    return _ended(request, not_finite(str(error)).problem)
+
+
+def _ended(request: _Request, problem: str) -> list[Piece]:
+    number = request.asked.number
     pieces = [Piece(number, answer, finish="error", problem=problem) for answer in request.open]
     request.open = []
     return pieces

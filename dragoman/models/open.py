@@ -52,15 +52,22 @@ def open_embedder(
     """The embedder in a folder or behind a name. `auto` computes in bf16 where that is faster and proven equal.
 
     `engine` is torch, onnx (ONNX Runtime in fp32, on a CPU) or auto, which is onnx where it is installed and a CPU has
-    no bf16, else torch. Raises UserError as `resolve`, `nn.store.load_encoder`, `wants_onnx` and `open_graph`, and
-    where the folder pools in a way not built here.
+    no bf16, else torch; also where the graph cannot be kept or is not proven equal. Raises UserError as `resolve`,
+    `nn.store.load_encoder`, `wants_onnx`, and for onnx `open_graph`, and where the folder pools in a way not built
+    here.
     """
     folder = resolve(spec)
     pool_first = _pools_first(folder)
     net, tokenizer = load_encoder(folder), Tokenizer(folder)
     tokenizer.fit(net.arch)
     place = choose_device(device)
-    graph = open_graph(folder, net, tokenizer, pool_first) if wants_onnx(engine, place, precision, net) else None
+    graph = None
+    if wants_onnx(engine, place, precision, net):
+        try:
+            graph = open_graph(folder, net, tokenizer, pool_first)
+        except UserError:
+            if engine != "auto":
+                raise
     return LocalEncoder(
         net,
         tokenizer,

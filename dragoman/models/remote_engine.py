@@ -162,19 +162,20 @@ class _Line:
             with self._lock:
                 self._at = request
             reading = _Reading(request.asked, _speaking(self._speech, request.asked))
-            problem = ""
+            problem, fault = "", 0
             try:
                 self._read(request, reading)
             except Cancelled:
                 problem = "the request was given up"
             except UserError as error:
-                problem = error.problem
-                self._health.look_soon()
+                problem, fault = error.problem, _fault(error)
+                if not 400 <= fault < 500:  # else it is well, and only this request is not
+                    self._health.look_soon()
             except Exception as error:  # whatever an engine sends, the thread lives on
                 problem = f"the answer of {self._speech.url} cannot be read ({type(error).__name__})"
             with self._lock:
                 self._at = None
-            self._news.put(_News(request, reading.end(problem), over=True))
+            self._news.put(_News(request, reading.end(problem, fault), over=True))
 
     def _read(self, request: _Request, reading: "_Reading") -> None:
         if not self._health.good:
@@ -185,7 +186,7 @@ class _Line:
                 if pieces := reading.push(event):
                     self._news.put(_News(request, pieces))
         except Refused as refused:
-            raise reading.speech.mistake(refused, body) from None
+            raise reading.speech.mistake(refused, body) from refused
 
     def _events(self, request: _Request, path: str, body: dict[str, Any]) -> Iterator[dict[str, Any]]:
         """The events of an answer, with the tokens that it took where the engine tells them."""
@@ -239,9 +240,9 @@ class _Reading:
                 pieces.append(Piece(self._asked.number, index, text, told, count))
         return pieces
 
-    def end(self, problem: str) -> list[Piece]:
-        """The last piece of every answer. `problem` is what ended the stream before its end."""
-        pieces = [self._last(index, problem) for index in range(len(self._said))]
+    def end(self, problem: str, fault: int = 0) -> list[Piece]:
+        """The last piece of every answer. `problem` is what ended the stream before its end, `fault` its status."""
+        pieces = [self._last(index, problem, fault) for index in range(len(self._said))]
         read = _number(self._spent.get("prompt_tokens"))
         details = self._spent.get("prompt_tokens_details")
         reused = _number(details.get("cached_tokens")) if isinstance(details, dict) else 0
@@ -249,12 +250,12 @@ class _Reading:
         pieces[0] = replace(pieces[0], count=rest, read=read, reused=reused)
         return pieces
 
-    def _last(self, index: int, problem: str) -> Piece:
+    def _last(self, index: int, problem: str, fault: int) -> Piece:
         text, finish = self._said[index], self._finish[index]
         url, how = self.speech.url, self._asked.how
         if not finish:
             problem = problem or f"{url} cut the connection after {len(text)} characters of its answer"
-            return Piece(self._asked.number, index, finish="error", problem=problem)
+            return Piece(self._asked.number, index, finish="error", problem=problem, fault=fault)
         if how.logprobs and text and not self._told[index]:
             problem = f"{url} took logprobs and told none"
             return Piece(self._asked.number, index, finish="error", problem=problem)
@@ -268,6 +269,11 @@ class _Reading:
 def _speaking(speech: Speech, asked: Asked) -> Speech:
     """How an engine is spoken to for one request."""
     return replace(speech, raw=speech.raw or asked.raw, model=asked.adapter or speech.model)
+
+
+def _fault(error: UserError) -> int:
+    """The status with which the engine refused; 0 where it gave none."""
+    return error.__cause__.status if isinstance(error.__cause__, Refused) else 0
 
 
 def _reason(told: Any) -> str:

@@ -183,6 +183,7 @@ class Wire:
 
         client, stop, trace = held.client, held.stop, functools.partial(self._trace, held.stop)
         content, end, problem = _bytes(body), time.monotonic() + self._total, ""
+        refused: Refused | None = None
         for attempt in range(self._retries + 1):
             wait = min(self._first_wait * 2**attempt, _LONGEST_WAIT) * random.uniform(0.5, 1)
             deadline = min(end, time.monotonic() + self._time_out)
@@ -195,16 +196,17 @@ class Wire:
                     if response.status_code < 300:
                         return response, self._read(response, deadline)
                     problem = self._problem(response, deadline)
+                    refused = Refused(response.status_code, problem)
                     wait = max(wait, _retry_after(response.headers.get("retry-after", "")))
             except (httpx.TransportError, httpx.StreamError) as error:
-                problem = _broken(error, self._time_out)
+                problem, refused = _broken(error, self._time_out), None
             if stop.is_set():  # `cancel` cut the connection under us
                 raise Cancelled
             if attempt == self._retries or time.monotonic() + wait > end:
                 break
             stop.wait(wait)
         tries = f" after {attempt + 1} tries" if attempt else ""
-        raise UserError(f"{self.url} did not answer{tries}: {problem}", _ENGINE)
+        raise UserError(f"{self.url} did not answer{tries}: {problem}", _ENGINE) from refused
 
     def _read(self, response: httpx.Response, deadline: float) -> bytes:
         """A whole answer, within bounds of size and time."""

@@ -40,10 +40,13 @@ class Rolling:
     Which net reads is said each time, since adapters over one net share its shapes.
     """
 
-    def __init__(self, arch: Arch, dtype: torch.dtype, device: torch.device, chunk: int, kept: int) -> None:
-        """`chunk` is how many tokens of a prompt are read at a time, `kept` how many of earlier prompts stay."""
+    def __init__(
+        self, arch: Arch, dtype: torch.dtype, device: torch.device, chunk: int, kept: int, most: int = 0
+    ) -> None:
+        """`chunk` is how many tokens of a prompt are read at a time, `kept` how many of earlier prompts stay, `most` as
+        for `Slots`."""
         self.chunk = chunk
-        self.slots = Slots(arch, dtype, device)
+        self.slots = Slots(arch, dtype, device, most)
         self.prefixes = Prefixes(chunk, kept)
         self._arch, self._dtype, self._device = arch, dtype, device
 
@@ -77,6 +80,10 @@ class Rolling:
     def leave(self, row: int) -> None:
         """The row is over, and the last row has its number."""
         self.slots.leave(row)
+
+    def keep(self, rows: int) -> None:
+        """The rows behind the first `rows` are over."""
+        self.slots.keep(rows)
 
     @torch.inference_mode()
     def write(self, net: Decoder, ids: Int[Tensor, " b"]) -> Float[Tensor, "b v"]:

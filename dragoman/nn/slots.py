@@ -46,18 +46,23 @@ class Slots:
     """The caches of all layers for rows of any length, and the place at which each row stands.
 
     Rows in use are the first ones; where one leaves, the last one moves into its place, so that nothing is copied
-    between two tokens. Memory grows by doubling, in rows and in tokens a row.
+    between two tokens. Memory grows by doubling, in rows and in tokens a row, and is given back behind the last row.
     """
 
-    def __init__(self, arch: Arch, dtype: torch.dtype, device: torch.device) -> None:
+    def __init__(self, arch: Arch, dtype: torch.dtype, device: torch.device, most: int = 0) -> None:
+        """`most` rows times tokens are laid out ahead of need; 0 does not bound it."""
+        self._most = most
         self._arch, self._dtype, self._device = arch, dtype, device
         self.layers = [LayerSlots() for _ in range(arch.decoder_layers or arch.layers)]
         self.sources: list[LayerSlots] = []
         self.slot = None
         self.lengths: list[int] = []
         "how many tokens of each row are held"
+        self._ends: list[int] = []
+        "how many tokens of each row there must be room for"
         self._space = (0, 0)
         self._places = torch.empty(0, dtype=torch.long)  # [b]
+        self._settled = False
 
     @property
     def length(self) -> int:
@@ -78,7 +83,8 @@ class Slots:
             layer.keys[row, :, :held] = other.keys[0, :, :held]
             layer.values[row, :, :held] = other.values[0, :, :held]
         self.lengths.append(held)
-        self._settle()
+        self._ends.append(held + more)
+        self._settled = False
 
     def leave(self, row: int) -> None:
         """The row is over; the last row stands in its place from now on."""
@@ -88,14 +94,23 @@ class Slots:
             for layer in self.layers:
                 layer.keys[row, :, :held] = layer.keys[last, :, :held]
                 layer.values[row, :, :held] = layer.values[last, :, :held]
-            self.lengths[row] = held
-        self.lengths.pop()
-        self._settle()
+            self.lengths[row], self._ends[row] = held, self._ends[last]
+        self.keep(last)
+
+    def keep(self, rows: int) -> None:
+        """The rows behind the first `rows` are over; the memory goes with the last one."""
+        del self.lengths[rows:], self._ends[rows:]
+        self._settled = False
+        if not self.lengths:
+            for layer in self.layers:
+                layer.keys, layer.values = torch.empty(0), torch.empty(0)
+            self._space = (0, 0)
 
     def enter(self, tokens: int, mask: object = None) -> tuple[Int[Tensor, "b 1"], None]:
         """The positions of the next token of each row. One token a row, and no mask: rows begin at their first."""
         if tokens != 1 or mask is not None:
             raise ValueError("rows that come and go are read one token at a time, without padding")
+        self._settle()
         seen = self.length + 1
         seen = min(-(-seen // _STEP) * _STEP, self._space[1])
         for layer in self.layers:
@@ -113,18 +128,26 @@ class Slots:
         return self.layers[0].seen
 
     def _settle(self) -> None:
+        """Tell the layers which rows there are: at the next step, so that rows come and go without a tensor made."""
+        if self._settled:
+            return
         self._places = torch.tensor(self.lengths, dtype=torch.long, device=self._device)  # [b]
         rows = torch.arange(len(self.lengths), device=self._device)  # [b]
         for layer in self.layers:
             layer.rows = rows
+        self._settled = True
 
     def _make_room(self, rows: int, tokens: int) -> None:
         """Lay out more memory where there is too little, with all that is held copied into it."""
         had_rows, had_tokens = self._space
         if rows <= had_rows and tokens <= had_tokens:
             return
-        new_rows = had_rows if rows <= had_rows else max(rows, 2 * had_rows)
-        new_tokens = had_tokens if tokens <= had_tokens else max(-(-tokens // _STEP) * _STEP, 2 * had_tokens, _FIRST)
+        needed = -(-max(tokens, *self._ends, 1) // _STEP) * _STEP
+        new_tokens = had_tokens if tokens <= had_tokens else max(needed, 2 * had_tokens, _FIRST)
+        new_rows = max(rows, 2 * had_rows) if rows > had_rows else max(rows, min(had_rows, 2 * rows))
+        if self._most and new_rows * new_tokens > self._most:  # room ahead of need is what there is memory for
+            new_rows = max(rows, min(new_rows, self._most // needed))
+            new_tokens = max(needed, min(new_tokens, self._most // new_rows // _STEP * _STEP))
         shape = (new_rows, self._arch.groups, new_tokens, self._arch.head_size)
         used, length = len(self.lengths), self.length
         for layer in self.layers:

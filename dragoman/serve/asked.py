@@ -1,6 +1,5 @@
 """What a chat request asks: its messages, its tools and the shape of the answer, read and bounded."""
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -8,6 +7,7 @@ from typing import Any
 from dragoman.core.sampling import Sampling
 from dragoman.core.tools import Call, call_schema, call_text, tool_names, tools_text
 from dragoman.core.types import Message
+from dragoman.serve.body import strict
 from dragoman.serve.drawing import IGNORED, Drawn, drawn, shaped
 from dragoman.serve.fields import Fields
 from dragoman.serve.limits import Limits
@@ -122,13 +122,18 @@ def _called(calls: Any, where: str) -> str:
         function = Fields(Fields(one, at).any("function"), f"{at}.function")
         name, arguments = function.text("name", MODEL), function.text("arguments", TOOL, "{}")
         try:
-            given = json.loads(arguments or "{}")
+            given = strict(arguments or "{}")
         except (ValueError, RecursionError):
             raise function.wrong("arguments", "is not JSON") from None
+        except Refused:
+            raise function.wrong("arguments", "is not JSON that can be read here") from None
         if not name or not isinstance(given, dict):
             raise function.wrong("arguments", "is not a JSON object")
         found.append(Call(name, given))
-    return call_text(found)
+    try:
+        return call_text(found)
+    except RecursionError:  # it was read, and is two levels deeper now
+        raise Refused(400, f"{where}.tool_calls is nested too deep", param=f"{where}.tool_calls") from None
 
 
 def _logprobs(fields: Fields) -> int:

@@ -12,7 +12,7 @@ from starlette.requests import Request
 from dragoman.serve.limits import Limits
 from dragoman.serve.refused import Gone, Refused
 
-__all__ = ["Held", "parse", "read"]
+__all__ = ["Held", "parse", "read", "strict"]
 
 # A JSON string, closed or cut off. Possessive, so that no body makes the search go back and take quadratic time.
 STRING = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+(?:"|\\?\Z)', re.DOTALL)
@@ -76,11 +76,18 @@ def parse(data: bytes, limits: Limits) -> dict[str, Any]:
         raise Refused(400, "the body is not UTF-8") from None
     _check_nesting(data, limits)  # before parsing: depth and fan-out cost nothing
     try:
-        value = json.loads(text, object_pairs_hook=_object, parse_constant=_constant, parse_float=_float)
+        value = strict(text)
     except (ValueError, RecursionError):
         raise Refused(400, "the body is not valid JSON") from None
     if not isinstance(value, dict):
         raise Refused(400, "the body is not a JSON object")
+    return value
+
+
+def strict(text: str) -> Any:
+    """The value of a JSON text. Raises ValueError where it is none, RecursionError where it is too deep, and Refused
+    (400) for a field that stands twice, half a surrogate pair and a NUL."""
+    value = json.loads(text, object_pairs_hook=_object, parse_constant=_constant, parse_float=_float)
     _check_texts(value)
     return value
 

@@ -3,8 +3,9 @@
 A minute is the last sixty full seconds and the one at hand, so that in no sixty seconds more than the budget is let in;
 a day is a calendar day in UTC. A request is counted when it is let in, its prompt's tokens before anything of it is
 read by the model, and written tokens as they come: an answer that runs past the budget ends there, at most one step
-late. What is refused is not counted. Keys are told apart by their names. The counts are those of one server: two that
-share a journal each let in a whole budget until they are started again.
+late. What is refused here is not counted; a request that is let in here and fails later is. Keys are told apart by
+their names. The counts are those of one server: two that share a journal each let in a whole budget until they are
+started again.
 """
 
 import math

@@ -1,9 +1,11 @@
 """POST /v1/chat/completions: a dialogue is answered, whole or as it is written."""
 
+import asyncio
+import contextlib
 import json
 import time
 from collections.abc import AsyncGenerator, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 from starlette.requests import Request
@@ -11,7 +13,9 @@ from starlette.responses import Response
 
 from dragoman.app.steps.guard import guard_hits
 from dragoman.app.turn import Turn
+from dragoman.core.doors import WritingLM
 from dragoman.core.engine import Piece
+from dragoman.core.errors import UserError
 from dragoman.core.sampling import Token
 from dragoman.core.tools import Call, calls_in
 from dragoman.serve.asked import Chat, read_chat
@@ -78,9 +82,7 @@ async def _frames(context: Context, request: Request, record: Record, asked: Cha
     head = _head(record, "chat.completion.chunk") | ({"usage": None} if asked.written.usage else {})
     prompt, refusal = await opened(record, asked.messages)
     stencils = [Stencil(_chunk(head, index, {"content": HOLE})) for index in range(asked.how.n)]
-    held = ["" for _ in range(asked.how.n)]
-    "what may be a call of a tool, which goes out whole"
-    free = [not asked.tools for _ in range(asked.how.n)]
+    held = [_Held(not asked.tools) for _ in range(asked.how.n)]
     reused = 0
     if refusal is not None:
         for index, stencil in enumerate(stencils):
@@ -93,8 +95,7 @@ async def _frames(context: Context, request: Request, record: Record, asked: Cha
                 out = [] if begun else [frame(_chunk(head, index, _ROLE)) for index in range(asked.how.n)]
                 begun = True
                 for piece in pieces:
-                    held[piece.index] += piece.text if not free[piece.index] else ""
-                    out += _pieces(head, record, asked, piece, held, free, stencils[piece.index])
+                    out += _pieces(head, record, asked, piece, held[piece.index], stencils[piece.index])
                 if out:
                     yield b"".join(out)
     await context.keep(record)
@@ -105,29 +106,36 @@ async def _frames(context: Context, request: Request, record: Record, asked: Cha
 _ROLE = {"role": "assistant", "content": None}
 
 
+@dataclass
+class _Held:
+    """What of an answer may be a call of a tool, which goes out whole, with its tokens."""
+
+    free: bool
+    "whether it is known to be none: nothing is held any more"
+    text: str = ""
+    tokens: tuple[Token, ...] = ()
+
+
 def _pieces(
-    head: dict[str, Any],
-    record: Record,
-    asked: Chat,
-    piece: Piece,
-    held: list[str],
-    free: list[bool],
-    stencil: Stencil,
+    head: dict[str, Any], record: Record, asked: Chat, piece: Piece, held: _Held, stencil: Stencil
 ) -> list[bytes]:
     """The events that a piece of an answer makes."""
-    index, text = piece.index, piece.text
-    if not free[index]:
-        start = held[index].lstrip()
+    index, text, tokens = piece.index, piece.text, piece.tokens
+    calls: tuple[Call, ...] = ()
+    if not held.free:
+        text, tokens = held.text, held.tokens = held.text + text, held.tokens + tokens
+        start = text.lstrip()
         if not piece.finish and (not start or start.startswith(OPENED)):
             return []
-        calls = _called(asked, held[index]) if piece.finish else ()
-        if calls:
-            listed = [{"index": place, **one} for place, one in enumerate(_calls(record, calls, index))]
-            return [frame(_chunk(head, index, {"tool_calls": listed})), frame(_chunk(head, index, {}, "tool_calls"))]
-        free[index], text = True, held[index]
+        calls = _called(asked, text) if piece.finish else ()
+        held.free = True
+    logprobs = {"content": _tokens(tokens, asked.written.top), "refusal": None} if asked.written.logprobs else None
+    if calls:
+        listed = [{"index": place, **one} for place, one in enumerate(_calls(record, calls, index))]
+        told = _chunk(head, index, {"tool_calls": listed}, None, logprobs)
+        return [frame(told), frame(_chunk(head, index, {}, "tool_calls"))]
     found = []
-    if asked.written.logprobs and (text or piece.tokens):
-        logprobs = {"content": _tokens(piece.tokens, asked.written.top), "refusal": None}
+    if logprobs is not None and (text or tokens):
         found.append(frame(_chunk(head, index, {"content": text}, None, logprobs)))
     elif text:
         found.append(stencil.fill(text))
@@ -163,13 +171,24 @@ async def _judged(context: Context, request: Request, record: Record, asked: Cha
 
 async def turn_of(context: Context, request: Request, record: Record, messages: Sequence[Any]) -> Turn:
     """What an assistant makes of a dialogue, noted in the record. Raises Refused and Gone."""
+    await _reserve(context, record, messages)
     turn: Turn = (await context.answered(request, record.served, [tuple(messages)]))[0]
     if turn.answer.finish == "refused" and not turn.answer.text:
         raise Refused(400, "the prompt is longer than the model reads", param="messages")
     record.refused, record.guard_hits = turn.refused, sum(guard_hits(turn.trace).values())
     record.hear(turn.answer.text, turn.answer.tokens)
-    context.charge(record, turn.answer.tokens)
+    late = max(0, turn.answer.read - record.read)  # what steps put around the dialogue: passages, instructions
+    record.read += late
+    context.charge(record, turn.answer.tokens + late)
     return turn
+
+
+async def _reserve(context: Context, record: Record, messages: Sequence[Any]) -> None:
+    """Count what a model that writes reads of a dialogue, before it does. Raises Refused (429, 413)."""
+    lm = record.served.assistant.lm if record.served.assistant is not None else None
+    if isinstance(lm, WritingLM):
+        with contextlib.suppress(UserError):  # the steps may make more of it; if not, they say what is wrong
+            context.reserve(record, len(await asyncio.to_thread(lm.ids, tuple(messages))))
 
 
 def usage(record: Record, reused: int) -> dict[str, Any]:
@@ -200,7 +219,8 @@ def _calls(record: Record, calls: Sequence[Call], index: int) -> list[dict[str, 
         {
             "id": f"call-{record.token}-{index}-{place}",
             "type": "function",
-            "function": {"name": call.name, "arguments": json.dumps(call.arguments, ensure_ascii=False)},
+            # In ASCII: a model may write half of a surrogate pair, which no UTF-8 holds.
+            "function": {"name": call.name, "arguments": json.dumps(call.arguments)},
         }
         for place, call in enumerate(calls)
     ]

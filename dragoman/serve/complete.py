@@ -39,6 +39,7 @@ async def complete(context: Context, request: Request) -> Response:
     choices: list[dict[str, Any]] = []
     reused = read = 0
     for prompt in prompts:
+        record.before = len(choices)
         said, tokens, finish, found = await _written(context, request, record, prompt, written)
         reused, read = reused + found, read + record.read
         for index in range(written.how.n):

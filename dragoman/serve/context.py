@@ -37,7 +37,10 @@ class Record:
     began: float
     arm: str = ""
     prompt: str = ""
-    said: list[str] = field(default_factory=list)
+    said: dict[int, list[str]] = field(default_factory=dict)
+    "the pieces of each answer"
+    before: int = 0
+    "how many answers belong to earlier prompts of the same request"
     refused: bool = False
     read: int = 0
     written: int = 0
@@ -52,10 +55,16 @@ class Record:
         """What stands behind the dash of every id of this request."""
         return self.id.partition("-")[2]
 
-    def hear(self, text: str, tokens: int) -> None:
-        """Something was written."""
+    @property
+    def answer(self) -> str:
+        """What was written: the text of the one answer, a JSON list of texts where there are several."""
+        texts = ["".join(self.said[index]) for index in sorted(self.said)]
+        return json.dumps(texts, ensure_ascii=False) if len(texts) > 1 else "".join(texts)
+
+    def hear(self, text: str, tokens: int, index: int = 0) -> None:
+        """Something was written, of which answer to the prompt at hand."""
         self.first = self.first or time.monotonic() - self.began
-        self.said.append(text)
+        self.said.setdefault(self.before + index, []).append(text)
         self.written += tokens
 
 
@@ -157,7 +166,7 @@ def _entry(record: Record, status: int) -> Entry:
         lineage=record.served.lineage.header,
         status=status,
         prompt=record.prompt,
-        answer="".join(record.said),
+        answer=record.answer,
         refused=record.refused,
         read=record.read,
         written=record.written,

@@ -7,8 +7,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dragoman.core.doors import Per, Prompt, WritingLM
-from dragoman.core.errors import UserError
+from dragoman.core.engine import Piece
 from dragoman.core.sampling import Completion, Sampling, Token
+from dragoman.serve.refused import Refused
 from dragoman.serve.scheduler import Scheduler, Ticket
 
 __all__ = ["EngineLM"]
@@ -29,7 +30,7 @@ class EngineLM:
         self.note, self.chat, self.longest = self.lm.note, self.lm.chat, self.lm.longest
 
     def generate(self, prompts: Sequence[Prompt], how: Sampling) -> list[Completion]:
-        """`how.n` completions for each prompt. Raises UserError as the engine's `count`, and Refused."""
+        """`how.n` completions for each prompt. Raises UserError as the engine's `count`, Refused, and Gone."""
         if how.beams > 1:  # a search is one prompt's own, and the engine draws token by token
             return self.lm.generate(prompts, how)
         tickets = [self.scheduler.wait_for(prompt, how, adapter=self.adapter) for prompt in prompts]
@@ -40,11 +41,14 @@ class EngineLM:
                 ticket.cancel()
 
     def stream(self, prompt: Prompt, how: Sampling) -> Iterator[str]:
-        """One completion piece by piece."""
+        """One completion piece by piece. Raises as `generate`."""
         ticket = self.scheduler.wait_for(prompt, how, adapter=self.adapter)
         try:
             for pieces in ticket:
-                yield from (piece.text for piece in pieces if piece.text)
+                for piece in pieces:
+                    _check(piece)
+                    if piece.text:
+                        yield piece.text
         finally:
             ticket.cancel()
 
@@ -62,17 +66,22 @@ class EngineLM:
 
 
 def _collected(ticket: Ticket, n: int) -> list[Completion]:
-    """All answers of one request. Raises UserError where the engine failed on it."""
+    """All answers of one request. Raises Refused where the engine failed on it."""
     said = [""] * n
     tokens, finish = [0] * n, ["stop"] * n
     told: list[list[Token]] = [[] for _ in range(n)]
     for pieces in ticket:
         for piece in pieces:
-            if piece.finish == "error":
-                raise UserError(f"the model failed on a prompt: {piece.problem}", "shorten it, or ask something else")
+            _check(piece)
             said[piece.index] += piece.text
             tokens[piece.index] += piece.count
             told[piece.index] += piece.tokens
             finish[piece.index] = piece.finish or finish[piece.index]
     read = ticket.prompt_tokens
     return [Completion(said[row], tokens[row], finish[row], read, tuple(told[row])) for row in range(n)]
+
+
+def _check(piece: Piece) -> None:
+    """Raise Refused where the engine failed: that is no mistake of who asked."""
+    if piece.finish == "error":
+        raise Refused(500, "the model failed on this request")

@@ -52,9 +52,9 @@ class Events(Response):
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Send all events, or one that says why there are no more. Raises Gone where the client hangs up."""
         async with contextlib.aclosing(self._frames):  # whatever ends it, its place with the model is free at once
-            await self._send(send)
+            await self._send(scope, send)
 
-    async def _send(self, send: Send) -> None:
+    async def _send(self, scope: Scope, send: Send) -> None:
         first = await anext(self._frames, b"")
         await send({"type": "http.response.start", "status": 200, "headers": self.raw_headers})
         await send({"type": "http.response.body", "body": first, "more_body": True})
@@ -64,15 +64,16 @@ class Events(Response):
         except Gone:
             raise
         except Refused as refused:
-            await self._fail(send, refused)
+            await self._fail(scope, send, refused)
         except UserError:
-            await self._fail(send, Refused(400, "this cannot be answered"))
+            await self._fail(scope, send, Refused(400, "this cannot be answered"))
         except Exception as error:
             complain(error)
-            await self._fail(send, Refused(500, "the server failed on this request"))
+            await self._fail(scope, send, Refused(500, "the server failed on this request"))
         await send({"type": "http.response.body", "body": b""})
 
-    async def _fail(self, send: Send, refused: Refused) -> None:
+    async def _fail(self, scope: Scope, send: Send, refused: Refused) -> None:
+        scope["dragoman.failed"] = refused.status  # the guard counts it and writes it down
         body = error_body(refused.status, refused.message, refused.param, refused.code)
         await send({"type": "http.response.body", "body": b"data: " + body + b"\n\n", "more_body": True})
 

@@ -1,6 +1,5 @@
 """The fields of a body, taken one by one: each has a kind and a range, and what nobody took is refused by its name."""
 
-import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -43,7 +42,7 @@ class Fields:
         value = self.any(name)
         if value is None:
             return default
-        if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+        if isinstance(value, bool) or not isinstance(value, int | float) or value != value:
             raise self.wrong(name, "is not a number")
         if not low <= value <= high:
             raise self.wrong(name, f"is not from {low:g} to {high:g}")

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import ipaddress
+import re
 import secrets
 import time
 from collections.abc import Mapping, Sequence
@@ -20,6 +21,7 @@ __all__ = ["LOOPBACK", "Guard", "host_name", "is_address", "route_of"]
 WORK = ("chat", "complete", "embed", "classify", "tag", "ask")
 """The scopes whose requests a model answers."""
 LOOPBACK = ("localhost", "127.0.0.1", "::1")
+CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 SAFE = [
     (b"content-type", b"application/json"),
     (b"cache-control", b"no-store"),
@@ -107,7 +109,8 @@ class Guard:
             await self._refuse(speak, Refused(500, "the server failed on this request"), status)
         finally:
             route = route_of(scope["path"], self.access) or "other"
-            self.context.meters.count(route, status, time.perf_counter() - began)
+            failed = failed or int(scope.get("dragoman.failed", 0))  # a stream that had begun says so here
+            self.context.meters.count(route, failed or status, time.perf_counter() - began)
             await self._keep(scope, failed)
 
     async def _keep(self, scope: Scope, failed: int) -> None:
@@ -124,9 +127,12 @@ class Guard:
             await send({"type": "websocket.close", "code": 1008})
 
     def admit(self, scope: Scope) -> None:
-        """Raise Refused unless the request may come in: 400 where muddled, 403 from a foreign name, 401 keyless."""
+        """Raise Refused unless the request may come in: 400 where muddled, 403 from a foreign name, 401 keyless, 404
+        where the table has no such route: what is forwarded was checked by the name that the router knows it by."""
         headers: list[tuple[bytes, bytes]] = scope["headers"]
         names = [name for name, _ in headers]
+        if CONTROL.search(scope["path"]):  # the router's patterns match in front of a line's end too
+            raise Refused(400, "the path holds a control character")
         if (b"transfer-encoding" in names and b"content-length" in names) or names.count(b"content-length") > 1:
             raise Refused(400, "the length of the body is given twice")
         hosts = [value.decode("latin-1") for name, value in headers if name == b"host"]
@@ -139,6 +145,8 @@ class Guard:
         needed = self.access.get(route, "key")
         if needed != "open":
             self._let_in(scope, needed)
+        if not route:
+            raise Refused(404, "there is no such route")
         if needed in WORK:
             self._check_room(scope)  # before routing, and before a byte of the body is read
 

@@ -103,11 +103,11 @@ async def embed(context: Context, request: Request) -> Response:
     wanted = fields.integer("dimensions", 1, 65_536, 0)
     fields.done(IGNORED)
     record.prompt = json.dumps(texts, ensure_ascii=False)
+    read = _count(record, texts)
+    context.reserve(record, read)  # before anything is read
     vectors = [np.asarray(one, dtype=np.float32) for one in await context.answered(request, record.served, texts)]
     if wanted and wanted != len(vectors[0]):
         raise fields.wrong("dimensions", f"cannot be changed: this model has {len(vectors[0])}")
-    read = _count(record, texts)
-    context.reserve(record, read)
     await context.keep(record)
     data = [
         {"object": "embedding", "index": place, "embedding": _vector(one, form)} for place, one in enumerate(vectors)

@@ -11,6 +11,7 @@ from collections.abc import AsyncIterator, Iterator, Sequence
 
 from dragoman.core.doors import Engine
 from dragoman.core.engine import Asked, Piece
+from dragoman.core.errors import UserError
 from dragoman.core.sampling import Sampling
 from dragoman.core.types import Message
 from dragoman.serve.limits import Limits
@@ -62,10 +63,10 @@ class Ticket:
             yield pieces
 
     def __iter__(self) -> Iterator[list[Piece]]:
-        """The same for a thread without an event loop."""
+        """The same for a thread without an event loop; Gone where `GIVEN_UP` says so."""
         left = self._place.asked.how.n
         while left:
-            pieces = self._opened(self._place.box.fetched.get())
+            pieces = self._opened(self._place.box.fetch())
             left -= sum(bool(piece.finish) for piece in pieces)
             yield pieces
 
@@ -89,6 +90,9 @@ class Scheduler:
         self._under_way: dict[int, Place] = {}
         self._rows = 0
         self._leaving: set[int] = set()
+        self._unbegun: set[int] = set()
+        "numbers that were counted and will never be added: the engine need not remember them"
+        self._entering = 0
         self._numbers = 0
         self._change = threading.Condition()
         self._stopped = False
@@ -124,7 +128,7 @@ class Scheduler:
     @property
     def full(self) -> bool:
         """Whether the next request would be refused."""
-        return self._turns.count >= self.limits.queue
+        return self._turns.count + self._entering >= self.limits.queue
 
     @property
     def alive(self) -> bool:
@@ -161,8 +165,19 @@ class Scheduler:
         """As `submit`, and the loop serves others while a long prompt is turned into tokens. Raises as `submit`."""
         self.check_room()
         asked = self._asked(prompt, how, adapter, raw)
-        tokens = await asyncio.to_thread(self.engine.count, asked)
-        self.check_room()
+        self._entering += 1  # it has its place in the queue from now on
+        try:
+            tokens = await asyncio.to_thread(self.engine.count, asked)
+        except asyncio.CancelledError:
+            self._forget(asked.number)
+            raise
+        finally:
+            self._entering -= 1
+        try:
+            self.check_room()
+        except Refused:
+            self._forget(asked.number)
+            raise
         return self._accept(asked, key, Box(asyncio.get_running_loop()), tokens)
 
     def wait_for(self, prompt: Sequence[Message], how: Sampling, *, adapter: str = "", key: str = "") -> Ticket:
@@ -172,14 +187,23 @@ class Scheduler:
         """
         if self._stopped:
             raise Refused(503, "the server is stopping", 5)
+        if not self.engine.healthy():
+            raise Refused(503, "the engine behind this model does not answer", 5)
         asked = self._asked(prompt, how, adapter, False)
         return self._accept(asked, key, Box(), self.engine.count(asked))
 
     def cancel(self, place: Place) -> None:
         """Forget a request, from any thread; its place is free at once."""
         with self._change:
-            if not self._turns.remove(place) and place.asked.number in self._under_way:
+            if self._turns.remove(place):
+                self._unbegun.add(place.asked.number)
+            elif place.asked.number in self._under_way:
                 self._leaving.add(place.asked.number)
+            self._change.notify()
+
+    def _forget(self, number: int) -> None:
+        with self._change:
+            self._unbegun.add(number)
             self._change.notify()
 
     def _asked(self, prompt: Sequence[Message], how: Sampling, adapter: str, raw: bool) -> Asked:
@@ -197,7 +221,7 @@ class Scheduler:
     def _work(self) -> None:
         while True:
             with self._change:
-                while not (self._turns.count or self._under_way or self._stopped):
+                while not (self._turns.count or self._under_way or self._unbegun or self._stopped):
                     self._change.wait()
                 if self._stopped:
                     return
@@ -208,24 +232,45 @@ class Scheduler:
                 for number in leaving:
                     self.engine.cancel(number)
                 for place in entering:
-                    self.engine.add(place.asked)
-                pieces = self.engine.step() if self._under_way else []
+                    self._add(place)
+                if not self._under_way:
+                    continue
+                pieces = self.engine.step()
                 self._failures = 0
             except Exception as error:  # a bug in the engine: nothing under way can be trusted
                 self._fail(error)
                 continue
             self._hand_out(pieces)
 
+    def _add(self, place: Place) -> None:
+        """Give a request to the engine; one that it cannot take is told so, and costs the others nothing."""
+        try:
+            self.engine.add(place.asked)
+        except Exception as error:
+            refused = Refused(500, "the model failed on this request")
+            if isinstance(error, UserError):  # what was so when it was counted is so no more
+                refused = Refused(400, error.problem)
+            else:
+                complain(error)
+                self.meters.failures.inc()
+                self._failures += 1
+            with self._change:
+                self._let_go(place.asked.number)
+            self._send([(place, refused)])
+            self.engine.cancel(place.asked.number)
+
     def _leave(self) -> tuple[list[int], list[Place]]:
-        """Who is to leave the engine, and who is told that its time is up."""
+        """What the engine is to forget, and who is told that its time is up."""
         now = time.monotonic()
         late = self._turns.late(now)
         for place in late:
             self._turns.remove(place)
         over = [place for place in self._under_way.values() if place.deadline < now]
         leaving = [*self._leaving, *(place.asked.number for place in over)]
+        unbegun = [*self._unbegun, *(place.asked.number for place in late)]
         self._leaving.clear()
-        return [number for number in leaving if self._let_go(number)], [*late, *over]
+        self._unbegun.clear()
+        return [*unbegun, *(number for number in leaving if self._let_go(number))], [*late, *over]
 
     def _enter(self) -> list[Place]:
         """Who begins now: as many as the engine writes at once, and at least one."""
@@ -286,9 +331,9 @@ class Scheduler:
             self._failures += 1
             hit = list(self._under_way.values())
             self._under_way, self._rows = {}, 0
+        self._send([(place, Refused(500, "the model failed on this request")) for place in hit])
         for place in hit:
             self.engine.cancel(place.asked.number)
-        self._send([(place, Refused(500, "the model failed on this request")) for place in hit])
 
     def _send(self, mail: Sequence[tuple[Place, Mail]]) -> None:
         """Put each into its box: one call a loop, however many requests it waits for."""

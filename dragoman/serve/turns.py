@@ -2,15 +2,22 @@
 
 import asyncio
 import queue
+import threading
 import time
 from collections import OrderedDict, deque
 from collections.abc import Callable
+from contextvars import ContextVar
 from dataclasses import dataclass, field
 
 from dragoman.core.engine import Asked, Piece
 from dragoman.serve.refused import Gone, Refused
 
-__all__ = ["Box", "Mail", "Place", "Turns"]
+__all__ = ["GIVEN_UP", "Box", "Mail", "Place", "Turns"]
+
+LOOK = 0.1  # seconds between two looks at whether anybody still waits
+
+GIVEN_UP: ContextVar[threading.Event | None] = ContextVar("given_up", default=None)
+"""Set in a thread that works for others: the event says that none of them waits for what it does now."""
 
 Mail = list[Piece] | Refused | Gone
 """What comes for a request: the pieces of one step, or why there is no answer."""
@@ -27,6 +34,18 @@ class Box:
     "characters that were put in, counted by the engine's thread alone"
     taken: int = 0
     "characters that were taken out, counted by the loop alone"
+
+    def fetch(self) -> Mail:
+        """The next mail for a thread, or Gone where its work is for nobody any more."""
+        given_up = GIVEN_UP.get()
+        if given_up is None:
+            return self.fetched.get()
+        while not given_up.is_set():
+            try:
+                return self.fetched.get(timeout=LOOK)
+            except queue.Empty:
+                continue
+        return Gone()
 
 
 @dataclass(eq=False)

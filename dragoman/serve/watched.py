@@ -12,6 +12,7 @@ from dragoman.serve.journal_read import Figures, figures
 __all__ = ["HOUR", "Course", "Measure", "Slot", "follow", "measures", "merged", "more_often", "quantile_interval"]
 
 HOUR = 3600.0
+SMALL = 35.0  # a term so far below the highest, as a logarithm, adds nothing: e^-35 is 6e-16
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,7 +155,7 @@ def quantile_interval(values: Sequence[float], share: float) -> tuple[float | No
         return None, None
     half = Z * math.sqrt(n * share * (1 - share))
     low, high = math.floor(n * share - half), math.ceil(n * share + half)
-    return values[max(0, low)], values[min(n - 1, high)]
+    return values[max(0, low - 1)], values[min(n - 1, high)]  # ranks begin at 1: these are `low` and `high` + 1
 
 
 def more_often(now: tuple[int, int], before: tuple[int, int]) -> float:
@@ -167,14 +168,18 @@ def more_often(now: tuple[int, int], before: tuple[int, int]) -> float:
     if not every or not hits:
         return 1.0
     start = _log_ways(every, hits) + _log_ways(whole - every, trials - hits) - _log_ways(whole, trials)
-    term = total = math.exp(start)
+    # In logarithms, the total as parts of the highest term: the first may be below the smallest double, 5e-324.
+    term = top = start
+    total = 1.0
     for count in range(hits, min(every, trials)):
         others = whole - every - (trials - count)
-        term *= (every - count) * (trials - count) / ((count + 1) * (others + 1))
-        total += term
-        if term < total * 1e-15 and count > every * trials / whole:
+        term += math.log((every - count) * (trials - count) / ((count + 1) * (others + 1)))
+        if term > top:
+            total, top = total * math.exp(top - term), term
+        total += math.exp(term - top)
+        if term < top - SMALL and count > every * trials / whole:
             break
-    return min(1.0, total)
+    return math.exp(min(0.0, top + math.log(total)))
 
 
 def _log_ways(n: int, k: int) -> float:

@@ -18,7 +18,8 @@ from dragoman.core.doors import Prompt
 from dragoman.core.errors import UserError
 from dragoman.serve.limits import Limits
 from dragoman.serve.meters import Meters
-from dragoman.serve.refused import Refused
+from dragoman.serve.refused import Gone, Refused
+from dragoman.serve.turns import GIVEN_UP
 
 __all__ = ["Answering", "Job", "Worker", "complain"]
 
@@ -72,6 +73,10 @@ class Worker:
         self.draining = False
         self._waiting: deque[Job] = deque()
         self._live: set[Job] = set()
+        self._read: set[Job] = set()
+        "those whose texts the model is reading now"
+        self._given_up = threading.Event()
+        "set while all of these were dropped"
         self._change = threading.Condition()
         self._stopped = False
         self._busy_since = 0.0
@@ -94,6 +99,7 @@ class Worker:
             left = list(self._live)
             self._live.clear()
             self._waiting.clear()
+            self._given_up.set()
             self._change.notify()
         for job in left:
             job.settle(Refused(503, "the server is stopping", 1))
@@ -147,8 +153,11 @@ class Worker:
             self._live.discard(job)
             if job in self._waiting:
                 self._waiting.remove(job)
+            if job in self._read and not self._read & self._live:
+                self._given_up.set()
 
     def _work(self) -> None:
+        GIVEN_UP.set(self._given_up)
         while True:
             with self._change:
                 while not self._waiting and not self._stopped:
@@ -156,6 +165,8 @@ class Worker:
                 if self._stopped:
                     return
                 pieces = self._take()
+                self._read = {job for job, _ in pieces}
+                self._given_up.clear()
             if pieces:
                 self._in_flight = sum(len(texts) for _, texts in pieces)
                 self._busy_since = time.monotonic()
@@ -186,6 +197,8 @@ class Worker:
             answers = list(self.assistant.answer(texts))
             if len(answers) != len(texts):
                 raise RuntimeError("the assistant gave another number of answers than it was asked")
+        except Gone:  # all of them were dropped meanwhile
+            return
         except Exception as error:
             if len({job for job, _ in pieces}) > 1:
                 for piece in pieces:

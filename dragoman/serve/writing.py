@@ -74,13 +74,15 @@ async def pieces_of(context: Context, record: Record, ticket: Ticket, trimmed: b
         if broken is not None and broken.problem.endswith(FORBIDDEN):
             raise Refused(400, "the shape of the answer is larger than can be kept", param="response_format")
         if broken is not None:
-            raise Refused(500, "the model failed on this request")
+            raise _failure(broken.fault)
         if trims:
             pieces = [_shorter(piece, trims[piece.index]) for piece in pieces]
         count = sum(piece.count for piece in pieces)
-        record.read = max(record.read, ticket.prompt_tokens)
-        record.hear("".join(piece.text for piece in pieces if piece.index == 0), count)
-        context.charge(record, count)
+        late = max(0, ticket.prompt_tokens - record.read)  # of a prompt whose tokens only the engine counts
+        record.read += late
+        for piece in pieces:
+            record.hear(piece.text, piece.count, piece.index)
+        context.charge(record, count + late)
         yield pieces
 
 
@@ -115,6 +117,18 @@ def _shorter(piece: Piece, trim: Trim) -> Piece:
 async def _watch(request: Request, ticket: Ticket) -> None:
     await hung_up(request)
     ticket.hang_up()
+
+
+def _failure(fault: int) -> Refused:
+    """What is said where the engine could not go on, by the status with which an engine behind an address refused.
+
+    Its own words are not told: they may repeat what the client, or another one, sent.
+    """
+    if fault in (400, 413, 422):
+        return Refused(400, "the engine behind this model does not take this request")
+    if fault == 429:
+        return Refused(503, "the engine behind this model has too much to do", 5)
+    return Refused(500, "the model failed on this request")
 
 
 def _mistake(error: UserError, how: Sampling, raw: bool) -> Refused:

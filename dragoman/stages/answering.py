@@ -41,3 +41,6 @@ class Answering:
             object.__setattr__(self, name, split)
         if self.k < 1 or self.sentences < 1 or self.max_tokens < 1:
             raise UserError("k, sentences and max_tokens are at least 1", "leave them out, or say k=5")
+        if self.tools and self.threshold is not None:
+            problem = "a model with tools looks in the documents itself, and no threshold refuses for it"
+            raise UserError(problem, "leave out threshold=, or tools=")

@@ -27,6 +27,8 @@ from dragoman.stages.shelf import Shelf, Threshold, answering, around_of, open_s
 __all__ = ["Asking", "ask_documents", "fact_of", "sources_told", "told"]
 
 LAST = 12  # messages of a conversation that are kept
+WRITTEN = ("canary", "links", "marks")
+"guards that do nothing where no model writes"
 SHOWN = 300  # characters of a quotation on the terminal
 
 
@@ -49,6 +51,10 @@ def ask_documents(asking: Asking, questions: Sequence[str], show: Show) -> int:
     """Answer each question, and keep the conversation for the next one. Exit code 1 where none was answered."""
     if asking.prompt.file and not asking.model:
         raise UserError("no model reads the prompt: the documents are quoted", "name one that writes: model=...")
+    said = [name for name in WRITTEN if getattr(asking.guards, name) != getattr(Guards(), name)]
+    if said and not asking.model:
+        problem = f"guards.{said[0]} guards what a model writes, and the documents are quoted"
+        raise UserError(problem, "name one that writes: model=...")
     shelf = open_shelf(asking.index)
     with closing(shelf.store):
         turns, threshold = _answered(asking, shelf, questions, show)

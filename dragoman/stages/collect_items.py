@@ -1,6 +1,7 @@
 """From the journal to what is shown for review: the requests that people complained about, masked and each once."""
 
 import json
+import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
@@ -19,6 +20,9 @@ from dragoman.serve.journal_read import Kept
 from dragoman.stages.prepare import seal_of
 
 __all__ = ["Item", "Wanted", "items_of", "label_of", "moment", "unsealed"]
+
+
+NAMED = re.compile(r"\[([a-z-]+) \d+\]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,10 +198,18 @@ def _masked(item: Item) -> Item:
 
 
 def unsealed(items: Sequence[Item], runs: Path) -> list[Item]:
-    """The items whose question stands in no sealed test of these runs: by hash, without opening any."""
+    """The items whose question stands in no sealed test of these runs: by hash, without opening any.
+
+    What was asked may be masked, here or in the journal: the test's texts are masked as well before they are compared.
+    """
     texts = ["\n".join(one.content for one in item.review.prompt if one.role == "user") for item in items]
     gone: set[int] = set()
     for run in all_runs(runs):
         if run.verb == "prepare" and run.finished and seal_of(run).is_dir():
-            gone |= stand_sealed(seal_of(run), texts)
+            gone |= stand_sealed(seal_of(run), texts, _without_names)
     return [item for place, item in enumerate(items) if place not in gone]
+
+
+def _without_names(text: str) -> str:
+    """The text masked, without the numbers that tell two values of a kind apart: they depend on where they stood."""
+    return NAMED.sub(r"[\1]", mask_personal(text, hints).text)

@@ -11,12 +11,13 @@ from dragoman.core.project import Project
 from dragoman.core.runs import Run
 from dragoman.core.show import Tick, silent
 from dragoman.core.types import Answer, Example
-from dragoman.data.collected import FOLDER, read_collected
+from dragoman.data.collected import FOLDER, apart, read_collected
 from dragoman.evals.compare import difference
 from dragoman.evals.interval import estimate
 from dragoman.evals.task import asked, leading
 from dragoman.stages.assistants import Opened, open_assistant
 from dragoman.stages.evaluate import measure
+from dragoman.stages.prepare import learnt_by
 
 __all__ = ["cases_of", "complained", "told"]
 
@@ -33,13 +34,16 @@ def complained(project: Project, made: Run, tick: Tick = silent) -> dict[str, An
     """How a rung answers the cases, paired with what was answered when people complained; nothing without cases.
 
     Of labels a case is fixed, broken, still right or still wrong; of texts the leading metric against the right answer
-    rose, fell, or stayed. The cases are no part of the verdict: they are chosen by what went wrong.
+    rose, fell, or stayed. A case that stands in the training part, exactly or nearly, is left out and counted as
+    `learnt`. The cases are no part of the verdict: they are chosen by what went wrong.
     """
     opened = open_assistant(made)
-    cases = tuple(one for one in cases_of(project) if _known(one, opened))
+    known = [one for one in cases_of(project) if _known(one, opened)]
+    cases = apart(known, learnt_by(made), project.data.near_duplicate) if known else []
+    left = {"learnt": len(known) - len(cases)} if len(cases) < len(known) else {}
     if not cases:
-        return {}
-    done = measure(opened, cases, "collected cases", tick, requests=0, names=asked(project.scope))
+        return {"rows": 0, "outcomes": {}, **left} if left else {}
+    done = measure(opened, tuple(cases), "collected cases", tick, requests=0, names=asked(project.scope))
     labelled = opened.task == "classify"
     name = "accuracy" if labelled else leading(done.report.task)
     metric, now = done.report.task.metrics[name], done.report.measured[name]
@@ -62,6 +66,7 @@ def complained(project: Project, made: Run, tick: Tick = silent) -> dict[str, An
     return {
         "metric": name,
         "rows": len(rows),
+        **left,
         "before": asdict(estimate(metric, before)),
         "now": asdict(estimate(metric, now)),
         "difference": asdict(difference(metric, before, now, name=name).difference),
@@ -75,7 +80,9 @@ def complained(project: Project, made: Run, tick: Tick = silent) -> dict[str, An
 
 def told(found: Mapping[str, Any]) -> str:
     """The outcomes in one line."""
-    return f"{found['rows']} cases: " + ", ".join(f"{count} {name}" for name, count in found["outcomes"].items())
+    outcomes = ", ".join(f"{count} {name}" for name, count in found["outcomes"].items())
+    left = f"; {found['learnt']} left out: training holds them" if found.get("learnt") else ""
+    return f"{found['rows']} cases{': ' if outcomes else ''}{outcomes}{left}"
 
 
 def _known(case: Example, opened: Opened) -> bool:

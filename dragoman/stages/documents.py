@@ -24,6 +24,7 @@ def check_documents(project: Project) -> None:
 
 def answering_of(documents: Documents) -> Answering:
     """How questions are answered, of the project's settings."""
-    return Answering(
-        **{one.name: getattr(documents, one.name) for one in fields(Answering) if hasattr(documents, one.name)}
-    )
+    said = {one.name: getattr(documents, one.name) for one in fields(Answering) if hasattr(documents, one.name)}
+    if documents.tools and documents.threshold == Documents().threshold:  # nobody said it
+        said["threshold"] = None
+    return Answering(**said)

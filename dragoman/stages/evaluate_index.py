@@ -20,6 +20,7 @@ from dragoman.core.project import Project, load, locate
 from dragoman.core.runs import Run
 from dragoman.core.show import Show, Tick, many
 from dragoman.core.types import Estimate
+from dragoman.data.dedupe import canonical, words_of
 from dragoman.evals.index_figures import DEPTH, answer_figures, find_all, rank
 from dragoman.evals.off_topic import OFF_TOPIC, speaks_of
 from dragoman.evals.questions import Question, row_of
@@ -93,11 +94,24 @@ def evaluate_index(path: str, settings: "Settings", words: Sequence[str], show: 
             with board.step("evaluate") as tick:
                 run = _measured(run, work, settings, lm, tick)
     record = {**run.results, "index": path, "questions": str(file), "run": run.id, "absent": list(absent)}
+    if learnt := _learnt(settings.how.rerank, questions):
+        record["learnt"] = learnt
     if settings.calibrate:
         shelf.store.note(REFUSAL, json.dumps(run.results["calibrated"]))
     show_index(record, show)
     shelf.store.close()
     return 0
+
+
+def _learnt(rerank: str, questions: Sequence[Question]) -> int:
+    """How many of the questions taught what ranks again, where it is a run whose rows are still there."""
+    folder = Path(ranker_of(rerank)[0]).parent if rerank else None
+    if folder is None or not (folder / "run.json").is_file():
+        return 0
+    from dragoman.stages.prepare import learnt_by
+
+    taught = {canonical(words_of(row)) for row in learnt_by(Run.open(folder))}
+    return sum(canonical(one.text) in taught for one in questions)
 
 
 def _measured(run: Run, work: _Work, settings: "Settings", lm: LM | None, tick: Tick) -> Run:
@@ -109,7 +123,8 @@ def _measured(run: Run, work: _Work, settings: "Settings", lm: LM | None, tick: 
     calibrated = _calibrated(work, sureties, settings.most_false_refusals) if settings.calibrate else None
     threshold = calibrated["threshold"] if calibrated else threshold_of(work.shelf, work.how).value
     around = open_around(kept(Project(guards=guards_of(work.shelf, Guards()))))
-    assistant = answering(work.shelf, replace(work.how, threshold=threshold), lm, settings.access, around)
+    how = work.how if work.how.tools else replace(work.how, threshold=threshold)  # with tools none is looked at
+    assistant = answering(work.shelf, how, lm, settings.access, around)
     turns: list[Turn] = []
     for start in range(0, len(work.questions), TOGETHER):
         part = work.questions[start : start + TOGETHER]

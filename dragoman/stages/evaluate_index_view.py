@@ -33,6 +33,8 @@ def show_index(record: Mapping[str, Any], show: Show) -> None:
 def _card(record: Mapping[str, Any], asked: str) -> list[tuple[str, str]]:
     rows = [("questions", asked)]
     rows += [("", record["origin"])] if record["origin"] else []
+    if learnt := record.get("learnt"):
+        rows.append(("learnt from", f"{learnt:,} of them taught what ranks again: measure it on others"))
     if record["absent"]:
         told = f"{many(len(record['absent']), 'relevant source')} not in the index: {record['absent'][0]}"
         rows.append(("not found", f"{told}; what they hold counts as not found"))

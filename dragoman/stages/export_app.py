@@ -5,6 +5,7 @@ import platform
 import re
 import shutil
 from collections.abc import Iterator, Mapping
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -135,6 +136,8 @@ def write_app(target: Path, gathered: Gathered, wheel: Path | None = None) -> di
     kill at any moment leaves what stood there before, or nothing.
     """
     check_place(target, gathered.app.name)
+    if gathered.card["kind"] == RAG:
+        _refuse_secret_documents(gathered.made.folder / MODEL)
 
     def fill(stage: Path) -> None:
         held = stage / "runs" / gathered.made.id
@@ -274,3 +277,16 @@ def _refuse_secrets(stage: Path) -> None:
             name = file.relative_to(stage).as_posix()
             hint = "take it out of the data or the prompt, and make the run again: dragoman run"
             raise UserError(f"{name} holds what looks like a secret ({', '.join(sorted(kinds))})", hint)
+
+
+def _refuse_secret_documents(folder: Path) -> None:
+    """Raise UserError where a document of the index holds what looks like a secret; what it is, is not said."""
+    from dragoman.stages.answering import INDEX
+    from dragoman.stages.shelf import open_shelf
+
+    shelf = open_shelf(folder / INDEX, sealed=True)
+    with closing(shelf.store):
+        for chunk in shelf.store.scan():
+            if kinds := {one.kind for one in hints(chunk.embedded)} & set(SECRETS):
+                problem = f"the document {chunk.source} holds what looks like a secret ({', '.join(sorted(kinds))})"
+                raise UserError(problem, "take it out of the document, and make the run again: dragoman run")

@@ -1,23 +1,17 @@
 """Reads what `dragoman export app` wrote: the settings of its server, and models that lie beside the run's own."""
 
-from collections.abc import Mapping
-from dataclasses import fields, replace
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any
 
-from dragoman.core.config import build, read_toml
+from dragoman.core.config import merge, read_toml
 
-if TYPE_CHECKING:
-    from _typeshed import DataclassInstance
-
-__all__ = ["BESIDE", "SERVE", "filled", "is_exported", "placed"]
+__all__ = ["BESIDE", "SERVE", "is_exported", "laid", "placed"]
 
 SERVE = "serve.toml"
 "the settings of the server, in the folder of an exported app"
 BESIDE = "beside:"
 "how a card names a model that was copied beside the run's own: its folder may then lie anywhere"
-
-T = TypeVar("T", bound="DataclassInstance")
 
 
 def is_exported(folder: Path) -> bool:
@@ -25,24 +19,28 @@ def is_exported(folder: Path) -> bool:
     return (folder / SERVE).is_file() and (folder / "runs").is_dir()
 
 
-def filled(settings: T, word: str) -> T:
-    """The settings of `dragoman serve` for the app in the folder `word`; any other word leaves them as they are.
+def laid(given: Mapping[str, Any]) -> dict[str, Any]:
+    """The table of settings of `dragoman serve` with what was given laid over the app's file, setting by setting.
 
-    What was given stays, and what stands at its default is as the app's file says. Raises UserError where that file
-    holds no settings of a server.
+    Any `run` that is no exported app leaves the table as it is. Raises UserError where the file is no TOML.
     """
-    folder = Path(word)
-    if not word or not is_exported(folder):
-        return settings
-    kind = type(settings)
-    said = build(kind, read_toml(folder / SERVE))
-    plain = kind()
-    taken = {
-        one.name: getattr(said, one.name)
-        for one in fields(settings)
-        if getattr(settings, one.name) == getattr(plain, one.name)
-    }
-    return replace(settings, **taken | {"run": getattr(said, "run", ""), "runs": str(folder / "runs")})
+    folder = Path(str(given.get("run") or ""))
+    if not given.get("run") or not is_exported(folder):
+        return dict(given)
+    said = read_toml(folder / SERVE)
+    table = dict(said)
+    for path, value in _settings(given):
+        table = merge(table, path, value)
+    return table | {"run": said.get("run", ""), "runs": str(folder / "runs")}
+
+
+def _settings(table: Mapping[str, Any], within: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], Any]]:
+    """Every setting of a table of tables, with its path."""
+    for name, value in table.items():
+        if isinstance(value, Mapping):
+            yield from _settings(value, (*within, name))
+        else:
+            yield (*within, name), value
 
 
 def placed(card: Mapping[str, Any], folder: Path) -> dict[str, Any]:

@@ -124,8 +124,8 @@ class Around:
 
 @dataclass(frozen=True)
 class Masking:
-    """Finds pieces and takes what is personal out of their text before anybody reads it. A kind stands in its place,
-    without a number: a number is what a value of who asks has, which comes back in the answer."""
+    """Finds pieces and takes what is personal out of their text, title and headings before anybody reads it. A kind
+    stands in its place, without a number: a number is what a value of who asks has, which comes back in the answer."""
 
     find: Find
     personal: FindPersonal
@@ -135,11 +135,15 @@ class Masking:
         return [replace(hit, chunk=self._masked(hit.chunk)) for hit in self.find(question, k, access)]
 
     def _masked(self, chunk: Chunk) -> Chunk:
-        held = mask_personal(chunk.text, self.personal)
+        text, path = self._without(chunk.text), tuple(map(self._without, chunk.path))
+        return chunk if (text, path) == (chunk.text, chunk.path) else replace(chunk, text=text, path=path)
+
+    def _without(self, text: str) -> str:
+        held = mask_personal(text, self.personal)
         text = held.text
         for name in held.held:
             text = text.replace(name, f"{name.rsplit(' ', 1)[0]}]")
-        return replace(chunk, text=text) if held.held else chunk
+        return text
 
 
 def prompt_of(project: Project) -> tuple[PromptFile, dict[str, str]] | None:

@@ -14,7 +14,7 @@ from dragoman.core import durable
 from dragoman.core.config import dump
 from dragoman.core.errors import UserError
 from dragoman.core.project import Project
-from dragoman.core.runs import Run
+from dragoman.core.runs import Run, find
 from dragoman.core.show import Show, Tick, silent
 from dragoman.core.sizing import parse_bytes
 from dragoman.core.types import Example
@@ -44,6 +44,7 @@ __all__ = [
     "gather",
     "inspect",
     "labels_of",
+    "learnt_by",
     "part",
     "prepare",
     "run",
@@ -157,7 +158,7 @@ def prepare(project: Project, gathered: Gathered, tick: Tick = silent) -> Run:
     # By their part in it, not by their paths: the same rows are the same work wherever one stands.
     inputs = {name: digest(loaded.examples) for name, loaded in gathered.named().items()}
     if learnt := (*gathered.collected.examples, *gathered.collected.preferences):
-        inputs["collected"] = digest(learnt)
+        inputs["collected"] = digest((*learnt, *gathered.collected.cases))  # what is near a case is not learnt from
     prepared = Run.begin(project.runs_folder, "prepare", settings, inputs)
     if prepared.finished:
         tick(1.0, "found again: nothing has changed")
@@ -290,6 +291,16 @@ def part(prepared: Run, name: str) -> list[Example]:
         raise UserError(wrong[0], "make the parts again with: dragoman prepare")
     rows: list[Example] = read_examples(prepared.folder / PARTS / f"{name}.jsonl")
     return rows
+
+
+def learnt_by(made: Run) -> list[Example]:
+    """The rows that a run learnt from; none where it names no run of them, or that run is gone."""
+    entry = made.record["inputs"].get("parts")
+    try:
+        prepared = find(made.folder.parent, str(entry["path"]), ("prepare",)) if entry else None
+    except UserError:
+        return []
+    return part(prepared, "train") if prepared is not None and prepared.finished else []
 
 
 def seal_of(prepared: Run) -> Path:

@@ -3,13 +3,14 @@
 Loopback by default; any other address needs a key. Everything is bounded; each answer says which run gave it.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from dragoman.core.errors import UserError
 from dragoman.core.show import Show, many
-from dragoman.stages.exported import filled
+from dragoman.stages import exported
 from dragoman.stages.runs import folder_of
 from dragoman.stages.serving import Opening, open_served
 
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     from dragoman.serve.meters import Meters
     from dragoman.serve.served import Catalogue
 
-__all__ = ["PLACES", "SECTIONS", "Keeping", "Settings", "Tracing", "open_context", "run"]
+__all__ = ["PLACES", "SECTIONS", "Keeping", "Settings", "Tracing", "laid", "open_context", "run"]
 
 PLACES = ("run",)
 SECTIONS = False
@@ -121,6 +122,11 @@ class Settings:
     "NAME:SHARE answers that share of the first one's requests by another one of those that are served."
 
 
+def laid(given: Mapping[str, Any]) -> dict[str, Any]:
+    """The words that were given, laid over the settings of an exported app where `run` names one."""
+    return dict(given) if given.get("new_key") or given.get("revoke") else exported.laid(given)
+
+
 def run(settings: Settings, words: tuple[str, ...], show: Show) -> int:
     """Open what is served and listen until stopped."""
     try:
@@ -131,7 +137,6 @@ def run(settings: Settings, words: tuple[str, ...], show: Show) -> int:
         ) from None
     if settings.new_key or settings.revoke:
         return _keys(settings, show)
-    settings = filled(settings, settings.run)
     context = open_context(settings, show)
     serve(context, host=settings.host, port=settings.port, page=settings.page)
     return 0

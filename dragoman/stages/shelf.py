@@ -229,7 +229,11 @@ def around_of(shelf: Shelf, guards: Guards | None = None, prompt: Prompting | No
 
 
 def guards_of(shelf: Shelf, said: Guards) -> Guards:
-    """The guards that an index keeps, with those that are said now laid over them."""
+    """The guards that an index keeps, with those that are said now laid over them.
+
+    A guard is added or set otherwise this way, and never switched off: a value that is the default counts as not said,
+    so what an index was measured with holds whoever asks. To be without it the index is made again without it.
+    """
     noted = shelf.store.noted(GUARDS)
     kept = build(Guards, json.loads(noted) if noted else {}, "guards")
     plain = Guards()

@@ -102,8 +102,9 @@ def prepared_of(root: Path, run_id: str) -> Run | None:
 
 def reference_of(root: Path, prepared: Run, spec: str, embedder: Embedder) -> Reference:
     """The reference of the training part of a run: a drawn sample of its inputs, as lengths and vectors alone, kept
-    with the runs and checked by its hashes when it is used again."""
-    folder = root / f"reference-{prepared.id.removeprefix('prepare-')}-{_plain(spec)}"
+    with the runs and checked by its hashes when it is used again. An encoder that was changed in its place is another:
+    what it holds is part of the name."""
+    folder = root / f"reference-{prepared.id.removeprefix('prepare-')}-{_plain(spec)}{_mark(spec)}"
     if not (folder / FACTS).is_file() or durable.problems(folder):
         lengths, texts = _sample(prepared)
         vectors = embedder.embed(texts).astype(np.float32)
@@ -117,6 +118,15 @@ def reference_of(root: Path, prepared: Run, spec: str, embedder: Embedder) -> Re
         durable.publish(folder, fill)
     facts = json.loads((folder / FACTS).read_bytes())
     return refer(Inputs(tuple(facts["lengths"]), np.load(folder / VECTORS, allow_pickle=False)))
+
+
+def _mark(spec: str) -> str:
+    """What an encoder holds, as the end of a name; empty for `words`, which holds nothing."""
+    if spec == WORDS:
+        return ""
+    from dragoman.models.source import fingerprint, resolve
+
+    return f"-{fingerprint(resolve(spec))[:16]}"
 
 
 def _plain(spec: str) -> str:

@@ -26,7 +26,7 @@ from dragoman.stages.ranking_pairs import ranking_pairs
 from dragoman.stages.remembered import RememberedLM
 from dragoman.stages.shelf import open_shelf
 
-__all__ = ["PLACES", "SECTIONS", "Settings", "run"]
+__all__ = ["PLACES", "SECTIONS", "Settings", "laid", "run"]
 
 PLACES = ("seeds", "out")
 SECTIONS = False
@@ -79,6 +79,16 @@ class Settings:
     "How else the next token is drawn; its seed draws the examples too."
 
 
+def laid(given: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The words that were given. Raises UserError where one of them is another setting's, which would win silently."""
+    how = given.get("how", {})
+    names = set(how) if isinstance(how, Mapping) else {""}
+    for name in ("temperature", "max_tokens"):
+        if name in names or (name == "temperature" and "" in names):
+            raise UserError(f"how.{name} is not looked at here", f"say it by its own name: {name}=...")
+    return given
+
+
 def run(settings: Settings, words: tuple[str, ...], show: Show) -> int:
     """Write the rows, their card, and tell how it went."""
     _check(settings)
@@ -89,10 +99,11 @@ def run(settings: Settings, words: tuple[str, ...], show: Show) -> int:
         left = ", ".join(f"{count:,} {why}" for why, count in facts["left_out"].items())
         raise UserError(f"nothing can be kept: {left}", "look at what the model says with dragoman generate")
     text = "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows).encode(errors="replace")
-    card = out.with_name(out.name.removesuffix(".jsonl") + CARD)
+    _check_unchanged(out, text)  # somebody may have worked on it meanwhile
     durable.write(out, text)
     source = _digest(typed(settings.seeds))
     told = {"file": str(out), "sha256": hashlib.sha256(text).hexdigest(), "kind": settings.kind, "rows": len(rows)}
+    card = _card(out)
     durable.write_json(card, {**told, "seeds": settings.seeds, **source, "settings": asdict(settings), **facts})
     left = ", ".join(f"{count:,} {why}" for why, count in facts["left_out"].items())
     shown = [*lines, *([("left out", left)] if left else []), ("card", str(card)), ("next", _next(settings, out))]
@@ -132,7 +143,26 @@ def _places(settings: Settings) -> tuple[Path, Path]:
     kept = out.with_name(out.name.removesuffix(".jsonl") + ANSWERS)
     if source.resolve() in (out.resolve(), kept.resolve()):
         raise UserError(f"{source} is read by this command", "name another file: out=written.jsonl")
+    _check_unchanged(out)
     return out, kept
+
+
+def _card(out: Path) -> Path:
+    return out.with_name(out.name.removesuffix(".jsonl") + CARD)
+
+
+def _check_unchanged(out: Path, text: bytes = b"") -> None:
+    """Raise UserError where a file stands that is neither the one this command wrote, by its card, nor `text`."""
+    if not out.is_file():
+        return
+    held = out.read_bytes()
+    try:
+        written = json.loads(_card(out).read_bytes())["sha256"]
+    except (OSError, ValueError, KeyError, TypeError):
+        written = ""
+    if held != text and hashlib.sha256(held).hexdigest() != written:
+        problem = f"{out} was changed since it was written, or is another file"
+        raise UserError(problem, "move it away, or name a new one: out=written.jsonl")
 
 
 def _open(settings: Settings, kept: Path, show: Show) -> tuple[RememberedLM, str]:

@@ -36,3 +36,8 @@ def test_a_call_has_a_schema() -> None:
     several = call_schema([ADD, LOOK])
     assert len(several["anyOf"]) == 2
     assert json.dumps(several)
+
+
+def test_what_is_no_json_calls_nothing() -> None:
+    for number in ("NaN", "Infinity", "-Infinity"):
+        assert calls_in(f'{{"name": "add", "arguments": {{"a": {number}}}}}', ["add"]) == ()

@@ -84,6 +84,22 @@ def test_reviews_are_read_back_and_the_files_follow(tmp_path: Path) -> None:
         read_reviews(tmp_path)
 
 
+def test_a_torn_last_line_stands_in_nobodys_way_and_another_one_is_told(tmp_path: Path) -> None:
+    first, second = review(LEARNT[0], "good"), review(MEASURED[0], "fine")
+    add_review(tmp_path, first)
+    path = tmp_path / "reviews.jsonl"
+    path.write_bytes(path.read_bytes() + '{"id": "req-é'.encode()[:-1])
+    assert read_reviews(tmp_path) == [first]
+    add_review(tmp_path, second)
+    assert read_reviews(tmp_path) == [first, second]
+    path.write_bytes(path.read_bytes().rstrip(b"\n"))  # whole, as an editor may leave it
+    add_review(tmp_path, first)
+    assert read_reviews(tmp_path) == [first, second]
+    path.write_bytes(path.read_bytes() + b"\xff\xfe\n")
+    with pytest.raises(UserError, match=r"reviews\.jsonl:4 is no review"):
+        read_reviews(tmp_path)
+
+
 def row(text: str, label: str, rejected: str = "") -> Example:
     """A row of the project's own."""
     return Example((Message("user", text),), (label,), rejected, {})
@@ -123,6 +139,15 @@ def test_training_alone_takes_rows_in() -> None:
         "train-row-corrected": 1,
     }
     assert join(parts, Collected()) == (parts, 0)
+
+
+def test_what_is_nearly_a_case_is_not_learnt_from() -> None:
+    case = "plant ten tulips in the garden before the first frost comes"
+    rows = (row(f"{case[:-5]}came", "garden"), row("boil the rice", "cook"))
+    parts = Parts((row("heat the oven first", "cook"),), (), (), {})
+    joined, count = join(parts, Collected(examples=rows, cases=(row(case, "garden"),)), ("cook", "garden"))
+    assert count == 1 and [one.text for one in joined.train] == ["heat the oven first", "boil the rice"]
+    assert joined.dropped == {"collected-row-in-cases": 1}
 
 
 def test_preferences_join_data_of_preferences_in_the_place_of_their_example() -> None:

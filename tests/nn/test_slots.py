@@ -76,3 +76,41 @@ def test_more_than_one_token_a_row_is_refused() -> None:
     slots.join(held(net, some(1, 3)), 4)
     with pytest.raises(ValueError, match="one token at a time"):
         net(some(1, 2), cache=slots)
+
+
+def test_memory_is_given_back_and_grows_for_the_rows_that_are_left() -> None:
+    net = decoder("alibi")
+    short = held(net, some(1, 3))
+    slots = Slots(net.arch, torch.float32, CPU)
+    for _ in range(5):
+        slots.join(short, 1)
+    assert slots.space == (8, 256)
+    slots.keep(1)
+    slots.join(short, 400)
+    assert slots.space == (4, 512)  # twice the two rows in use, and not the eight there were
+    slots.leave(0)
+    slots.leave(0)
+    assert slots.space == (0, 0)
+    assert all(not layer.keys.numel() and not layer.values.numel() for layer in slots.layers)
+    slots.join(short, 1)
+    assert slots.space == (1, 256)
+
+
+def test_room_ahead_of_need_stays_within_the_memory_there_is() -> None:
+    net = decoder("alibi")
+    text = some(1, 5)
+    slots = Slots(net.arch, torch.float32, CPU, most=640)
+    slots.join(held(net, text[:, :3]), 310)
+    assert slots.space == (1, 320)
+    slots.join(held(net, text[:, :3]), 310)
+    assert slots.space == (2, 320)
+    slots.leave(0)
+    slots.join(held(net, text[:, :4]), 1)
+    slots.leave(0)  # the long one: what is left needs 64 tokens a row
+    for _ in range(6):
+        slots.join(held(net, text[:, :4]), 1)
+    rows, tokens = slots.space
+    assert rows >= 7 and tokens >= 64 and rows * tokens <= 640
+    with torch.inference_mode():
+        logits = net(text[:, [4] * 7].mT, cache=slots)
+        assert all(close(row[0], net(text)[0, 4], 2e-5) for row in logits)

@@ -1,15 +1,24 @@
 """A question is answered from documents over HTTP as it is by the assistant itself, with what it stands on."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import httpx
 import pytest
 
+from dragoman.app.assistant import Assistant
+from dragoman.app.steps.write import Write
+from dragoman.core.doors import Prompt
+from dragoman.core.sampling import Completion, Sampling
 from dragoman.core.show import Show
+from dragoman.models.fake import FakeLM
+from dragoman.serve.context import Context, Record
 from dragoman.serve.limits import Limits
 from dragoman.serve.meters import Meters
+from dragoman.serve.served import Catalogue, Lineage, Served
+from dragoman.serve.worker import Worker
 from dragoman.stages.index import Settings, run
 from dragoman.stages.serving import Opening, open_served
 from tests.serve.conftest import Running, launched
@@ -97,3 +106,39 @@ def test_the_journal_has_it(server: Running, tmp_path: Path) -> None:
     entry = kept[value["id"].replace("ask-", "req-")]
     assert entry.answer == value["answer"]
     assert entry.route == "/v1/ask"
+
+
+class Counting(FakeLM):
+    """Reads words, and of each prompt three more than the dialogue has."""
+
+    def ids(self, prompt: Prompt) -> list[int]:
+        return [0] * sum(len(message.content.split()) for message in prompt)
+
+    def generate(self, prompts: Sequence[Prompt], how: Sampling) -> list[Completion]:
+        found = super().generate(prompts, how)
+        return [replace(one, prompt_tokens=len(self.ids(it)) + 3) for one, it in zip(found, prompts, strict=True)]
+
+
+def test_what_an_assistant_reads_is_paid_for_before_and_behind(monkeypatch: pytest.MonkeyPatch) -> None:
+    bounds, meters = Limits(), Meters("x")
+    assistant = Assistant(Counting(), (Write(),))
+    worker = Worker(assistant, bounds, meters)
+    served = Served("car", "ask", Lineage(), assistant=assistant, worker=worker, sources=True, written=Write().how)
+    context = Context(Catalogue([served]), bounds, meters)
+    paid: list[tuple[str, int]] = []
+    keep = Context.reserve
+
+    def reserve(self: Context, record: Record, tokens: int) -> None:
+        paid.append(("before", tokens))
+        keep(self, record, tokens)
+
+    monkeypatch.setattr(Context, "reserve", reserve)
+    monkeypatch.setattr(Context, "charge", lambda self, record, tokens: paid.append(("behind", tokens)))
+    server = launched(context)
+    try:
+        assert ask(server, question="how many bolts").status_code == 200
+        given = ask(server, "/v1/chat/completions", messages=[{"role": "user", "content": "two words"}])
+    finally:
+        server.stop()
+    assert paid == [("before", 3), ("behind", 6), ("before", 2), ("behind", 6)]
+    assert given.json()["usage"]["prompt_tokens"] == 5

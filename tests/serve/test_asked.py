@@ -73,3 +73,12 @@ def test_what_changes_nothing_may_be_said() -> None:
     assert read(**dict.fromkeys(IGNORED, "x"), store=False) == read()
     with pytest.raises(Refused, match="response_format"):
         read(tools=[TOOL], tool_choice="required", response_format={"type": "json_object"})
+
+
+@pytest.mark.parametrize("arguments", ['{"a": "\\ud800"}', '{"a": NaN}', '{"a": 1, "a": 2}', '{"a": "\\u0000"}'])
+def test_what_a_call_was_given_is_read_as_strictly_as_the_body(arguments: str) -> None:
+    call = {"id": "1", "type": "function", "function": {"name": "add", "arguments": arguments}}
+    with pytest.raises(Refused) as refused:
+        read(messages=[{"role": "assistant", "tool_calls": [call]}, USER])
+    assert refused.value.status == 400
+    assert refused.value.param == "messages[0].tool_calls[0].function.arguments"

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dragoman.serve.body import parse
+from dragoman.serve.body import parse, strict
 from dragoman.serve.label import texts_of
 from dragoman.serve.limits import Limits
 from dragoman.serve.refused import Refused
@@ -147,3 +147,10 @@ def test_all_bodies_together_are_bounded(start: Start, fake: Fake) -> None:
     assert running.classify("a" * 500).status_code == 200
     assert running.classify("a" * 1500).status_code == 503
     assert running.classify("a" * 500).status_code == 200, "what was held is given back"
+
+
+@pytest.mark.parametrize("text", ['{"a": NaN}', '{"a": 1e400}', '{"a": 1, "a": 2}', '"\\ud800"', '"\\u0000"', "{"])
+def test_a_text_inside_the_body_is_read_as_strictly(text: str) -> None:
+    with pytest.raises((ValueError, Refused)):
+        strict(text)
+    assert strict('{"a": [1, "\\ud83d\\ude42"]}') == {"a": [1, "\U0001f642"]}

@@ -318,3 +318,26 @@ def test_every_request_is_written_down_before_its_answer_ends(server: Running, t
         assert json.loads(entry.prompt) == ASKED["messages"]
         assert entry.answer == given.json()["choices"][0]["message"]["content"]
         assert json.loads(entry.lineage) == {"base": "tiny", "prompt": "p1"}
+
+
+def test_what_was_held_back_comes_with_its_tokens(server: Running) -> None:
+    tool = {"type": "function", "function": {"name": "f", "parameters": {"type": "object"}}}
+    for written, called in (('{"no": 1}', False), ('{"name": "f", "arguments": {}}', True)):
+        body = {**ASKED, "max_tokens": 200, "tools": [tool], "choices": [written], "logprobs": True}
+        told = post(server, body).json()["choices"][0]["logprobs"]["content"]
+        events = streamed(server, body)
+        pieces = [one["logprobs"]["content"] for event in events for one in event["choices"] if one["logprobs"]]
+        assert [one["token"] for piece in pieces for one in piece] == [one["token"] for one in told]
+        assert told
+        assert (text_of(events) == "") is called
+
+
+def test_half_a_surrogate_pair_in_a_call_is_told(server: Running) -> None:
+    tool = {"type": "function", "function": {"name": "f", "parameters": {"type": "object"}}}
+    written = '{"name": "f", "arguments": {"a": "\\ud800"}}'
+    body = {**ASKED, "max_tokens": 200, "tools": [tool], "choices": [written]}
+    given = post(server, body)
+    assert given.status_code == 200, given.text
+    (call,) = given.json()["choices"][0]["message"]["tool_calls"]
+    assert call["function"]["arguments"] == '{"a": "\\ud800"}'
+    assert any(one["delta"].get("tool_calls") for event in streamed(server, body) for one in event["choices"])

@@ -2,11 +2,14 @@
 
 import json
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 
+from dragoman.serve.journal import Journal, Policy
+from dragoman.serve.journal_read import read
 from tests.serve.conftest import Running, launched
 from tests.serve.writing import writing_context
 
@@ -92,3 +95,17 @@ def test_what_cannot_be_done_is_refused(server: Running, change: dict[str, Any],
     assert given.json()["error"]["param"] == param
     long = change.get("prompt", "") == "hill " * 1200
     assert (given.json()["error"]["code"] == "context_length_exceeded") is long
+
+
+def test_all_that_was_written_is_kept(server: Running, tmp_path: Path) -> None:
+    context = server.app.state.context
+    context.journal = Journal(tmp_path / "j.sqlite", Policy())
+    context.journal.start()
+    try:
+        whole = post(server, prompt=["the hill", "a tin"], n=2, temperature=1.0, seed=1).json()
+    finally:
+        context.journal.stop()
+        context.journal = None
+    ((kept),) = [one.entry for one in read(tmp_path / "j.sqlite")]
+    assert json.loads(kept.answer) == [one["text"] for one in whole["choices"]]
+    assert json.loads(kept.prompt) == ["the hill", "a tin"]

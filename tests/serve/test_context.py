@@ -4,8 +4,10 @@ from pathlib import Path
 
 import httpx
 
+from dragoman.serve.context import Record
 from dragoman.serve.journal import Journal, Policy
 from dragoman.serve.journal_read import read
+from dragoman.serve.served import Lineage, Served
 from tests.serve.conftest import Fake, Start
 
 
@@ -27,3 +29,15 @@ def test_what_fails_is_in_the_journal(start: Start, fake: Fake, tmp_path: Path) 
     kept = [one.entry for one in read(tmp_path / "j.sqlite")]
     assert [one.status for one in kept] == [200, 500, 400]
     assert kept[1].prompt == '["poison"]' and kept[1].answer == "" and kept[1].seconds > 0
+
+
+def test_one_answer_is_kept_as_it_is_and_several_as_a_list() -> None:
+    record = Record("req-1", "/v1/completions", None, Served("x", "chat", Lineage()), 0.0)
+    assert record.answer == ""
+    record.hear("a", 1)
+    record.hear("b", 1)
+    assert (record.answer, record.written) == ("ab", 2)
+    record.hear("", 0, 1)
+    record.before = 2
+    record.hear("d\u00e9", 1)
+    assert record.answer == '["ab", "", "d\u00e9"]'

@@ -1,4 +1,4 @@
-"""The LM door over a shared engine: steps of an assistant write through it, and what fails is told as a mistake."""
+"""The LM door over a shared engine: steps of an assistant write through it, and what fails is told as what it is."""
 
 from collections.abc import Sequence
 
@@ -10,6 +10,7 @@ from dragoman.core.sampling import Sampling
 from dragoman.core.types import Message
 from dragoman.models.fake import FakeLM
 from dragoman.serve.engine_lm import EngineLM
+from dragoman.serve.refused import Refused
 from tests.serve.scripted import Scripted
 from tests.serve.test_scheduler import asked, running
 
@@ -50,8 +51,12 @@ def test_what_is_not_written_is_the_models_own() -> None:
 
 
 def test_what_fails_is_told() -> None:
-    with running(Failing()) as scheduler, pytest.raises(UserError, match="not finite"):
-        EngineLM(FakeLM(), scheduler).generate([asked("x")], Sampling())
+    with running(Failing()) as scheduler:
+        lm = EngineLM(FakeLM(), scheduler)
+        for write in (lambda: lm.generate([asked("x")], Sampling()), lambda: list(lm.stream(asked("x"), Sampling()))):
+            with pytest.raises(Refused, match="failed") as refused:
+                write()
+            assert refused.value.status == 500  # the model's fault, and not a mistake of who asked
     engine = Scripted()
     with running(engine) as scheduler, pytest.raises(UserError, match="says nothing"):
         EngineLM(FakeLM(), scheduler).generate([asked("")], Sampling())

@@ -22,7 +22,9 @@ def test_a_stencil_writes_what_the_whole_event_is(text: str) -> None:
     assert Stencil(event(HOLE)).fill(text) == frame(event(text))
 
 
-def sent(frames: AsyncGenerator[bytes, None]) -> tuple[list[Any], Exception | None]:
+def sent(
+    frames: AsyncGenerator[bytes, None], scope: dict[str, Any] | None = None
+) -> tuple[list[Any], Exception | None]:
     """What a client is sent, and what is raised besides."""
     told: list[Any] = []
 
@@ -33,7 +35,7 @@ def sent(frames: AsyncGenerator[bytes, None]) -> tuple[list[Any], Exception | No
         raise AssertionError
 
     try:
-        asyncio.run(Events(frames, {})({"type": "http"}, receive, send))
+        asyncio.run(Events(frames, {})({"type": "http"} if scope is None else scope, receive, send))
     except Exception as error:
         return told, error
     return told, None
@@ -86,3 +88,13 @@ def test_what_fails_first_has_its_own_status_and_who_left_is_told_nothing(early:
     assert isinstance(raised, Gone)
     assert closed
     assert len(told) == (0 if early else 2)
+
+
+def test_a_failure_on_the_way_is_left_for_the_guard() -> None:
+    async def frames() -> AsyncGenerator[bytes, None]:
+        yield b"x"
+        raise Refused(429, "no")
+
+    scope: dict[str, Any] = {"type": "http"}
+    sent(frames(), scope)
+    assert scope["dragoman.failed"] == 429

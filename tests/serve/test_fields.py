@@ -13,6 +13,8 @@ WRONG: list[tuple[Callable[[Fields], Any], Any]] = [
     (lambda one: one.number("x", 0, 1, 0), True),
     (lambda one: one.number("x", 0, 1, 0), "0.5"),
     (lambda one: one.number("x", 0, 1, 0), float("nan")),
+    (lambda one: one.number("x", 0, 1, 0), 10**400),
+    (lambda one: one.number("x", 0, 1, 0), float("inf")),
     (lambda one: one.integer("x", 0, 9, 0), 1.5),
     (lambda one: one.integer("x", 0, 9, 0), True),
     (lambda one: one.integer("x", 0, 9, 0), 10),

@@ -1,10 +1,17 @@
 """Names, origins and keys: who may come in."""
 
+import asyncio
+from typing import Any
+
 import httpx
 import pytest
 
-from dragoman.serve.guard import host_name, is_address
+from dragoman.serve.context import Context
+from dragoman.serve.guard import Guard, host_name, is_address
 from dragoman.serve.keys import hash_key
+from dragoman.serve.limits import Limits
+from dragoman.serve.meters import Meters
+from dragoman.serve.served import Catalogue, Lineage, Served
 from tests.serve.conftest import Running
 
 KEY = "dk-right"
@@ -99,3 +106,35 @@ def test_a_websocket_is_not_opened(standing: Running) -> None:
     asked = b"GET /v1/classify HTTP/1.1\r\nHost: localhost\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
     said = standing.raw(asked + b"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: eA==\r\n\r\n", seconds=0.5)
     assert said.startswith(b"HTTP/1.1 405 ")
+
+
+@pytest.mark.parametrize("path", ["/v1/classify%0A", "/v1/models/x%0A", "/%0D", "/v1/classify%00", "/%C2%85"])
+def test_a_path_with_a_control_character_is_refused(standing: Running, keyed: Running, path: str) -> None:
+    for server in (standing, keyed):
+        given = httpx.post(server.url + path, json={"input": "alien"}, trust_env=False)
+        assert given.status_code == 400
+        assert "alien" not in server.fake.seen
+
+
+def test_what_the_table_does_not_know_goes_no_further() -> None:
+    seen: list[str] = []
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        seen.append(scope["path"])
+        scope["dragoman.failed"] = 503  # what a stream says that had begun
+        await send({"type": "http.response.start", "status": 200})
+
+    meters = Meters("x")
+    context = Context(Catalogue([Served("x", "chat", Lineage())]), Limits(), meters)
+    guard = Guard(app, {"/known": "open", "/known/{id}": "open"}, ("localhost",), False, context)
+    told: list[Any] = []
+
+    async def send(message: Any) -> None:
+        told.append(message)
+
+    for path in ("/known", "/known/x", "/other", "/known/x/y", "/known/", "/known\n"):
+        scope = {"type": "http", "path": path, "headers": [(b"host", b"localhost")]}
+        asyncio.run(guard(scope, None, send))  # type: ignore[arg-type]
+    assert seen == ["/known", "/known/x"]
+    assert [one["status"] for one in told if "status" in one] == [200, 200, 404, 404, 404, 400]
+    assert b'dragoman_requests_total{route="/known",status="503"} 1.0' in meters.page()

@@ -12,10 +12,11 @@ import pytest
 
 from dragoman.app.turn import Turn
 from dragoman.core.types import Answer
-from dragoman.serve.context import Context
+from dragoman.serve.context import Context, Record
 from dragoman.serve.label import Vectors
 from dragoman.serve.limits import Limits
 from dragoman.serve.meters import Meters
+from dragoman.serve.refused import Refused
 from dragoman.serve.served import Catalogue, Lineage, Served
 from dragoman.serve.worker import Worker
 from tests.serve.conftest import Running, launched
@@ -100,3 +101,15 @@ def test_each_word_has_its_tag(server: Running) -> None:
     given = httpx.post(f"{server.url}/v1/tag", json=body, trust_env=False)
     assert given.json()["results"] == [{"words": ["a", "bb"], "tags": ["1", "2"]}, {"words": ["ccc"], "tags": ["3"]}]
     assert httpx.post(f"{server.url}/v1/classify", json=body, trust_env=False).status_code == 400
+
+
+def test_texts_are_paid_for_before_they_are_read(server: Running, monkeypatch: pytest.MonkeyPatch) -> None:
+    def reserve(self: Context, record: Record, tokens: int) -> None:
+        raise Refused(429, f"{tokens} are too many")
+
+    monkeypatch.setattr(Context, "reserve", reserve)
+    read = list(server.app.state.context.catalogue.find("embeds").embedder.batches)
+    given = embed(server, input=["a", "b b"])
+    assert given.status_code == 429
+    assert given.json()["error"]["message"] == "3 are too many"
+    assert server.app.state.context.catalogue.find("embeds").embedder.batches == read

@@ -1,12 +1,14 @@
 """The scheduler gives each its own, in turns, within its bounds, and one that leaves or breaks costs no other one."""
 
 import asyncio
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 import pytest
 
+from dragoman.core.engine import Asked
 from dragoman.core.errors import UserError
 from dragoman.core.sampling import Sampling
 from dragoman.core.types import Message
@@ -213,3 +215,93 @@ def test_an_engine_that_is_down_is_said_before_anything_is_read() -> None:
         with pytest.raises(Refused) as refused:
             scheduler.check_room()
         assert refused.value.status == 503
+        with pytest.raises(Refused, match="does not answer"):
+            scheduler.wait_for(asked("x"), HOW)
+
+
+def test_a_request_that_the_engine_cannot_take_fails_alone(capsys: pytest.CaptureFixture[str]) -> None:
+    class Picky(Scripted):
+        def add(self, asked: Asked) -> None:
+            if "bomb" in asked.prompt[-1].content:
+                raise RuntimeError(asked.prompt[-1].content)
+            if "late" in asked.prompt[-1].content:
+                raise UserError("there is no adapter of that name", "name another one")
+            super().add(asked)
+
+    engine = Picky(rows=4)
+
+    async def all_of_them(scheduler: Scheduler) -> None:
+        tickets = [scheduler.submit(asked(text), HOW) for text in ("a b c", "a bomb", "too late", "d e")]
+        engine.gate.set()
+        found = await asyncio.gather(*map(said, tickets), return_exceptions=True)
+        assert found[::3] == ["a b c", "d e"]
+        assert [getattr(one, "status", 0) for one in found] == [0, 500, 400, 0]
+        assert scheduler.live == 0
+        assert scheduler._rows == 0
+
+    engine.gate.clear()
+    with running(engine) as scheduler:
+        asyncio.run(all_of_them(scheduler))
+    assert "a bomb" not in capsys.readouterr().err
+
+
+class Counting(Scripted):
+    """Counts as slowly as `counted` is set."""
+
+    counted: threading.Event
+
+    def count(self, asked: Asked) -> int:
+        self.counted.wait(5)
+        return super().count(asked)
+
+
+def test_those_whose_tokens_are_being_counted_fill_the_queue() -> None:
+    engine = Counting()
+    engine.counted = threading.Event()
+
+    async def enter(scheduler: Scheduler) -> None:
+        entering = [asyncio.create_task(scheduler.enter(asked("a b"), HOW)) for _ in range(2)]
+        await asyncio.sleep(0)
+        assert scheduler.full
+        with pytest.raises(Refused) as refused:
+            await scheduler.enter(asked("c"), HOW)
+        assert refused.value.status == 429
+        engine.counted.set()
+        assert [await said(await one) for one in entering] == ["a b"] * 2
+        with pytest.raises(UserError):
+            await scheduler.enter(asked(""), HOW)
+        assert not scheduler.full
+
+    with running(engine, Limits(queue=2)) as scheduler:
+        asyncio.run(enter(scheduler))
+
+
+def test_the_engine_is_told_to_forget_who_was_counted_and_never_began() -> None:
+    engine = Counting(rows=1, pause=0.01)
+    engine.counted = threading.Event()
+    engine.counted.set()
+
+    async def leave(scheduler: Scheduler) -> None:
+        long = scheduler.submit(asked("word " * 60), Sampling(max_tokens=60))
+        while not engine.asked:
+            await asyncio.sleep(0.001)
+        gone = scheduler.submit(asked("gone"), HOW)
+        late = scheduler.submit(asked("late"), HOW)
+        gone.cancel()
+        with pytest.raises(Refused, match="waited too long"):
+            await said(late)
+        engine.counted.clear()
+        refused = asyncio.create_task(scheduler.enter(asked("refused"), HOW))
+        await asyncio.sleep(0)
+        scheduler.draining = True
+        engine.counted.set()
+        with pytest.raises(Refused, match="stopping"):
+            await refused
+        long.cancel()
+        while len(engine.cancelled) < 4:
+            await asyncio.sleep(0.001)
+        assert sorted(engine.cancelled) == [1, 2, 3, 4]
+        assert scheduler.live == 0
+
+    with running(engine, Limits(wait_seconds=0.05)) as scheduler:
+        asyncio.run(leave(scheduler))

@@ -1,10 +1,13 @@
 """Whose turn it is goes round between keys, in order within one, and nobody is overtaken."""
 
 import itertools
+import threading
+from contextvars import copy_context
 
 from dragoman.core.engine import Asked
 from dragoman.core.sampling import Sampling
-from dragoman.serve.turns import Box, Place, Turns
+from dragoman.serve.refused import Gone
+from dragoman.serve.turns import GIVEN_UP, Box, Mail, Place, Turns
 
 NUMBERS = itertools.count()
 
@@ -48,3 +51,20 @@ def test_who_leaves_and_who_is_late_is_known() -> None:
     assert turns.remove(late)
     assert not turns.remove(late)
     assert turns.count == 1
+
+
+def test_a_thread_is_told_that_its_work_is_for_nobody() -> None:
+    given_up, box = threading.Event(), Box()
+
+    def found() -> list[Mail]:
+        GIVEN_UP.set(given_up)
+        box.fetched.put([])
+        first = box.fetch()
+        given_up.set()
+        return [first, box.fetch()]
+
+    first, second = copy_context().run(found)
+    assert first == []
+    assert isinstance(second, Gone)
+    box.fetched.put([])
+    assert box.fetch() == []  # another thread's work goes on

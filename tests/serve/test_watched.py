@@ -46,6 +46,11 @@ def test_the_exact_test_is_scipys(table: tuple[int, int, int, int]) -> None:
     assert math.isclose(more_often((0, 5), (0, 5)), 1.0)
 
 
+def test_the_exact_test_where_the_first_term_is_below_every_double() -> None:
+    assert more_often((100, 10_000), (5_000, 10_000)) == pytest.approx(1.0)
+    assert 0 < more_often((5_050, 10_000), (5_000, 10_000)) < 0.5
+
+
 def test_intervals_of_quantiles_hold_them() -> None:
     random = np.random.default_rng(5)
     held = 0
@@ -54,4 +59,6 @@ def test_intervals_of_quantiles_hold_them() -> None:
         assert low is not None and high is not None
         held += low <= -math.log(0.05) <= high
     assert held / 400 > 0.93  # 0.95 is promised; three standard errors are 0.033
+    # Of 100 values 40 to 60 lie below the median with a probability of 0.965: the 40th and the 61st are the ends.
+    assert quantile_interval([float(rank) for rank in range(1, 101)], 0.5) == (40.0, 61.0)
     assert quantile_interval([], 0.5) == (None, None) and quantile_interval([2.0], 0.95) == (2.0, 2.0)

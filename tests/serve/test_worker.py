@@ -2,15 +2,22 @@
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
 
 import pytest
 
+from dragoman.core.doors import Prompt
+from dragoman.core.sampling import Completion, Sampling
+from dragoman.models.fake import FakeLM
+from dragoman.serve.engine_lm import EngineLM
 from dragoman.serve.limits import Limits
 from dragoman.serve.meters import Meters
 from dragoman.serve.refused import Refused
 from dragoman.serve.worker import Worker
 from tests.serve.conftest import Fake, answer
+from tests.serve.scripted import Scripted
+from tests.serve.test_scheduler import asked, running
 
 
 def with_worker(fake: Fake, limits: Limits, act: Callable[[Worker], Awaitable[None]]) -> None:
@@ -120,3 +127,45 @@ def test_many_at_once_keep_their_answers() -> None:
         assert [[turn.answer for turn in each] for each in found] == [[answer(text) for text in each] for each in texts]
 
     with_worker(fake, Limits(queue=100, batch=16), act)
+
+
+def test_what_nobody_waits_for_any_more_is_not_written_on() -> None:
+    engine = Scripted(rows=4, longest=10_000)
+
+    async def leave(worker: Worker) -> None:
+        async def begun() -> None:
+            while engine.busy() < 2:
+                await asyncio.sleep(0.001)
+
+        jobs = [worker.submit([text]) for text in ("mine " * 5000, "yours " * 5000)]
+        worker.start()
+        await begun()
+        worker.drop(jobs[0])  # the other one is written in the same batch
+        assert not worker._given_up.is_set()
+        worker.drop(jobs[1])
+        assert [turn.text for turn in await worker.submit(["next"]).promise] == ["next"]
+        assert sorted(engine.cancelled) == [1, 2]
+        assert not any(job.promise.done() for job in jobs)
+
+    with running(engine) as scheduler:
+
+        async def main() -> None:
+            worker = Worker(Writing(EngineLM(FakeLM(), scheduler)), Limits(batch=8), Meters("w"))
+            try:
+                await asyncio.wait_for(leave(worker), 20)
+            finally:
+                worker.stop()
+
+        engine.pause = 0.001
+        asyncio.run(main())
+
+
+@dataclass
+class Writing:
+    """Answers with what the model writes."""
+
+    lm: EngineLM
+
+    def answer(self, questions: Sequence[str | Prompt]) -> Sequence[Completion]:
+        """Written side by side."""
+        return self.lm.generate([asked(str(text)) for text in questions], Sampling(max_tokens=10_000))

@@ -1,11 +1,13 @@
 """One written answer on its way: trimmed as it comes, refused where a step refuses, and ended with a word."""
 
+import asyncio
 import concurrent.futures
 import json
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -16,13 +18,18 @@ from dragoman.app.refusal import refused
 from dragoman.app.steps.write import Write
 from dragoman.app.turn import Turn
 from dragoman.core.doors import LM
-from dragoman.core.engine import Asked
-from dragoman.serve.context import Context
+from dragoman.core.engine import Asked, Piece
+from dragoman.serve.budgets import Budgets
+from dragoman.serve.context import Context, Record
+from dragoman.serve.journal import Journal, Policy
+from dragoman.serve.journal_read import read
+from dragoman.serve.keys import Key
 from dragoman.serve.limits import Limits
 from dragoman.serve.meters import Meters
+from dragoman.serve.refused import Refused
 from dragoman.serve.scheduler import Scheduler
 from dragoman.serve.served import Catalogue, Lineage, Served
-from dragoman.serve.writing import LONG, Trim
+from dragoman.serve.writing import LONG, Trim, pieces_of
 from tests.serve.conftest import Running, launched
 from tests.serve.scripted import Scripted
 
@@ -139,3 +146,74 @@ def test_a_model_that_nobody_judged_has_another_seed_each_time(running: list[Run
     running.append(server := server_of(judged, assistant=assistant))
     post(server, "a")
     assert judged.asked[0].how == Write().how
+
+
+@dataclass
+class Told:
+    """A ticket whose pieces are known; its engine alone counts the prompt, and says so with the last one."""
+
+    pieces: list[Piece]
+    prompt_tokens: int = 0
+    answers: int = 1
+
+    async def __aiter__(self) -> AsyncIterator[list[Piece]]:
+        for piece in self.pieces:
+            self.prompt_tokens = max(self.prompt_tokens, piece.read)
+            yield [piece]
+
+
+def heard(pieces: list[Piece], budget: int = 0) -> tuple[Record, Context]:
+    """The record of an answer in these pieces, to a key with a budget a minute."""
+    served = Served("x", "chat", Lineage())
+    key = Key("0" * 64, "alice", (), 0, budget, 0)
+    context = Context(Catalogue([served]), Limits(), Meters("x"), budgets=Budgets())
+    record = Record("req-1", PATH, key, served, time.monotonic())
+
+    async def hear() -> None:
+        ticket: Any = Told(pieces)
+        context.reserve(record, ticket.prompt_tokens)
+        async for _ in pieces_of(context, record, ticket, trimmed=False):
+            pass
+
+    asyncio.run(hear())
+    return record, context
+
+
+def test_a_prompt_that_only_the_engine_counts_is_paid_for() -> None:
+    pieces = [Piece(1, 0, "a", (), 1), Piece(1, 0, "b", (), 1, "stop", read=7)]
+    record, context = heard(pieces, 100)
+    assert (record.read, record.written, record.answer) == (7, 2, "ab")
+    assert record.key is not None and context.budgets is not None
+    assert context.budgets.left(record.key).tokens_per_minute == 100 - 7 - 2
+    with pytest.raises(Refused) as refusal:
+        heard(pieces, 8)
+    assert refusal.value.status == 429
+
+
+@pytest.mark.parametrize(("fault", "status"), [(400, 400), (413, 400), (422, 400), (429, 503), (401, 500), (0, 500)])
+def test_whose_mistake_it_is_that_an_engine_behind_refuses(fault: int, status: int) -> None:
+    with pytest.raises(Refused) as refusal:
+        heard([Piece(1, finish="error", problem="canary", fault=fault)])
+    assert refusal.value.status == status
+    assert bool(refusal.value.retry_after) is (status == 503)
+    assert "canary" not in refusal.value.message
+
+
+def test_a_stream_that_breaks_is_written_down_and_counted(running: list[Running], tmp_path: Path) -> None:
+    engine = Scripted(pause=0.005)
+    running.append(server := server_of(engine))
+    journal = server.app.state.context.journal = Journal(tmp_path / "j.sqlite", Policy())
+    journal.start()
+    try:
+        with concurrent.futures.ThreadPoolExecutor(1) as pool:
+            given = pool.submit(post, server, "a b c d e " * 10, stream=True)
+            server.wait(lambda: engine.steps > 2)
+            engine.breaks = "a b"
+            assert given.result().status_code == 200
+        counted = f'dragoman_requests_total{{route="{PATH}",status="500"}} 1.0'
+        server.wait(lambda: counted in server.get("/metrics").text)
+    finally:
+        server.app.state.context.journal = None
+        journal.stop()
+    (entry,) = [one.entry for one in read(tmp_path / "j.sqlite")]
+    assert (entry.status, entry.written > 0, entry.answer.startswith("a b")) == (500, True, True)

@@ -52,11 +52,11 @@ def writer(root: Path) -> Run:
     return _made(root, "full", model, card)
 
 
-def quoter(root: Path) -> Run:
+def quoter(root: Path, text: str = "The dough rests for two hours before it is baked.") -> Run:
     """A run of rag that quotes from one document, found by words alone."""
     notes = root.parent / "notes"
     notes.mkdir()
-    (notes / "bread.md").write_text("# Bread\n\nThe dough rests for two hours before it is baked.\n")
+    (notes / "bread.md").write_text(f"# Bread\n\n{text}\n")
     index = notes.parent / "index.sqlite"
     told = dragoman("index", str(notes), f"index={index}", "embedder=none")
     assert told.code == 0, told.whole

@@ -187,9 +187,12 @@ def test_what_stands_in_the_sealed_test_is_left_out(chatting: Path, capsys: pyte
     from dragoman.stages.prepare import seal_of
 
     prepared = Run.begin(chatting / "runs", "prepare", {}, {}).finish({"labels": []})
-    write_sealed(seal_of(prepared), [Example((Message("user", LEARNT[0].upper()),), ("x",))])
-    rows = [(chat(text, "bad"), -1, "good") for text in LEARNT[:2]]
+    letter = "please write to {} about the tower"
+    held = [LEARNT[0].upper(), letter.format("ann@example.com")]
+    write_sealed(seal_of(prepared), [Example((Message("user", text),), ("x",)) for text in held])
+    asked = [*LEARNT[:2], letter.format("ann@example.com"), letter.format("[e-mail 2]")]  # the last as a journal masks
+    rows = [(chat(text, "bad"), -1, "good") for text in asked]
     write_journal(chatting / "runs" / "journal.sqlite", *rows)
     said = collect(capsys, "accept=all")
-    assert said["left_out"] == {"in the sealed test": 1} and said["accepted"] == 1
+    assert said["left_out"] == {"in the sealed test": 3} and said["accepted"] == 1
     assert not openings(seal_of(prepared))

@@ -115,6 +115,14 @@ def test_a_secret_stays_here(tmp_path: Path, tiny_model: Path) -> None:
     assert list(tmp_path.glob("*app*")) == list(tmp_path.glob(".app*")) == []
 
 
+def test_a_secret_in_a_document_stays_here(tmp_path: Path) -> None:
+    never = "AKIA" + "ABCDEFGHIJKLMNOP"
+    made = quoter(tmp_path / "runs", f"The key of the bakery is {never}, and it opens the door.")
+    with pytest.raises(UserError, match=r"bread\.md holds what looks like a secret") as told:
+        exported(made, tmp_path / "app")
+    assert never not in f"{told.value.problem} {told.value.hint}" and not (tmp_path / "app").exists()
+
+
 def test_a_damaged_model_does_not_go(tmp_path: Path) -> None:
     made = classifier(tmp_path / "runs", judged=False)
     (made.folder / "model" / "config.json").write_text("{}")

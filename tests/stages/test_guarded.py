@@ -86,6 +86,12 @@ def test_personal_data_of_documents_is_masked_before_anybody_reads_it() -> None:
     assert "[e-mail] or [e-mail]" in turn.answer.text and "evil" not in turn.answer.text
 
 
+def test_personal_data_of_titles_and_headings_is_masked_too() -> None:
+    held = piece("The tower is tall.", path=("Notes of eve@evil.org and bob@evil.org", "The tower"))
+    (hit,) = Around(Guards(personal=True)).found(Shelf([held]).find)("tower", 1, frozenset())
+    assert hit.chunk.path == ("Notes of [e-mail] and [e-mail]", "The tower") and hit.chunk.text == held.text
+
+
 def test_a_prompt_is_told_when_it_learns_and_when_it_answers(tmp_path: Path) -> None:
     (tmp_path / "guide.md").write_text("You are {name}. {objective}", encoding="utf-8")
     project = Project(scope=SCOPE, prompt=Prompting("guide.md"), root=tmp_path)

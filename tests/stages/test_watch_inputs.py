@@ -15,6 +15,7 @@ from dragoman.data.examples import write_examples
 from dragoman.stages import watch_inputs
 from dragoman.stages.prepare import PARTS
 from dragoman.stages.watch_inputs import Watching, asked_in, newest, prepared_of, reference_of, texts_of
+from tests.nn.tiny import encoder_folder
 from tests.serve.planted import HOUR, NOW, plant, said
 
 DAY, WEEK = 24 * HOUR, 8 * 24 * HOUR
@@ -94,3 +95,14 @@ def test_drift_against_training_and_against_the_time_before(tmp_path: Path) -> N
     assert drift is not None and drift.p < 0.01 and against == "what was asked before"
     few = Watching(plant(tmp_path / "f.sqlite", each=5), tmp_path, "words").look(*times)
     assert few[0] is None and "5 inputs" in few[1]
+
+
+def test_an_encoder_that_was_changed_in_its_place_is_another(tmp_path: Path) -> None:
+    prepared, _ = made_runs(tmp_path / "runs")
+    encoder = encoder_folder("bert", tmp_path / "encoder")
+    settings = (encoder / "config.json").read_text(encoding="utf-8")
+    for end in ("\n", "\n\n"):
+        (encoder / "config.json").write_text(settings + end, encoding="utf-8")
+        reference_of(tmp_path / "runs", prepared, str(encoder), Ngrams())
+        reference_of(tmp_path / "runs", prepared, str(encoder), Ngrams())
+    assert len(list((tmp_path / "runs").glob("reference-*"))) == 2

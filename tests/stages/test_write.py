@@ -85,6 +85,11 @@ def test_rows_are_written_with_a_card_and_the_same_command_asks_nothing_anew(eng
     again = dragoman(*words, folder=tmp_path)
     assert (again.json["fresh"], len(engine.asked)) == (0, count)
     assert (tmp_path / "seeds.written.jsonl").read_bytes() == before
+    (tmp_path / "seeds.written.jsonl").write_bytes(before + b'{"mine": 1}\n')
+    refused = dragoman(*words, folder=tmp_path)
+    assert refused.code == 2 and "was changed since it was written" in refused.whole
+    assert (tmp_path / "seeds.written.jsonl").read_bytes().startswith(before)
+    assert (tmp_path / "seeds.written.jsonl").read_bytes().endswith(b'{"mine": 1}\n')
 
 
 def test_a_project_gives_its_training_part_and_none_is_measured_on(engine: Engine, tmp_path: Path) -> None:
@@ -163,6 +168,9 @@ def test_pairs_come_from_an_index(tmp_path: Path) -> None:
         (("seeds.jsonl",), "no model is named"),
         (("seeds.jsonl", "model=fake:", "n=0"), "n cannot be 0"),
         (("seeds.jsonl", "seeds.jsonl", "model=fake:"), "is read by this command"),
+        (("seeds.jsonl", "one.jsonl", "model=fake:"), "one.jsonl was changed since it was written, or is another file"),
+        (("seeds.jsonl", "model=fake:", "how.temperature=0"), "how.temperature is not looked at here"),
+        (("seeds.jsonl", "model=fake:", "how.max_tokens=64"), "how.max_tokens is not looked at here"),
         (("one.jsonl", "model=fake:"), "1 seeds"),
         (("tags.jsonl", "model=fake:"), "rows of the shape tag, which are not written here"),
         (("seeds.jsonl", "model=fake:", "n=1", "tries=2"), "2 not of the form"),

@@ -66,6 +66,9 @@ def test_an_index_keeps_its_guards(tmp_path: Path) -> None:
     assert told["prompt"].startswith("guide@") and "eve@" not in json.dumps(told)
     quoted = dragoman("ask", "Who has tickets?", "prompt.file=guide.md", folder=tmp_path)
     assert quoted.code == 2 and "no model reads the prompt" in quoted.whole
+    for word, name in (("canary=true", "canary"), ("links=none", "links"), ("marks=encode", "marks")):
+        quoted = dragoman("ask", "Who has tickets?", f"guards.{word}", folder=tmp_path)
+        assert quoted.code == 2 and f"guards.{name} guards what a model writes" in quoted.whole
     dragoman("index", "docs", "embedder=none", folder=tmp_path)  # said anew, without any
     (plain,) = dragoman("ask", "Who has tickets?", "how.threshold=-1", "--json", folder=tmp_path).json["answers"]
     assert "eve@example.org" in plain["answer"]

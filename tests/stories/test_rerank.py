@@ -96,7 +96,9 @@ def test_it_is_measured_beside_the_search_alone(place: Path, run: str) -> None:
     assert ways["again"] > ways["bm25"]
     assert {(one["a"], one["b"]) for one in told.json["comparisons"]} == {("bm25", "again")}
     assert told.json["run"] != plain["run"]
+    assert told.json["learnt"] > 12 and "learnt" not in plain  # most of its questions taught it
     shown = dragoman(*words[:-1], f"rerank={run}", folder=place)
+    assert f"{told.json['learnt']} of them taught what ranks again" in " ".join(shown.whole.split())
     assert "ranked again" in shown.whole and "again - bm25, ndcg@10" in shown.whole
 
 

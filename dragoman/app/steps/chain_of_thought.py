@@ -43,7 +43,9 @@ class ChainOfThought:
         return [
             replace(
                 turn,
-                answer=Answer(conclusion(one.text, self.marks), finish=one.finish, tokens=one.tokens),
+                answer=Answer(
+                    conclusion(one.text, self.marks), finish=one.finish, tokens=one.tokens, read=one.prompt_tokens
+                ),
                 trace=(*turn.trace, "chain_of_thought"),
             )
             for turn, one in zip(turns, found, strict=True)

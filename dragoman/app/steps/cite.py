@@ -71,7 +71,7 @@ class Cite:
         scores = {"citations": float(found.marks), "right_citations": float(found.marks - found.wrong)}
         return replace(
             turn,
-            answer=Answer(found.text, scores=scores, finish=one.finish, tokens=one.tokens),
+            answer=Answer(found.text, scores=scores, finish=one.finish, tokens=one.tokens, read=one.prompt_tokens),
             citations=found.citations,
             trace=(*trace, *(f"cite: {problem}" for problem in found.problems)),
         )

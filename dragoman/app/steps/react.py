@@ -52,15 +52,15 @@ class React:
         rules = Message("system", REQUEST.replace("{tools}", "\n".join(described(one) for one in self.tools)))
         talk: tuple[Message, ...] = (rules, *turn.messages, Message("user", turn.question))
         how = Sampling(max_tokens=self.max_tokens, stop=(OBSERVATION,))
-        taint, trace, tokens = taint_of(turn), turn.trace, 0
+        taint, trace, tokens, read = taint_of(turn), turn.trace, 0, 0
         for number in range(1, self.most + 2):
             (one,) = written([talk], lm, how)
-            tokens += one.tokens
+            tokens, read = tokens + one.tokens, read + one.prompt_tokens
             if one.finish == "refused":
                 break
             move = read_move(one.text)
             if move.answer:
-                answer = Answer(move.answer, finish=one.finish, tokens=tokens)
+                answer = Answer(move.answer, finish=one.finish, tokens=tokens, read=read)
                 return replace(turn, answer=answer, trace=(*trace, f"react: answered after {number - 1} actions"))
             if number > self.most:
                 break
@@ -69,7 +69,7 @@ class React:
             trace = (*trace, f"react: {move.tool or 'nothing'}{'' if tool else ' refused'}")
             said = one.text.split(OBSERVATION)[0].strip()
             talk = (*talk, Message("assistant", said), Message("tool", f"{OBSERVATION} {seen[:LONGEST]}"))
-        answer = Answer("", finish="refused", tokens=tokens)
+        answer = Answer("", finish="refused", tokens=tokens, read=read)
         return replace(turn, answer=answer, refused=True, trace=(*trace, "react: no answer within its bound"))
 
     def _done(self, move: Move, taint: Taint) -> tuple[str, Tool | None]:

@@ -85,5 +85,7 @@ class SelfConsistency:
         most = max(votes.values())
         chosen = next(one for one in able if votes[normal_answer(one.answer.text)] == most)
         tokens = sum(one.answer.tokens for one in drawn)
-        answer = replace(chosen.answer, scores={**chosen.answer.scores, "agreement": most / len(drawn)}, tokens=tokens)
+        read = sum(one.answer.read for one in drawn)
+        scores = {**chosen.answer.scores, "agreement": most / len(drawn)}
+        answer = replace(chosen.answer, scores=scores, tokens=tokens, read=read)
         return replace(chosen, answer=answer, trace=(*chosen.trace, f"self_consistency: {most} of {len(drawn)}"))

@@ -63,7 +63,7 @@ class Write:
         return [
             replace(
                 turn,
-                answer=Answer(one.text.strip(), finish=one.finish, tokens=one.tokens),
+                answer=Answer(one.text.strip(), finish=one.finish, tokens=one.tokens, read=one.prompt_tokens),
                 trace=(*turn.trace, "write"),
             )
             for turn, one in zip(turns, found, strict=True)

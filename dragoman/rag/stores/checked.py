@@ -62,7 +62,7 @@ def _problems(source: str, record: Record | None, rows: list[Row], made: Made) -
     if not record.version:
         yield f"{source}: was found wrong before, and not put in again"
         return
-    if record.model != made.model:
+    if record.chunks and record.model != made.model:  # an empty one may be older than the first vector
         yield f"{source}: embedded with {record.model or 'nothing'}, the others with {made.model or 'nothing'}"
     if len(rows) != record.chunks:
         yield f"{source}: {len(rows)} pieces, and {record.chunks} in the manifest"

@@ -111,7 +111,7 @@ class KeptStore:
         if made.width and self.model and self.model != made.model:
             hint = "take the model that embedded them, or put the documents into another store"
             raise UserError(f"the store holds vectors of '{made.model}', these are of '{self.model}'", hint)
-        if not made.width and self._keeper.records():
+        if not made.width and any(record.chunks for record in self._keeper.records().values()):
             raise UserError("documents in the store have no vectors", "put all of them into another store")
         return (made if made.width else Made(self.model or "unnamed", width)), batch.vectors
 

@@ -27,6 +27,8 @@ from dragoman.rag.stores.rows import (
     key_of,
     piece_of,
     record_in,
+    records_in,
+    source_in,
 )
 
 __all__ = ["LanceKeeper", "compiled"]
@@ -156,14 +158,13 @@ class LanceKeeper:
 
     def records(self) -> dict[str, Record]:
         """The manifest, by source."""
-        found = [record_in(row["record"]) for row in self._read(f"number = {RECORD}", ["record"])]
-        return {record.source: record for record in found}
+        return records_in(row["record"] for row in self._read(f"number = {RECORD}", ["record"]))
 
     def counted(self) -> dict[str, int]:
         """How many pieces of each source lie there."""
         counts: dict[str, int] = {}
-        for row in self._read(f"number != {RECORD}", ["piece"]):
-            source = chunk_in(row["piece"]).source
+        for row in self._read(f"number != {RECORD}", ["piece", "source"]):
+            source = source_in(row["piece"], row["source"])
             counts[source] = counts.get(source, 0) + 1
         return counts
 
@@ -172,6 +173,9 @@ class LanceKeeper:
         """Put a source in the place of what it was: one commit."""
         rows = [*_rows(chunks, vectors), _record_row(record)]
         if made.width and not self.made().width:
+            # The table is made anew: others have no pieces, but their records stay.
+            others = [held for source, held in self.records().items() if source != record.source]
+            rows += map(_record_row, others)
             self.note(MODEL, made.model)
             with self._told():
                 table = self._base.create_table(PIECES, _arrow(rows, made.width), mode="overwrite")

@@ -74,14 +74,15 @@ class Listed:
 
     def _take(self, keeper: Keeper, records: list[Record]) -> None:
         """Read the pieces of some sources, and list the words of the texts that are new."""
-        for record in records:
+        rows = [row for row in keeper.rows([record.source for record in records]) if row.key]
+        pieces = sorted(((row.chunk, row.key) for row in rows), key=lambda pair: pair[0].number)
+        for record in records:  # only now: a source whose reading failed is read again
             self._held[record.source] = _Held(record.token)
         labels: dict[tuple[str, str, frozenset[str]], int] = {}
         by_source = {record.source: record for record in records}
         terms: list[NDArray[np.int32]] = []
         counts: list[NDArray[np.int32]] = []
-        rows = [row for row in keeper.rows([record.source for record in records]) if row.key]
-        for chunk, key in sorted(((row.chunk, row.key) for row in rows), key=lambda pair: pair[0].number):
+        for chunk, key in pieces:
             held = self._held[chunk.source]
             label = (chunk.source, json.dumps(dict(chunk.meta), sort_keys=True), chunk.access)
             if label not in labels:

@@ -125,6 +125,8 @@ def _check_secret(scheme: str, place: str) -> None:
         return
     try:
         parts = urlsplit(place)
+        for host in parts.netloc.rpartition("@")[2].split(","):  # libpq takes several
+            urlsplit(f"//{host}").port  # noqa: B018  raises ValueError where it is none
         secret = parts.password is not None or bool({"password", "api_key", "api-key"} & parse_qs(parts.query).keys())
     except ValueError as error:
         raise UserError("the address of the index is none", f"such as {EXAMPLES[scheme]}") from error

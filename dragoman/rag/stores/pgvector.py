@@ -12,7 +12,18 @@ from numpy.typing import NDArray
 from dragoman.core.documents import All, Caps, Chunk, Either, Equals, Filter, Not, Range, Value
 from dragoman.core.errors import UserError
 from dragoman.rag.stores.asked import plain
-from dragoman.rag.stores.rows import Made, Record, Row, as_number, as_word, chunk_in, key_of, piece_of, record_in
+from dragoman.rag.stores.rows import (
+    Made,
+    Record,
+    Row,
+    as_number,
+    as_word,
+    chunk_in,
+    key_of,
+    piece_of,
+    record_in,
+    records_in,
+)
 
 __all__ = ["EXACT_UP_TO", "TABLE", "PostgresKeeper", "compiled"]
 
@@ -36,7 +47,9 @@ CREATE INDEX IF NOT EXISTS {keys} ON {pieces} (key)
 """
 SETTINGS = """
 SET hnsw.iterative_scan = strict_order;
-SET hnsw.ef_search = 200
+SET hnsw.ef_search = 200;
+SET hnsw.max_scan_tuples = 2147483647;
+SET hnsw.scan_mem_multiplier = 1000
 """
 
 
@@ -184,12 +197,11 @@ class PostgresKeeper:
     def record(self, source: str) -> Record | None:
         """What the manifest says of a source."""
         found = self._asked("SELECT record FROM {sources} WHERE source = %s", (as_word(source),))
-        return record_in(json.loads(found[0][0])) if found else None
+        return record_in(_unquoted(found[0][0])) if found else None
 
     def records(self) -> dict[str, Record]:
         """The manifest, by source."""
-        found = [record_in(json.loads(row[0])) for row in self._asked("SELECT record FROM {sources}")]
-        return {record.source: record for record in found}
+        return records_in(_unquoted(row[0]) for row in self._asked("SELECT record FROM {sources}"))
 
     def counted(self) -> dict[str, int]:
         """How many pieces of each source lie there."""
@@ -303,6 +315,14 @@ def _compared(meta: Any) -> dict[str, Value]:
         elif (number := as_number(name, value)) is not None:
             found[as_word(name)] = number
     return found
+
+
+def _unquoted(text: str) -> str:
+    """A record out of the quotes it lies in; empty where it is damaged."""
+    try:
+        return str(json.loads(text))
+    except ValueError:
+        return ""
 
 
 def _row(row: tuple[Any, ...]) -> Row:

@@ -6,12 +6,14 @@ that is new before each step tells a search that it was made during one. Killed 
 and is taken out at the next change. One process may write at a time.
 """
 
+import ipaddress
 import os
 import uuid
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import urlsplit
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,7 +32,7 @@ from dragoman.rag.stores.qdrant_points import (
     points_of,
     row_of,
 )
-from dragoman.rag.stores.rows import Made, Record, Row, as_word, chunk_in, record_in
+from dragoman.rag.stores.rows import Made, Record, Row, as_word, chunk_in, record_in, records_in, source_in
 
 __all__ = ["COLLECTION", "QdrantKeeper"]
 
@@ -49,6 +51,12 @@ class _Entry:
     source: str
     record: str = ""
     hidden: tuple[str, ...] = ()
+
+    @property
+    def live(self) -> str:
+        """The putting whose pieces are seen; empty where there is none, or its record is damaged."""
+        record = record_in(self.record)
+        return record.token if record else ""
 
     @property
     def payload(self) -> dict[str, Any]:
@@ -153,13 +161,12 @@ class QdrantKeeper:
     def record(self, source: str) -> Record | None:
         """What the manifest says of a source."""
         entry = self._entry(source)
-        return record_in(entry.record) if entry.record else None
+        return record_in(entry.record)
 
     def records(self) -> dict[str, Record]:
         """The manifest, by source."""
         points = self._scrolled(self.manifest, [matches("kind", "source")])
-        found = [record_in(point.payload["record"]) for point in points if point.payload["record"]]
-        return {record.source: record for record in found}
+        return records_in(point.payload["record"] for point in points)
 
     def mark(self, record: Record) -> None:
         """Change what the manifest says of a source; the pieces that are shown stay those."""
@@ -183,13 +190,12 @@ class QdrantKeeper:
         self._make(made, fresh)
         self._begin()
         entry = self._entry(record.source)
-        live = record_in(entry.record).token if entry.record else ""
         self._enter(_Entry(record.source, entry.record, tuple({*entry.hidden, record.token})))
         self._step(made)
         for start in range(0, len(fresh), PAGE):
             with self._told() as client:
                 client.upsert(self.pieces, fresh[start : start + PAGE], wait=True)
-        old = tuple(token for token in {*entry.hidden, live} if token)
+        old = tuple(token for token in {*entry.hidden, entry.live} if token)
         self._enter(_Entry(record.source, record.text, old))
         self._step()
         others = models.Filter(
@@ -221,8 +227,7 @@ class QdrantKeeper:
 
         self._begin()
         entry = self._entry(source)
-        live = record_in(entry.record).token if entry.record else ""
-        self._enter(_Entry(source, "", tuple(token for token in {*entry.hidden, live} if token)))
+        self._enter(_Entry(source, "", tuple(token for token in {*entry.hidden, entry.live} if token)))
         self._step()
         with self._told() as client:
             if self._there(self.pieces):
@@ -237,8 +242,9 @@ class QdrantKeeper:
 
         if self._there(self.pieces) and made.width and not self.made().width:
             with self._told() as client:
-                client.delete_collection(self.pieces)  # made without vectors, and emptied since
+                client.delete_collection(self.pieces)  # made without vectors, and no piece is in it
                 self._known.discard(self.pieces)
+                self._indexed.clear()
         with self._told() as client:
             if not self._there(self.pieces):
                 size = models.VectorParams(size=made.width, distance=models.Distance.DOT)
@@ -288,8 +294,8 @@ class QdrantKeeper:
         if not self._there(self.pieces):
             return {}
         counts: dict[str, int] = {}
-        for point in self._scrolled(self.pieces, [], ["piece"], hidden=self._out_of_sight()):
-            source = chunk_in(point.payload["piece"]).source
+        for point in self._scrolled(self.pieces, [], ["piece", "source"], hidden=self._out_of_sight()):
+            source = source_in(point.payload["piece"], point.payload["source"])
             counts[source] = counts.get(source, 0) + 1
         return counts
 
@@ -339,14 +345,28 @@ class QdrantKeeper:
         return found
 
 
+def _is_here(host: str) -> bool:
+    """Whether a host is this machine itself."""
+    try:
+        return host == "localhost" or ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
 def _opened(place: str, remote: bool) -> Any:
-    """The client of a server, or of a folder."""
+    """The client of a server, or of a folder. Raises UserError where a key would travel to another machine in plain."""
     try:
         from qdrant_client import QdrantClient
     except ImportError as error:
         raise UserError("qdrant-client is not installed", 'pip install "dragoman[qdrant]"') from error
     if remote:
         key = os.environ.get("QDRANT_API_KEY") or None
+        parts = urlsplit(place)
+        if key and parts.scheme == "http" and not _is_here(parts.hostname or ""):
+            raise UserError(
+                f"QDRANT_API_KEY is set, and http://{parts.hostname} would carry it unencrypted",
+                "give an https:// address, or unset QDRANT_API_KEY where the server needs no key",
+            )
         return QdrantClient(url=place, api_key=key, timeout=WAIT, check_compatibility=False)
     try:
         return QdrantClient(path=place)

@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Protocol
 
@@ -25,6 +25,8 @@ __all__ = [
     "key_of",
     "piece_of",
     "record_in",
+    "records_in",
+    "source_in",
     "whole_hash",
 ]
 
@@ -167,6 +169,14 @@ def chunk_in(piece: str) -> Chunk:
     return chunk_of(tuple(json.loads(piece)))
 
 
+def source_in(piece: str, otherwise: str) -> str:
+    """The source of a piece as JSON; `otherwise` where it is damaged, which is told when the piece is verified."""
+    try:
+        return chunk_in(piece).source
+    except (ValueError, TypeError, AttributeError):
+        return otherwise
+
+
 def key_of(text: str) -> str:
     """The hash of a text that is embedded."""
     return sha256(text).hex()
@@ -177,10 +187,18 @@ def whole_hash(pieces: Sequence[str]) -> str:
     return hashlib.sha256("".join(sha256(piece).hex() for piece in pieces).encode()).hexdigest()
 
 
-def record_in(text: str) -> Record:
-    """The record that `Record.text` wrote."""
-    table = json.loads(text)
-    return Record(**{**table, "problems": tuple(table["problems"])})
+def record_in(text: str) -> Record | None:
+    """The record that `Record.text` wrote; None where it is damaged, so that its source counts as not put."""
+    try:
+        table = json.loads(text)
+        return Record(**{**table, "problems": tuple(table["problems"])})
+    except (ValueError, TypeError, KeyError):
+        return None
+
+
+def records_in(texts: Iterable[str]) -> dict[str, Record]:
+    """The records that are whole, by source."""
+    return {record.source: record for text in texts if (record := record_in(text)) is not None}
 
 
 def as_word(text: str) -> str:

@@ -6,7 +6,9 @@ import numpy as np
 import pytest
 
 from dragoman.core.documents import Query
+from dragoman.rag.stores import lancedb, pgvector, qdrant_points
 from dragoman.rag.stores.kept import KeptStore
+from dragoman.rag.stores.rows import Record, piece_of
 from tests.rag.conftest import KINDS, MakeKeeper
 from tests.rag.shelves import batch, removal
 
@@ -38,3 +40,24 @@ def test_a_manifest_that_is_not_true_is_made_again(kind: str, make_keeper: MakeK
     store.apply(removal("ghost"))
     assert store.verify().problems == () and store.sources() == dict.fromkeys("abcd", "1")
     assert [hit.chunk.text for hit in store.search(Query("fake"))] == []
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_damaged_piece_or_record_is_told(kind: str, make_keeper: MakeKeeper, monkeypatch: pytest.MonkeyPatch) -> None:
+    keeper = make_keeper(kind, "one")
+    store = KeptStore(keeper, "m", "en")
+    given = batch("a", ["a red car", "and a boat"])
+    store.apply(given)
+    with monkeypatch.context() as patched:
+        for module in (lancedb, pgvector, qdrant_points):
+            patched.setattr(module, "piece_of", lambda chunk: "[1, 2" if chunk.number else piece_of(chunk))
+        keeper.put(keeper.records()["a"], given.chunks, given.vectors, keeper.made())
+    assert store.verify().problems == ("a: its pieces are not those of the manifest",)
+    assert not store.apply(given).unchanged and store.verify().problems == ()
+    with monkeypatch.context() as patched:  # and so is what the manifest says of it
+        patched.setattr(Record, "text", '{"source": ')
+        keeper.mark(keeper.records()["a"])
+    assert store.sources() == {} and store.search(Query("car")) == []
+    assert store.verify().problems == ("a: 2 pieces that no manifest names",)
+    assert not store.apply(given).unchanged and store.verify().problems == ()
+    assert len(store.search(Query("car boat"))) == 2

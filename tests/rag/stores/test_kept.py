@@ -159,3 +159,14 @@ def test_odd_metadata(kind: str, make_keeper: MakeKeeper) -> None:
         store.apply(batch("b", ["a car"], meta={"n": 10**400}))
     with pytest.raises(UserError, match="is no filter"):
         store.search(Query("car", filter="year > 2020"))  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_document_without_pieces_may_come_first(kind: str, make_keeper: MakeKeeper) -> None:
+    store = KeptStore(make_keeper(kind, "one"), "m", "en")
+    store.apply(batch("blank", []))
+    store.apply(batch("again", []))
+    assert store.apply(batch("a", ["a train"])).added == 1
+    assert store.apply(batch("again", ["a car"], "2")).added == 1
+    assert store.sources() == {"a": "1", "again": "2", "blank": "1"} and store.space() == "m"
+    assert store.apply(batch("blank", [])).unchanged and store.verify().problems == ()

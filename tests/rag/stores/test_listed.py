@@ -3,6 +3,8 @@
 from collections.abc import Sequence
 from typing import Any
 
+import pytest
+
 from dragoman.core.documents import Equals
 from dragoman.rag.stores.listed import Listed, grouped
 from dragoman.rag.stores.rows import Record, Row, key_of, piece_of
@@ -46,6 +48,17 @@ def test_only_what_has_changed_is_read() -> None:
     assert lists.asked == [["a"]] and not listed.scores("car").any() and listed.scores("train").any()
     listed.refresh(lists, {"b": records["b"]})  # type: ignore[arg-type]
     assert listed.places == [("b", 0)] and listed.scores("boat").any() and not listed.scores("train").any()
+
+
+def test_a_source_whose_reading_failed_is_read_again() -> None:
+    lists, listed = Lists(), Listed()
+    records = {"a": lists.put("a", ["a red car"], "1")}
+    whole = lists.held.pop("a")
+    with pytest.raises(KeyError):
+        listed.refresh(lists, records)  # type: ignore[arg-type]
+    lists.held["a"] = whole
+    listed.refresh(lists, records)  # type: ignore[arg-type]
+    assert listed.places == [("a", 0)] and listed.scores("car").any()
 
 
 def test_sources_are_read_together() -> None:

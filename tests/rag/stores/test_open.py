@@ -44,7 +44,10 @@ def test_addresses() -> None:
         keeper = store._keeper
         assert (keeper.place, keeper.pieces, keeper.caps.ann) == (server, table, True)  # type: ignore[attr-defined]
         store.close()
-    for name, table in (("pgvector:postgresql://me@h/db#guide", "guide"), ("pgvector:postgres://h/db", "dragoman")):
+    for name, table in (
+        ("pgvector:postgresql://me@h/db#guide", "guide"),
+        ("pgvector:postgres://h:1,i:2/db", "dragoman"),
+    ):
         store = open_store(name)
         assert isinstance(store, KeptStore)
         assert store._keeper._names["pieces"] == table  # type: ignore[attr-defined]
@@ -63,6 +66,8 @@ def test_addresses() -> None:
         ("pgvector:postgresql://host/db#sesame; DROP TABLE x", "no name of a table"),
         ("qdrant:http://host/sesame'", "no name of a table"),
         ("qdrant:http://[sesame", "is none"),
+        ("qdrant:http://host:sesame/x", "is none"),
+        ("pgvector:postgresql://me@host:99999/db", "is none"),
     ],
 )
 def test_names_that_are_none(name: str, problem: str) -> None:

@@ -14,6 +14,7 @@ from tests.rag.shelves import WIDTH, batch, embed, removal
 
 pytest.importorskip("psycopg")
 pytest.importorskip("pgvector")
+LIMITS = ("max_scan_tuples", "scan_mem_multiplier")
 
 
 def test_two_at_a_time(make_keeper: MakeKeeper) -> None:
@@ -78,6 +79,8 @@ def test_a_graph_of_neighbours(make_keeper: MakeKeeper) -> None:
     hits = store.search(Query(vector=query, filter=Equals("of", 2), access=frozenset({"board"})))
     assert [hit.chunk.text for hit in hits] == best
     assert {hit.chunk.source for hit in store.search(Query(vector=query))} == {"s0"}
+    shown = [keeper._connection.execute(f"SHOW hnsw.{name}".encode()).fetchone()[0] for name in LIMITS]
+    assert shown == ["2147483647", "1000"]  # the most there is: neither rows nor memory end a walk early
 
 
 def test_no_server(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,6 +1,7 @@
 """Qdrant has no transactions: stopped at any step of a change, a reader finds the old whole or the new whole."""
 
 import gc
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -92,3 +93,16 @@ def test_a_server_that_does_not_answer(monkeypatch: pytest.MonkeyPatch) -> None:
         KeptStore(keeper).sources()
     assert "sesame" not in f"{caught.value}{caught.value.hint}"
     keeper.close()
+
+
+def test_a_key_is_not_sent_in_plain_to_another_machine(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("QDRANT_API_KEY", "sesame")
+    with pytest.raises(UserError, match="unencrypted") as caught:
+        QdrantKeeper("http://db.example.org:6333")
+    assert "sesame" not in f"{caught.value}{caught.value.hint}"
+    for place in ("https://db.example.org", "http://127.0.0.1:6333", "http://[::1]:6333", "http://localhost:6333"):
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # the client warns of a key without encryption, on this machine too
+            QdrantKeeper(place).close()
+    monkeypatch.delenv("QDRANT_API_KEY")
+    QdrantKeeper("http://db.example.org:6333").close()
