@@ -129,7 +129,7 @@ def bodies(count: int, tokens: int, stream: bool = True) -> list[dict[str, Any]]
 
 async def _streamed(http: Any, url: str, body: Mapping[str, Any], gaps: list[float]) -> str:
     """The text of one stream. Raises where it is cut, or ends in an error."""
-    said, last, ended = [], time.perf_counter(), False
+    said, last, ended = [], 0.0, False
     async with http.stream("POST", f"{url}/v1/completions", json=body) as answer:
         answer.raise_for_status()
         async for line in answer.aiter_lines():
@@ -139,7 +139,8 @@ async def _streamed(http: Any, url: str, body: Mapping[str, Any], gaps: list[flo
                 event = json.loads(line[6:])
                 said += [one["text"] for one in event["choices"]]
                 now = time.perf_counter()
-                gaps.append(now - last)
+                if last and event["choices"]:
+                    gaps.append(now - last)
                 last = now
     assert ended, "a stream was cut"
     return "".join(said)
@@ -290,9 +291,9 @@ def killed(model: str, folder: Path, seconds: float) -> dict[str, Any]:
         server.process.wait(10)
     with served(model, folder, f"journal={journal}", "page=false") as server:
         again = server.seconds
-    from dragoman.serve.journal_read import read
+    from dragoman.serve.journal_read import walk
 
-    kept = {one.entry.id: one for one in read(journal)}
+    kept = {one.entry.id: one for one in walk(journal)}
     return {
         "answers": len(answered),
         "answers lost": len(answered - set(kept)),

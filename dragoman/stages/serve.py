@@ -12,7 +12,7 @@ from dragoman.core.errors import UserError
 from dragoman.core.show import Show, many
 from dragoman.stages import exported
 from dragoman.stages.runs import folder_of
-from dragoman.stages.serving import Opening, open_served
+from dragoman.stages.serving import Opening, check_named, open_served
 
 if TYPE_CHECKING:
     from dragoman.serve.context import Context
@@ -182,7 +182,6 @@ def open_context(settings: Settings, show: Show) -> "Context":
 def _catalogue(settings: Settings, spoken: list[str], limits: "Limits", meters: "Meters", show: Show) -> "Catalogue":
     from dragoman.serve.served import Catalogue, Served
 
-    _set_threads(settings)
     how = Opening(
         settings.device,
         settings.precision,
@@ -194,6 +193,9 @@ def _catalogue(settings: Settings, spoken: list[str], limits: "Limits", meters: 
         settings.project,
         settings.runs,
     )
+    for word in spoken:
+        check_named(word, how)
+    _set_threads(settings)
     found: list[Served] = []
     with show.board("serve") as board:
         for word in spoken:

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from dragoman.serve.meters import Meters
     from dragoman.serve.served import Lineage, Served
 
-__all__ = ["Opening", "open_served", "write_with"]
+__all__ = ["Opening", "check_named", "open_served", "run_of", "write_with"]
 
 SCHEMES = ("openai", "hf", "builtin", "fake")
 PLAIN = 1024  # tokens of an answer where neither a request nor a judgement says how many
@@ -54,13 +54,31 @@ def open_served(word: str, how: Opening, limits: "Limits", meters: "Meters", tak
     name = _name(word, taken)
     if is_made(word):
         return [_index(name, word, how, limits, meters)]
-    if word.partition(":")[0] in SCHEMES or (Path(word) / "config.json").is_file():
+    if _is_model(word):
         return _model(name, word, how, limits, meters)
+    root, made = run_of(word, how)
+    return [_run(made.id if made.id not in taken else name, made, root, how, limits, meters)]
+
+
+def check_named(word: str, how: Opening) -> None:
+    """Raise UserError where a word names no run, before anything that takes seconds is loaded."""
+    if not is_made(word) and not _is_model(word):
+        run_of(word, how)
+
+
+def run_of(word: str, how: Opening) -> tuple[Path, Run]:
+    """The folder of the runs and the run that a word means; without a word, the promoted one or the newest verdict's.
+
+    Raises UserError where there is none.
+    """
     if how.adapters:
         raise UserError("a run is served with the adapter it was judged with", "leave out adapter=...")
     root = folder_of(how.project, how.runs, word)
-    made = pick(root, word or promoted(root))
-    return [_run(made.id if made.id not in taken else name, made, root, how, limits, meters)]
+    return root, pick(root, word or promoted(root))
+
+
+def _is_model(word: str) -> bool:
+    return word.partition(":")[0] in SCHEMES or (Path(word) / "config.json").is_file()
 
 
 def _name(word: str, taken: Sequence[str]) -> str:

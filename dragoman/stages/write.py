@@ -12,7 +12,6 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
-from dragoman.app.generate_code import generate_code, pass_at, read_code_tasks
 from dragoman.core import durable
 from dragoman.core.disk import typed
 from dragoman.core.errors import UserError
@@ -21,10 +20,7 @@ from dragoman.core.show import Show, many
 from dragoman.stages.answering import INDEX
 from dragoman.stages.generate import no_model
 from dragoman.stages.generate_data import Task, generate_data, prompt_of, read_seeds
-from dragoman.stages.questions import read_for
-from dragoman.stages.ranking_pairs import ranking_pairs
 from dragoman.stages.remembered import RememberedLM
-from dragoman.stages.shelf import open_shelf
 
 __all__ = ["PLACES", "SECTIONS", "Settings", "laid", "run"]
 
@@ -218,6 +214,7 @@ def _rows(settings: Settings, kept: Path, show: Show) -> Told:
 
 def _code(settings: Settings, kept: Path, show: Show) -> Told:
     """Programs whose tests pass."""
+    from dragoman.app.generate_code import generate_code, pass_at, read_code_tasks
     from dragoman.app.sandbox.box import open_sandbox
 
     tasks = read_code_tasks(settings.seeds)
@@ -235,6 +232,10 @@ def _code(settings: Settings, kept: Path, show: Show) -> Told:
 
 def _pairs(settings: Settings, kept: Path, show: Show) -> Told:
     """Pairs of passages from an index."""
+    from dragoman.stages.questions import read_for
+    from dragoman.stages.ranking_pairs import ranking_pairs
+    from dragoman.stages.shelf import open_shelf
+
     shelf = open_shelf(settings.index, settings.device)
     try:
         questions, _ = read_for(shelf, typed(settings.seeds))
