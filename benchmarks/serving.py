@@ -38,7 +38,7 @@ TEMPLATE = (
     "{% for message in messages %}{{ message['role'] }}: {{ message['content'] }}\n{% endfor %}"
     "{% if add_generation_prompt %}assistant: {% endif %}"
 )
-WORDS = 4096
+WORDS, MODEL_WORDS = 4096, 32_000
 
 
 def write_tokens(folder: Path) -> None:
@@ -54,6 +54,8 @@ def write_tokens(folder: Path) -> None:
     letters = pre_tokenizers.ByteLevel.alphabet()
     trainer = BpeTrainer(vocab_size=WORDS, special_tokens=["<pad>"], initial_alphabet=letters, show_progress=False)
     rust.train_from_iterator(pydoc_data.topics.topics.values(), trainer)
+    # The weights know more words than the texts taught: each has a text, or an answer of them would show nothing.
+    rust.add_tokens([f"~{number}" for number in range(rust.get_vocab_size(), MODEL_WORDS)])
     rust.save(str(folder / "tokenizer.json"))
     settings = {"tokenizer_class": "PreTrainedTokenizerFast", "pad_token": "<pad>", "chat_template": TEMPLATE}
     (folder / "tokenizer_config.json").write_text(json.dumps(settings))
