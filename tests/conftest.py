@@ -132,6 +132,7 @@ def judged_project(tiny_model: Path, tmp_path_factory: pytest.TempPathFactory) -
 @pytest.fixture
 def judged(judged_project: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A copy of the judged project for one test; one stands in it."""
-    folder = Path(shutil.copytree(judged_project, tmp_path / "rooms"))
+    own = shutil.ignore_patterns("journal.sqlite*")  # a server of the project may be writing it meanwhile
+    folder = Path(shutil.copytree(judged_project, tmp_path / "rooms", ignore=own))
     monkeypatch.chdir(folder)
     return folder
