@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-import threading
 from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -14,8 +13,8 @@ from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
 
 from dragoman.serve.page import PAGE, PAGE_FILE, send_page
-from dragoman.serve.run import listen
 from tests.browsing import Browser
+from tests.listening import answering
 
 __all__ = ["DONE", "PASSAGES", "Stub", "ask", "served", "use"]
 
@@ -274,16 +273,9 @@ def failed(status: int, message: str, headers: dict[str, str] | None = None) -> 
 @contextmanager
 def served(stub: Stub) -> Iterator[str]:
     """The stub on a free port of this machine, and its address."""
-    listener = listen("127.0.0.1", 0)
-    server = uvicorn.Server(uvicorn.Config(stub.app(), log_level="error", lifespan="off", timeout_graceful_shutdown=1))
-    thread = threading.Thread(target=lambda: asyncio.run(server.serve(sockets=[listener])), daemon=True)
-    thread.start()
-    try:
-        yield f"http://127.0.0.1:{listener.getsockname()[1]}/"
-    finally:
-        server.should_exit = True
-        thread.join(10)
-        listener.close()
+    config = uvicorn.Config(stub.app(), log_level="error", lifespan="off", timeout_graceful_shutdown=1)
+    with answering(uvicorn.Server(config)) as url:
+        yield url
 
 
 def use(page: Browser, model: str) -> None:

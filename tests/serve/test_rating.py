@@ -19,7 +19,8 @@ from fastapi import FastAPI
 from dragoman.core.types import Message
 from dragoman.data.ratings import Item, Journal
 from dragoman.data.ratings_desk import Desk
-from dragoman.serve.rating import LIMITS, POLICY, build_page
+from dragoman.serve.page import POLICY
+from dragoman.serve.rating import LIMITS, build_page
 from dragoman.serve.run import listen, make_server
 
 EVIL = "<script>document.title = 'owned'</script><img src=x onerror=\"document.title = 'owned'\">"

@@ -11,6 +11,7 @@ import pytest
 from fastapi import FastAPI
 
 from dragoman.core.errors import UserError
+from dragoman.serve.local_page import KINDS
 from dragoman.serve.page import POLICY
 from dragoman.serve.watching import PARTS, Look, build_watch
 
@@ -54,9 +55,10 @@ def get(app: FastAPI, path: str, headers: dict[str, str] | None = None) -> httpx
 def test_the_parts_their_policy_and_one_look_for_many() -> None:
     source = Counted()
     app = build_watch(source)
-    for path, (_, kind) in PARTS.items():
+    for path, name in PARTS.items():
         part = get(app, path)
-        assert part.status_code == 200 and part.headers["content-type"] == kind
+        kind = KINDS[name.rpartition(".")[2]]
+        assert part.status_code == 200 and part.headers["content-type"] == f"{kind}; charset=utf-8"
         assert part.headers["content-security-policy"] == POLICY
     assert source.looks == 0
     assert get(app, "/view").json()["looks"] == get(app, "/view").json()["looks"] == 1
@@ -81,7 +83,7 @@ def test_mistakes_are_said_and_bugs_are_not(capsys: pytest.CaptureFixture[str]) 
 
 
 def test_the_list_is_what_is_in_the_folder_and_none_of_it_makes_markup() -> None:
-    assert sorted(name for name, _ in PARTS.values()) == sorted(one.name for one in FOLDER.iterdir())
-    for name, _ in PARTS.values():
+    assert sorted(PARTS.values()) == sorted(one.name for one in FOLDER.iterdir())
+    for name in PARTS.values():
         text = FOLDER.joinpath(name).read_text(encoding="utf-8")
         assert not [shape for shape in FORBIDDEN if re.search(shape, text)], name

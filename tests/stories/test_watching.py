@@ -1,17 +1,16 @@
 """The watching page in a real browser: it shows what rings, draws its chart, looks again, and complains of nothing."""
 
-import asyncio
-import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from dragoman.serve.run import listen, make_server
+from dragoman.serve.run import make_server
 from dragoman.serve.watching import LIMITS, build_watch
 from dragoman.stages.watch import Settings, Watcher
 from dragoman.stages.watch_inputs import Watching
 from tests.browsing import Browser
+from tests.listening import answering
 from tests.serve.planted import plant
 
 
@@ -19,16 +18,8 @@ from tests.serve.planted import plant
 def watched(path: Path) -> Iterator[str]:
     """The page over a journal, and its address."""
     watcher = Watcher(Settings(every=0.2), path, Watching(path, path.parent, "words"))
-    listener = listen("127.0.0.1", 0)
-    server = make_server(build_watch(watcher, 0.1), LIMITS)
-    thread = threading.Thread(target=lambda: asyncio.run(server.serve(sockets=[listener])), daemon=True)
-    thread.start()
-    try:
-        yield f"http://127.0.0.1:{listener.getsockname()[1]}/"
-    finally:
-        server.should_exit = True
-        thread.join(10)
-        listener.close()
+    with answering(make_server(build_watch(watcher, 0.1), LIMITS)) as url:
+        yield url
 
 
 def test_what_rings_is_seen_and_goes_when_it_is_over(browser: Browser, tmp_path: Path) -> None:
