@@ -37,9 +37,8 @@ __all__ = [
     "hash_key",
     "list_keys",
     "make_key",
-    "matches",
+    "matched",
     "presented",
-    "read_hashes",
     "read_keys",
     "revoke",
 ]
@@ -131,7 +130,9 @@ def revoke(file: Path, name: str) -> None:
     with _changing(file) as lines:
         found = [number for number, line in enumerate(lines) for one in _keys([line], str(file)) if one.name == name]
         if not found:
-            raise UserError(f"{file} has no key of that name", "list its keys to see the names")
+            raise UserError(
+                f"{file} has no key of that name", f"list them with: dragoman serve --list-keys keys={file}"
+            )
         del lines[found[0]]
 
 
@@ -161,11 +162,6 @@ def read_keys(place: str) -> tuple[Key, ...]:
     if not found:
         raise UserError(f"there is no key in {place}", f"make one with: dragoman serve --new-key keys={_file(place)}")
     return found
-
-
-def read_hashes(place: str) -> tuple[str, ...]:
-    """The hashes of the keys at a place. Raises UserError as `read_keys`."""
-    return tuple(key.hash for key in read_keys(place))
 
 
 def _keys(lines: Iterable[str], place: str) -> tuple[Key, ...]:
@@ -281,16 +277,11 @@ def presented(headers: Iterable[tuple[bytes, bytes]]) -> list[bytes]:
     return keys
 
 
-def matches(keys: Sequence[bytes], hashes: Sequence[str]) -> bool:
-    """Whether exactly one key is shown and it is a known one; every hash is compared, each in constant time.
+def matched(keys: Sequence[bytes], hashes: Sequence[str]) -> list[int]:
+    """The places of the hashes that the one shown key has; every hash is compared, each in constant time.
 
     Two keys at once are refused: a second header must never be a way around the check of the first.
     """
-    return bool(_matched(keys, hashes))
-
-
-def _matched(keys: Sequence[bytes], hashes: Sequence[str]) -> list[int]:
-    """The places of the hashes that the one shown key has."""
     digest = hash_key(keys[0][:LONGEST] if keys else b"")
     right = [number for number, known in enumerate(hashes) if hmac.compare_digest(digest, known)]
     return right if len(keys) == 1 and len(keys[0]) <= LONGEST else []
@@ -316,7 +307,7 @@ class Keyring:
     def find(self, shown: Sequence[bytes]) -> Key | None:
         """The key that is shown, where it is exactly one, known, and its last day is not over."""
         self._look()
-        found = [self._keys[number] for number in _matched(shown, [key.hash for key in self._keys])]
+        found = [self._keys[number] for number in matched(shown, [key.hash for key in self._keys])]
         return found[0] if found and not found[0].is_over(time.time()) else None
 
     def holds(self, key: Key) -> bool:

@@ -76,6 +76,8 @@ class Settings:
     "A file of key hashes, or env:NAME for one in the environment."
     new_key: bool = False
     "Make a key, add its hash to the keys file, print the key once, and stop."
+    list_keys: bool = False
+    "List the keys of the keys file: names, what they open, budgets; then stop."
     revoke: str = ""
     "The name of a key that opens nothing any more, in a running server too; then stop."
     name: str = ""
@@ -88,6 +90,8 @@ class Settings:
     "The tokens of a new key in a minute."
     tokens_per_day: int = 0
     "The tokens of a new key in a day."
+    until: str = ""
+    "The last day of a new key, such as 2027-01-31."
     project: str = ""
     "The project file or its folder; empty is the folder you stand in."
     runs: str = ""
@@ -124,7 +128,7 @@ class Settings:
 
 def laid(given: Mapping[str, Any]) -> dict[str, Any]:
     """The words that were given, laid over the settings of an exported app where `run` names one."""
-    return dict(given) if given.get("new_key") or given.get("revoke") else exported.laid(given)
+    return dict(given) if any(given.get(one) for one in ("new_key", "revoke", "list_keys")) else exported.laid(given)
 
 
 def run(settings: Settings, words: tuple[str, ...], show: Show) -> int:
@@ -135,7 +139,7 @@ def run(settings: Settings, words: tuple[str, ...], show: Show) -> int:
         raise UserError(
             f"the server is not installed: {error.name} is missing", 'pip install "dragoman[serve]"'
         ) from None
-    if settings.new_key or settings.revoke:
+    if settings.new_key or settings.revoke or settings.list_keys:
         return _keys(settings, show)
     context = open_context(settings, show)
     serve(context, host=settings.host, port=settings.port, page=settings.page)
@@ -247,11 +251,18 @@ def _beside_runs(settings: Settings) -> Path:
 
 
 def _keys(settings: Settings, show: Show) -> int:
-    """Make a key or take one back."""
-    from dragoman.serve.keys import make_key, revoke
+    """Make a key, take one back, or list those that are there."""
+    from dragoman.serve.keys import list_keys, make_key, revoke
 
     if not settings.keys:
         raise UserError("a key needs a file for its hash", "name it: dragoman serve --new-key keys=keys.txt")
+    if settings.list_keys:
+        rows = list_keys(settings.keys)
+        show.table(f"keys in {settings.keys}", tuple(name.replace("_", " ") for name in rows[0]), [
+            tuple(row.values()) for row in rows
+        ])  # fmt: skip
+        show.result({"file": settings.keys, "keys": rows})
+        return 0
     file = Path(settings.keys)
     if settings.revoke:
         revoke(file, settings.revoke)
@@ -265,6 +276,7 @@ def _keys(settings: Settings, show: Show) -> int:
         requests_per_minute=settings.requests_per_minute,
         tokens_per_minute=settings.tokens_per_minute,
         tokens_per_day=settings.tokens_per_day,
+        until=settings.until,
     )
     show.card("a new key", [("key", key), ("its hash is in", settings.keys), ("it is shown once", "keep it now")])
     show.result({"key": key, "file": settings.keys})

@@ -16,10 +16,11 @@ def test_the_commands_of_the_page_run(tmp_path: Path, monkeypatch: pytest.Monkey
     monkeypatch.chdir(tmp_path)
     blocks = re.findall(r"^```sh\n(.*?)^```", PAGE.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL)
     lines = [line for block in blocks for line in block.splitlines() if line]
-    assert len(lines) == 2
+    assert len(lines) == 3
     for line in lines:
         made = dragoman(*shlex.split(line)[1:])
         assert made.code == 0, made.err
+        assert ("anna" in made.whole) is (line != lines[0])  # made, listed, revoked
     assert "anna" not in (tmp_path / "keys.txt").read_text()
 
 
