@@ -14,6 +14,7 @@ import tomllib
 import typing
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from datetime import date
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -130,8 +131,8 @@ def _known(kind: type[Any], table: Any, where: str) -> Any:
             value = _known(inner, value, f"{where}.{key}" if where else key)
         elif typing.get_origin(inner) is tuple and isinstance(value, str):
             value = [value]
-        elif inner is str and isinstance(value, int | float) and not isinstance(value, bool):
-            value = str(value)
+        elif inner is str and isinstance(value, int | float | date) and not isinstance(value, bool):
+            value = str(value)  # a word such as 2027-01-31 is a number or a day to TOML
         clean[key] = value
     return clean
 

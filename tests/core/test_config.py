@@ -132,6 +132,12 @@ def test_values_take_the_type_that_is_asked() -> None:
     assert isinstance(made.middle.inner.rate, float)
 
 
+def test_a_text_may_look_like_a_number_or_a_day() -> None:
+    for word in ("file=7", "file=2027-01-31"):
+        (name,), value = parse_word(word)
+        assert build(Inner, {name: value}, "").file == word.partition("=")[2]
+
+
 def test_a_bare_value_is_the_first_setting_of_its_section() -> None:
     made = build(Outer, {"needed": "x", "middle": "rows.csv"})
     assert made.middle == Middle(source="rows.csv")
