@@ -11,9 +11,7 @@ import asyncio
 import json
 import os
 import shutil
-import socket
 import statistics
-import subprocess
 import sys
 import tempfile
 import time
@@ -21,6 +19,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
+from benchmarks._server import free_port, running
 from benchmarks.generation import write_model
 from benchmarks.side_by_side import ROOT, machine, replace_section
 
@@ -39,6 +38,7 @@ TEMPLATE = (
     "{% if add_generation_prompt %}assistant: {% endif %}"
 )
 WORDS, MODEL_WORDS = 4096, 32_000
+START = 180  # seconds a server may take to come up
 
 
 def write_tokens(folder: Path) -> None:
@@ -65,22 +65,11 @@ def write_tokens(folder: Path) -> None:
 @contextmanager
 def served(label: str, folder: Path) -> Iterator[str]:
     """A fresh server of the model, and its address, once it answers."""
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        port = probe.getsockname()[1]
+    port = free_port()
     command, path = _command(label, folder, port)
-    log = (folder / "server.log").open("w")
-    process = subprocess.Popen(command, cwd=folder, stdout=log, stderr=log, env={**os.environ, "HF_HUB_OFFLINE": "1"})
     url = f"http://127.0.0.1:{port}"
-    try:
-        _wait(f"{url}{path}", process, folder / "server.log")
+    with running(command, f"{url}{path}", folder, START):
         yield url
-    finally:
-        process.terminate()
-        try:
-            process.wait(20)
-        except subprocess.TimeoutExpired:
-            process.kill()
-        log.close()
 
 
 def _command(label: str, folder: Path, port: int) -> tuple[list[str], str]:
@@ -103,20 +92,6 @@ def _command(label: str, folder: Path, port: int) -> tuple[list[str], str]:
     ]
     words += ["--dtype", "float32", "--continuous-batching"] if label == BATCHED else ["--dtype", "float32"]
     return words, "/health"
-
-
-def _wait(url: str, process: "subprocess.Popen[bytes]", log: Path) -> None:
-    import httpx
-
-    until = time.monotonic() + 180
-    while time.monotonic() < until and process.poll() is None:
-        try:
-            if httpx.get(url, timeout=2, trust_env=False).status_code == 200:
-                return
-        except httpx.HTTPError:
-            pass
-        time.sleep(0.2)
-    raise SystemExit(f"the server did not come up:\n{log.read_text()[-2000:]}")
 
 
 async def load(url: str, model: str, streams: int, requests: int, tokens: int) -> dict[str, float]:

@@ -12,7 +12,6 @@ import json
 import os
 import random
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
@@ -22,6 +21,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+from benchmarks._server import free_port, running
 
 __all__ = ["Server", "burst", "killed", "leavers", "main", "served", "side_by_side"]
 
@@ -84,32 +85,12 @@ class Server:
 @contextmanager
 def served(model: str, folder: Path, *words: str) -> Iterator[Server]:
     """A fresh server of a model, once it is ready."""
-    import httpx
-
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        port = probe.getsockname()[1]
+    port = free_port()
+    url = f"http://127.0.0.1:{port}"
     command = [sys.executable, "-m", "dragoman", "serve", model, f"port={port}", "device=cpu", *words]
     began = time.monotonic()
-    log = (folder / "server.log").open("ab")
-    process = subprocess.Popen(command, cwd=folder, stdout=log, stderr=log)
-    url = f"http://127.0.0.1:{port}"
-    try:
-        while True:
-            assert process.poll() is None, (folder / "server.log").read_text()
-            assert time.monotonic() - began < START, "the server did not come up"
-            try:
-                if httpx.get(f"{url}/readyz", timeout=1, trust_env=False).status_code == 200:
-                    break
-            except httpx.HTTPError:
-                time.sleep(0.05)
+    with running(command, f"{url}/readyz", folder, START) as process:
         yield Server(url, port, process, time.monotonic() - began)
-    finally:
-        process.terminate()
-        try:
-            process.wait(45)
-        finally:
-            process.kill()
-            log.close()
 
 
 def bodies(count: int, tokens: int, stream: bool = True) -> list[dict[str, Any]]:

@@ -45,19 +45,21 @@ def open_engine(
     precision: WeightsOrAuto = "auto",
     kind: Kind = "auto",
     rows: int = 0,
+    room: int = 0,
 ) -> tuple[Engine, WritingLM]:
-    """The engine of a model, with adapters beside it where some are given, and the model itself.
+    """The engine of a model, with adapters beside it where some are given, and the model itself. `room` is the rank of
+    the thickest adapter that may come later; 0 where none will.
 
     Raises UserError as `open_lm`, `open_adapted`, `engine_of` and `open_openvino`.
     """
     if kind == "openvino":
         from dragoman.models.openvino_engine import open_openvino
 
-        if adapters or device not in ("auto", "cpu") or precision not in ("auto", "int8"):
+        if adapters or room or device not in ("auto", "cpu") or precision not in ("auto", "int8"):
             raise UserError("engine=openvino runs a model alone, on the CPU, in int8", "say engine=ours")
         return open_openvino(spec, rows)
-    if adapters:
-        adapted = open_adapted(spec, adapters, device, precision)
+    if adapters or room:
+        adapted = open_adapted(spec, adapters, device, precision, rank=room)
         return engine_of(adapted, kind, rows), adapted.of()
     lm = open_lm(spec, device, precision)
     return engine_of(lm, kind, rows), lm

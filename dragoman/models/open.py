@@ -181,8 +181,10 @@ def open_adapted(
     device: str = "auto",
     precision: WeightsOrAuto = "auto",
     raw: bool = False,
+    rank: int = 1,
 ) -> AdaptedLM:
     """The language model in a folder or behind a name with LoRA adapters beside it, each named by its folder as given.
+    Others may come later, as thick as the thickest of these or of `rank`.
 
     The first adapter's tokenizer is taken where it brings one. Raises UserError as `open_lm` and `AdaptedLM.add`, and
     where the model is none of ours.
@@ -193,7 +195,7 @@ def open_adapted(
     name = str(read_config(folder).get("model_type"))
     if name not in FAMILIES.names() or family_of(name).kind == "encoder":
         raise UserError(f"{folder} is a {name}, beside which no adapter can stand here", "leave out adapter=...")
-    rank = 1
+    rank = max(1, rank)
     for adapter in adapters:
         settings = read_json(adapter / "adapter_config.json")
         if check_settings(settings, adapter) == "LORA":

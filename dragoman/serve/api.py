@@ -1,5 +1,6 @@
 """The HTTP API: the routes, one access table, and what starts and stops with the server."""
 
+import asyncio
 import json
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
@@ -75,7 +76,10 @@ def build(context: Context, *, hosts: Sequence[str] = LOOPBACK, addresses: bool 
             context.budgets.start()
         for one in owners(context):
             one.start()
+        watching = asyncio.create_task(context.adapters.watch()) if context.adapters is not None else None
         yield
+        if watching is not None:
+            watching.cancel()
         for one in owners(context):
             one.stop()
         if context.journal is not None:

@@ -11,6 +11,7 @@ from typing import Any
 from starlette.requests import Request
 
 from dragoman.core.types import Message
+from dragoman.serve.adapters import AdapterFolder
 from dragoman.serve.body import Held, parse, read
 from dragoman.serve.budgets import Budgets
 from dragoman.serve.canary import Canary
@@ -79,6 +80,7 @@ class Context:
     keyring: Keyring | None = None
     budgets: Budgets | None = None
     canary: Canary | None = None
+    adapters: AdapterFolder | None = None
     spans: Spans | None = None
     held: Held = field(default_factory=Held)
 

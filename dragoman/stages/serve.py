@@ -15,6 +15,7 @@ from dragoman.stages.runs import folder_of
 from dragoman.stages.serving import Opening, check_named, open_served
 
 if TYPE_CHECKING:
+    from dragoman.serve.adapters import AdapterFolder
     from dragoman.serve.context import Context
     from dragoman.serve.journal import Journal
     from dragoman.serve.limits import Limits
@@ -26,6 +27,7 @@ __all__ = ["PLACES", "SECTIONS", "Keeping", "Settings", "Tracing", "laid", "open
 PLACES = ("run",)
 SECTIONS = False
 JOURNAL = "journal.sqlite"
+ROOM = 64  # the rank of the thickest adapter that may come later: thin ones are filled up to it
 
 
 @dataclass(frozen=True)
@@ -66,6 +68,9 @@ class Settings:
     Several with commas: the first one answers where a request names none. Empty takes the newest verdict's run."""
     adapter: tuple[str, ...] = ()
     "LoRA adapters in PEFT's format beside a model: folders, with commas between; each is a model of its own name."
+    adapters: str = ""
+    """A folder of LoRA adapters beside the first model: each folder in it is a model of its name, also one that comes,
+    changes or goes while it is served."""
     model: str = ""
     "Who answers from an index in its own words: a model as above; empty quotes the documents."
     host: str = "127.0.0.1"
@@ -167,6 +172,8 @@ def open_context(settings: Settings, show: Show) -> "Context":
         from dragoman.serve.spans import open_spans
 
         made.spans = open_spans(settings.spans.to, settings.spans.texts, hints if settings.keep.mask else None)
+    if settings.adapters:
+        made.adapters = _adapters(settings, catalogue)
     if settings.canary:
         from dragoman.serve.canary import Canary
 
@@ -187,15 +194,16 @@ def _catalogue(settings: Settings, spoken: list[str], limits: "Limits", meters: 
     from dragoman.serve.served import Catalogue, Served
 
     how = Opening(
-        settings.device,
-        settings.precision,
-        settings.engine,
-        settings.rows,
-        _split(settings.adapter),
-        settings.model,
-        _split(settings.access),
-        settings.project,
-        settings.runs,
+        device=settings.device,
+        precision=settings.precision,
+        engine=settings.engine,
+        rows=settings.rows,
+        adapters=_split(settings.adapter),
+        room=ROOM if settings.adapters else 0,
+        writer=settings.model,
+        access=_split(settings.access),
+        project=settings.project,
+        runs=settings.runs,
     )
     for word in spoken:
         check_named(word, how)
@@ -208,6 +216,21 @@ def _catalogue(settings: Settings, spoken: list[str], limits: "Limits", meters: 
                 found += made
                 tick(1.0, f"{many(len(made), 'model')}: {', '.join(f'{one.name} ({one.task})' for one in made)}")
     return Catalogue(found)
+
+
+def _adapters(settings: Settings, catalogue: "Catalogue") -> "AdapterFolder":
+    """The folder whose adapters are served, looked at. Raises UserError where there is none, or no model for it."""
+    from dragoman.models.engine import LocalEngine
+    from dragoman.serve.adapters import AdapterFolder
+
+    folder, base = Path(settings.adapters), catalogue.first
+    if not folder.is_dir():
+        raise UserError(f"there is no folder {folder}", "make it, or leave out adapters=...")
+    if base.scheduler is None or base.assistant is not None or not isinstance(base.scheduler.engine, LocalEngine):
+        raise UserError(f"beside {base.name} no adapters can stand", "name the folder of a model that writes first")
+    found = AdapterFolder(folder, base, base.scheduler.engine, catalogue)
+    found.look()
+    return found
 
 
 def _set_threads(settings: Settings) -> None:

@@ -39,6 +39,8 @@ class Opening:
     engine: "Kind" = "auto"
     rows: int = 0
     adapters: tuple[str, ...] = ()
+    room: int = 0
+    "the rank of the thickest adapter that may come while it is served; 0 where none will"
     writer: str = ""
     "who writes answers from an index in its own words; empty quotes them"
     access: tuple[str, ...] = ()
@@ -105,7 +107,15 @@ def _model(name: str, spec: str, how: Opening, limits: "Limits", meters: "Meters
     from dragoman.models.engines import open_engine
 
     folders = [Path(adapter) for adapter in how.adapters]
-    engine, lm = open_engine(spec, folders, device=how.device, precision=how.precision, kind=how.engine, rows=how.rows)
+    engine, lm = open_engine(
+        spec,
+        folders,
+        device=how.device,
+        precision=how.precision,
+        kind=how.engine,
+        rows=how.rows,
+        room=how.room,
+    )
     task = "chat" if lm.chat else "write"
     base = _writing(name, task, lineage, engine, limits, meters)
     beside = [
