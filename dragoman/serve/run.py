@@ -107,12 +107,13 @@ def welcome(url: str, context: Context, page: bool) -> str:
     first = context.catalogue.first
     key = " -H 'Authorization: Bearer KEY'" if context.keyring is not None else ""
     path, body = TRIED.get(first.task, TRIED["chat"])
-    if first.sources:
-        path, body = TRIED["ask"]
     names = ", ".join(served.name for served in context.catalogue)
     lines = [f"serving {names} at {url} (Ctrl-C stops)"]
     lines += [f"talk to it at {url}/"] if page else []
-    return "\n".join([*lines, f"try: curl -s {url}{path}{key} -H 'Content-Type: application/json' -d '{body}'"])
+    last = []
+    if context.journal is not None and context.journal.policy.on:
+        last = [f"what is asked is kept in {context.journal.path}; keep.on=false keeps nothing"]
+    return "\n".join([*lines, f"try: curl -s {url}{path}{key} -H 'Content-Type: application/json' -d '{body}'", *last])
 
 
 def serve(context: Context, *, host: str = "127.0.0.1", port: int = 8000, page: bool = True) -> None:

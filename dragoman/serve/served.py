@@ -57,10 +57,13 @@ class Served:
     labels: tuple[str, ...] = ()
     written: Sampling = field(default_factory=Sampling)
     "how it writes where a request says nothing: as it was judged"
-    sources: bool = False
-    "whether its answers stand on documents"
     made: int = field(default_factory=lambda: int(time.time()))
     "seconds since 1970"
+
+    @property
+    def sources(self) -> bool:
+        """Whether its answers stand on documents."""
+        return self.task == "ask"
 
 
 class Catalogue:

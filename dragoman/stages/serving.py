@@ -13,7 +13,7 @@ from dragoman.core.errors import UserError
 from dragoman.core.runs import Run, all_runs
 from dragoman.core.sampling import Sampling
 from dragoman.rag.stores.open import is_made
-from dragoman.stages.assistants import Opened, open_assistant, pick
+from dragoman.stages.assistants import RAG, Opened, open_assistant, pick
 from dragoman.stages.promotions import promoted
 from dragoman.stages.runs import folder_of
 
@@ -166,10 +166,9 @@ def _run(name: str, made: Run, root: Path, how: Opening, limits: "Limits", meter
         judged = last.how if isinstance(last, Write) else Sampling()
         return replace(written, assistant=assistant, worker=worker, written=judged)
     assistant.answer(["a warm-up"])
-    sources = opened.card["kind"] == "rag"
-    task = "ask" if sources else opened.task
+    task = "ask" if opened.card["kind"] == RAG else opened.task
     worker = Worker(assistant, limits, meters, _gauge(name))
-    return Served(name, task, lineage, assistant=assistant, worker=worker, labels=opened.labels, sources=sources)
+    return Served(name, task, lineage, assistant=assistant, worker=worker, labels=opened.labels)
 
 
 def _index(name: str, path: str, how: Opening, limits: "Limits", meters: "Meters") -> "Served":
@@ -188,14 +187,13 @@ def _index(name: str, path: str, how: Opening, limits: "Limits", meters: "Meters
             lineage,
             assistant=assistant,
             worker=Worker(assistant, limits, meters, _gauge(name)),
-            sources=True,
         )
     from dragoman.models.engines import open_engine
 
     engine, lm = open_engine(how.writer, device=how.device, precision=how.precision, kind=how.engine, rows=how.rows)
     written = _writing(name, "ask", replace(lineage, base=_fingerprint(how.writer)), engine, limits, meters)
     assistant = write_with(answering(shelf, Answering(), lm, how.access, around_of(shelf)), written)
-    return replace(written, assistant=assistant, worker=Worker(assistant, limits, meters, _gauge(name)), sources=True)
+    return replace(written, assistant=assistant, worker=Worker(assistant, limits, meters, _gauge(name)))
 
 
 def _lineage(opened: Opened, root: Path) -> "Lineage":

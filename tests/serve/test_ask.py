@@ -123,7 +123,7 @@ def test_what_an_assistant_reads_is_paid_for_before_and_behind(monkeypatch: pyte
     bounds, meters = Limits(), Meters("x")
     assistant = Assistant(Counting(), (Write(),))
     worker = Worker(assistant, bounds, meters)
-    served = Served("car", "ask", Lineage(), assistant=assistant, worker=worker, sources=True, written=Write().how)
+    served = Served("car", "ask", Lineage(), assistant=assistant, worker=worker, written=Write().how)
     context = Context(Catalogue([served]), bounds, meters)
     paid: list[tuple[str, int]] = []
     keep = Context.reserve

@@ -13,6 +13,7 @@ import httpx
 import pytest
 
 from dragoman.core.errors import Busy, UserError
+from dragoman.serve.journal import Journal, Policy
 from dragoman.serve.keys import make_key
 from dragoman.serve.limits import Limits
 from dragoman.serve.run import is_loopback, listen, serve, welcome
@@ -85,6 +86,11 @@ def test_an_address_that_is_none(host: str, port: int, monkeypatch: pytest.Monke
 
 
 def test_what_a_person_is_told(fake: Fake, tmp_path: Path) -> None:
+    keeping = context_of(fake)
+    keeping.journal = Journal(tmp_path / "journal.sqlite", Policy())
+    assert f"kept in {tmp_path / 'journal.sqlite'}" in welcome("http://127.0.0.1:1", keeping, page=False)
+    keeping.journal = Journal(tmp_path / "journal.sqlite", Policy(on=False))
+    assert "kept in" not in welcome("http://127.0.0.1:1", keeping, page=False)
     said = welcome("http://127.0.0.1:1", context_of(fake), page=True)
     assert "Authorization" not in said
     assert "http://127.0.0.1:1/\n" in said
