@@ -23,6 +23,7 @@ from dragoman.data.collected import FOLDER, Review, add_review, read_reviews, wr
 from dragoman.serve.journal_read import walk
 from dragoman.stages.collect_items import Item, Wanted, items_of, moment, unsealed
 from dragoman.stages.collect_review import decided
+from dragoman.stages.settled import command
 
 __all__ = ["JOURNAL", "PLACES", "SECTIONS", "Settings", "run"]
 
@@ -78,7 +79,8 @@ def run(settings: Settings, words: tuple[str, ...], show: Show) -> int:
     lines = [("reviewed now", told)]
     lines += [("left out", ", ".join(f"{count} {name}" for name, count in left_out.items()) or "nothing")]
     lines += [(name, f"{count} in {folder / f'{name}.jsonl'}") for name, count in counts.items()]
-    lines += [("then", "dragoman run learns from the examples and is measured on the cases")]
+    again = command("run", settings.project)
+    lines += [("then", f"{again} learns from the examples and is measured on the cases")]
     show.card("collected", lines)
     reviewed = {"accepted": taken["accept"], "skipped": taken["skip"], "wrong": taken["wrong"]}
     facts = {**reviewed, "left_out": left_out, **counts}
