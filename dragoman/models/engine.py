@@ -48,6 +48,8 @@ class _Request:
     answers: list[Answer]
     matchers: Sequence[Matcher] | None
     prompt: Prompt | None = None
+    net: Decoder | None = None
+    "what reads the prompt"
     open: list[int] = field(default_factory=list)
     "its answers that are not over, in the sampler's order"
     counts: list[int] = field(default_factory=list)
@@ -91,6 +93,8 @@ class LocalEngine:
         self._next: list[int] = []
         "the last token of each row, which is read at the next step"
         self._mixed: tuple[tuple[str, ...], Decoder, Choice] | None = None
+        self._chosen: list[int] = []
+        "which of its adapters each row uses, as it was told last"
         self._asked: OrderedDict[int, tuple[list[int], Grammar | None]] = OrderedDict()
         self._grammars: OrderedDict[tuple[str, str, tuple[str, ...]], Grammar] = OrderedDict()
         self._lock = Lock()
@@ -202,7 +206,7 @@ class LocalEngine:
             if under_way and (rows > self.rows or rows * longest > self._most):
                 break
             kind = f"{adapter} {self._versions.get(adapter, 0)}"
-            request.prompt = self._rolling.open(request.ids, kind)
+            request.prompt, request.net = self._rolling.open(request.ids, kind), self._net_of(adapter)
             self._reading.append(self._waiting.popleft())
         return ended
 
@@ -211,7 +215,7 @@ class LocalEngine:
         while self._reading:
             request = self._reading[0]
             assert request.prompt is not None
-            logits = self._rolling.read(self._net_of(request), request.prompt)
+            logits = self._rolling.read(request.net or self._net, request.prompt)
             if logits is not None:
                 self._reading.popleft()
                 return self._begin(request, logits)
@@ -252,8 +256,8 @@ class LocalEngine:
         best: list[int] = []
         finite: list[bool] = []
         if any(one.plain for one in places):
-            best = logits.argmax(-1).tolist()
-            finite = logits.amax(-1).isfinite().tolist()  # nan counts as the largest
+            top = logits.max(-1)
+            best, finite = top.indices.tolist(), top.values.isfinite().tolist()  # nan counts as the largest
         pieces: list[Piece] = []
         over: list[int] = []
         for request, at in places.items():
@@ -320,17 +324,17 @@ class LocalEngine:
         assert self._adapted is not None
         under_way = (*self._waiting, *self._reading, *(one for one, _ in self._rows))
         used = {request.asked.adapter for request in under_way}
-        for name in [name for name in self._dropping if name not in used]:
+        for name in set(self._dropping) - used:  # a copy: another thread may be dropping one
             if name in self._adapted.names:
                 self._adapted.remove(name)
             self._dropping.discard(name)
             self._mixed = None
 
-    def _net_of(self, request: _Request) -> Decoder:
-        """The net that reads a request's prompt."""
-        if not request.asked.adapter or self._adapted is None:
+    def _net_of(self, adapter: str) -> Decoder:
+        """The net that reads a prompt for an adapter, or for none."""
+        if not adapter or self._adapted is None:
             return self._net
-        net = self._adapted.of(request.asked.adapter).net
+        net = self._adapted.of(adapter).net
         assert isinstance(net, Decoder)
         return net
 
@@ -343,11 +347,11 @@ class LocalEngine:
         if self._mixed is None or not set(used) <= set(self._mixed[0]):
             net, choice = self._adapted.mixed(used)
             assert isinstance(net, Decoder)
-            self._mixed = used, net, choice
+            self._mixed, self._chosen = (used, net, choice), []
         known, net, choice = self._mixed
         numbers = [1 + known.index(name) if name else 0 for name in names]
-        if choice.rows.tolist() != numbers:
-            choice.rows = torch.tensor(numbers, device=self._lm.device)
+        if self._chosen != numbers:
+            self._chosen, choice.rows = numbers, torch.tensor(numbers, device=self._lm.device)
         return net
 
     def _grammar(self, how: Sampling) -> Grammar | None:
