@@ -22,7 +22,7 @@ __all__ = ["ask"]
 async def ask(context: Context, request: Request) -> Response:
     """Answer one question. Raises Refused and Gone."""
     body = await context.body(request)
-    record = context.begin(request, body.get("model"), request.headers.get("x-dragoman-conversation", ""))
+    record = context.begin(request, body.get("model"))
     if not record.served.sources or record.served.worker is None:
         raise Refused(400, "this model has no documents: GET /v1/models says which have", param="model")
     fields = Fields(body)

@@ -21,6 +21,7 @@ from dragoman.core.tools import Call, calls_in
 from dragoman.serve.asked import Chat, read_chat
 from dragoman.serve.context import Context, Record, told
 from dragoman.serve.events import DONE, HOLE, Events, Stencil, frame, reply
+from dragoman.serve.gathered import Gathered
 from dragoman.serve.refused import Refused
 from dragoman.serve.writing import judged_of, opened, pieces_of, ticket_for
 
@@ -32,7 +33,7 @@ OPENED = ("{", "[")
 async def chat(context: Context, request: Request) -> Response:
     """Answer one request. Raises Refused and Gone."""
     body = await context.body(request)
-    record = context.begin(request, body.get("model"), request.headers.get("x-dragoman-conversation", ""))
+    record = context.begin(request, body.get("model"))
     served = record.served
     if (served.scheduler is None and served.worker is None) or served.task in ("classify", "tag", "embed"):
         raise Refused(400, "this model does not talk: GET /v1/models says what each one is for", param="model")
@@ -47,33 +48,29 @@ async def chat(context: Context, request: Request) -> Response:
 
 async def _whole(context: Context, request: Request, record: Record, asked: Chat) -> Response:
     n = asked.how.n
-    said, finish = [""] * n, ["stop"] * n
-    tokens: list[list[Token]] = [[] for _ in range(n)]
+    made = Gathered(n)
     prompt, refusal = await opened(record, asked.messages)
-    reused = 0
     if refusal is not None:
-        said = [refusal] * n
+        made.said = [refusal] * n
     else:
         async with ticket_for(context, record, request, prompt, asked.how) as ticket:
             async for pieces in pieces_of(context, record, ticket, record.served.assistant is not None):
-                for piece in pieces:
-                    said[piece.index] += piece.text
-                    tokens[piece.index] += piece.tokens
-                    finish[piece.index] = piece.finish or finish[piece.index]
-                    reused += piece.reused
+                made.take(pieces)
     choices = []
     for index in range(n):
-        calls = _called(asked, said[index])
-        message: dict[str, Any] = {"role": "assistant", "content": None if calls else said[index], "refusal": None}
+        calls = _called(asked, made.said[index])
+        message: dict[str, Any] = {"role": "assistant", "content": None if calls else made.said[index], "refusal": None}
         if calls:
             message["tool_calls"] = _calls(record, calls, index)
         told_of = (
-            {"content": _tokens(tokens[index], asked.written.top), "refusal": None} if asked.written.logprobs else None
+            {"content": _tokens(made.tokens[index], asked.written.top), "refusal": None}
+            if asked.written.logprobs
+            else None
         )
-        why = "tool_calls" if calls else finish[index]
+        why = "tool_calls" if calls else made.finish[index]
         choices.append({"index": index, "message": message, "logprobs": told_of, "finish_reason": why})
     await context.keep(record)
-    value = _head(record, "chat.completion") | {"choices": choices, "usage": usage(record, reused)}
+    value = _head(record, "chat.completion") | {"choices": choices, "usage": usage(record, made.reused)}
     return reply(value, context.headers(record, asked.written.as_judged))
 
 

@@ -16,6 +16,7 @@ from dragoman.serve.context import Context, Record
 from dragoman.serve.drawing import IGNORED, Drawn, drawn
 from dragoman.serve.events import DONE, Events, frame, reply
 from dragoman.serve.fields import Fields
+from dragoman.serve.gathered import Gathered
 from dragoman.serve.limits import Limits
 from dragoman.serve.refused import Refused
 from dragoman.serve.writing import judged_of, pieces_of, ticket_for
@@ -40,11 +41,11 @@ async def complete(context: Context, request: Request) -> Response:
     reused = read = 0
     for prompt in prompts:
         record.before = len(choices)
-        said, tokens, finish, found = await _written(context, request, record, prompt, written)
-        reused, read = reused + found, read + record.read
+        made = await _written(context, request, record, prompt, written)
+        reused, read = reused + made.reused, read + record.read
         for index in range(written.how.n):
-            told = _logprobs(tokens[index], written.top) if written.logprobs else None
-            one = {"text": said[index], "logprobs": told, "finish_reason": finish[index]}
+            told = _logprobs(made.tokens[index], written.top) if written.logprobs else None
+            one = {"text": made.said[index], "logprobs": told, "finish_reason": made.finish[index]}
             choices.append({"index": len(choices), **one})
     record.read = read
     await context.keep(record)
@@ -70,21 +71,13 @@ def _read(body: dict[str, Any], record: Record, limits: Limits) -> tuple[tuple[s
     return prompts, written
 
 
-async def _written(
-    context: Context, request: Request, record: Record, prompt: str, written: Drawn
-) -> tuple[list[str], list[list[Token]], list[str], int]:
-    n = written.how.n
-    said, finish, reused = [""] * n, ["stop"] * n, 0
-    tokens: list[list[Token]] = [[] for _ in range(n)]
+async def _written(context: Context, request: Request, record: Record, prompt: str, written: Drawn) -> Gathered:
+    made = Gathered(written.how.n)
     message = (Message("user", prompt),)
     async with ticket_for(context, record, request, message, written.how, raw=True) as ticket:
         async for pieces in pieces_of(context, record, ticket, trimmed=False):
-            for piece in pieces:
-                said[piece.index] += piece.text
-                tokens[piece.index] += piece.tokens
-                finish[piece.index] = piece.finish or finish[piece.index]
-                reused += piece.reused
-    return said, tokens, finish, reused
+            made.take(pieces)
+    return made
 
 
 async def _frames(

@@ -93,7 +93,7 @@ class Context:
         found: Key | None = request.scope.get("dragoman.key")
         return found
 
-    def begin(self, request: Request, model: Any, conversation: str = "") -> Record:
+    def begin(self, request: Request, model: Any) -> Record:
         """A record of this request to the model that it names; the first one where that is None.
 
         Raises Refused: 404 where there is no such model, 400 where the name is no text.
@@ -103,7 +103,7 @@ class Context:
         served, arm = self.catalogue.find(model or ""), ""
         key, token = self.key(request), str(request.scope.get("dragoman.token") or secrets.token_hex(12))
         if self.canary is not None:
-            talk = conversation or request.headers.get("x-dragoman-conversation", "") or token
+            talk = request.headers.get("x-dragoman-conversation", "") or token
             arm = self.canary.arm(served.name, key.name if key else "", talk)
             served = self.catalogue.find(arm) if arm else served
         record = Record(f"req-{token}", request.url.path, key, served, time.monotonic(), arm)

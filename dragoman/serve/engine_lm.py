@@ -7,9 +7,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dragoman.core.doors import Per, Prompt, WritingLM
-from dragoman.core.engine import Piece
-from dragoman.core.sampling import Completion, Sampling, Token
-from dragoman.serve.refused import Refused
+from dragoman.core.sampling import Completion, Sampling
+from dragoman.serve.gathered import Gathered, check_pieces
 from dragoman.serve.scheduler import Scheduler, Ticket
 
 __all__ = ["EngineLM"]
@@ -46,7 +45,7 @@ class EngineLM:
         try:
             for pieces in ticket:
                 for piece in pieces:
-                    _check(piece)
+                    check_pieces([piece])
                     if piece.text:
                         yield piece.text
         finally:
@@ -67,21 +66,8 @@ class EngineLM:
 
 def _collected(ticket: Ticket, n: int) -> list[Completion]:
     """All answers of one request. Raises Refused where the engine failed on it."""
-    said = [""] * n
-    tokens, finish = [0] * n, ["stop"] * n
-    told: list[list[Token]] = [[] for _ in range(n)]
+    gathered = Gathered(n)
     for pieces in ticket:
-        for piece in pieces:
-            _check(piece)
-            said[piece.index] += piece.text
-            tokens[piece.index] += piece.count
-            told[piece.index] += piece.tokens
-            finish[piece.index] = piece.finish or finish[piece.index]
-    read = ticket.prompt_tokens
-    return [Completion(said[row], tokens[row], finish[row], read, tuple(told[row])) for row in range(n)]
-
-
-def _check(piece: Piece) -> None:
-    """Raise Refused where the engine failed: that is no mistake of who asked."""
-    if piece.finish == "error":
-        raise Refused(500, "the model failed on this request")
+        check_pieces(pieces)
+        gathered.take(pieces)
+    return gathered.completions(ticket.prompt_tokens)

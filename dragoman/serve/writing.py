@@ -14,12 +14,12 @@ from dragoman.core.errors import UserError
 from dragoman.core.sampling import Sampling
 from dragoman.core.types import Message
 from dragoman.serve.context import Context, Record, hung_up
+from dragoman.serve.gathered import check_pieces
 from dragoman.serve.refused import Refused
 from dragoman.serve.scheduler import Ticket
 
 __all__ = ["Trim", "judged_of", "opened", "pieces_of", "ticket_for"]
 
-FORBIDDEN = "forbids it"  # how a problem ends where a constraint gave up on its way
 LONG = 8_192  # characters of a prompt that take some 10 ms to be turned into tokens
 
 
@@ -70,11 +70,7 @@ async def pieces_of(context: Context, record: Record, ticket: Ticket, trimmed: b
     """The pieces of an answer, a step or a few at a time. Raises Refused and Gone, and ends the answer with them."""
     trims = [Trim() for _ in range(ticket.answers)] if trimmed else []
     async for pieces in ticket:
-        broken = next((piece for piece in pieces if piece.finish == "error"), None)
-        if broken is not None and broken.problem.endswith(FORBIDDEN):
-            raise Refused(400, "the shape of the answer is larger than can be kept", param="response_format")
-        if broken is not None:
-            raise _failure(broken.fault)
+        check_pieces(pieces)
         if trims:
             pieces = [_shorter(piece, trims[piece.index]) for piece in pieces]
         count = sum(piece.count for piece in pieces)
@@ -117,18 +113,6 @@ def _shorter(piece: Piece, trim: Trim) -> Piece:
 async def _watch(request: Request, ticket: Ticket) -> None:
     await hung_up(request)
     ticket.hang_up()
-
-
-def _failure(fault: int) -> Refused:
-    """What is said where the engine could not go on, by the status with which an engine behind an address refused.
-
-    Its own words are not told: they may repeat what the client, or another one, sent.
-    """
-    if fault in (400, 413, 422):
-        return Refused(400, "the engine behind this model does not take this request")
-    if fault == 429:
-        return Refused(503, "the engine behind this model has too much to do", 5)
-    return Refused(500, "the model failed on this request")
 
 
 def _mistake(error: UserError, how: Sampling, raw: bool) -> Refused:
